@@ -1,0 +1,76 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One set of rules for every Swift target: Swift 6 mode, explicit imports, `any` spelled out, every unsafe expression
+// marked, warnings are errors. Arrows between rooms are enforced by `make build`
+// (`--explicit-target-dependency-import-check error`).
+let house: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableExperimentalFeature("Lifetimes"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+func room(
+    _ name: String, _ dependencies: [Target.Dependency], path: String? = nil, resources: [Resource]? = nil
+) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: path, resources: resources, swiftSettings: house)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, path: "Tests/\(name)", exclude: exclude, swiftSettings: house)
+}
+
+let package = Package(
+    name: "martlet",
+    products: [
+        .executable(name: "martlet", targets: ["martlet"]),
+        .library(name: "MartletFilter", targets: ["MartletFilter"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // C: the kernel calls, and the system libraries.
+        .target(name: "CLinux"),
+        .target(name: "CLua", linkerSettings: [.linkedLibrary("lua5.4")]),
+        .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+
+        // The rooms, from the ground up.
+        room("MartletCore", ["CPCRE2"]),
+        room("MartletNet", ["MartletCore", "CLinux"]),
+        room("MartletHTTP", ["MartletCore"]),
+        room("MartletConfig", ["MartletCore", .product(name: "Yams", package: "Yams")]),
+        room("MartletFilter", ["MartletCore", "MartletHTTP", "MartletConfig"]),
+        room("MartletLua", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "CLua"]),
+        room(
+            "MartletProxy",
+            [
+                "MartletCore", "MartletNet", "MartletHTTP", "MartletConfig", "MartletFilter",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+
+        // Built-in filters. SwiftPM reserves `Plugins/` for build-tool plugins, hence the explicit paths.
+        room("MartletRouting", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"], path: "Plugins/Routing"),
+        room(
+            "MartletTransform", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],
+            path: "Plugins/Transform"),
+
+        .executableTarget(
+            name: "martlet",
+            dependencies: [
+                "MartletCore", "MartletNet", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua",
+                "MartletProxy", "MartletRouting", "MartletTransform",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: house),
+    ]
+)

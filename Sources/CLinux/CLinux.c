@@ -1,0 +1,2 @@
+#include "CLinux.h"
+int mrt_placeholder(void) { return 0; }

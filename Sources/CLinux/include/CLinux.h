@@ -1,0 +1,4 @@
+#ifndef CLINUX_H
+#define CLINUX_H
+int mrt_placeholder(void);
+#endif

@@ -1,0 +1,193 @@
+/// Which well-known header a field is; `unknown` for every other name. One byte, so a lookup of a well-known header
+/// compares bytes, not strings.
+package enum HeaderID: UInt8, Sendable, CaseIterable {
+    case unknown
+    case accept, acceptEncoding, acceptLanguage, age, allow, altSvc, authorization
+    case cacheControl, connection, contentEncoding, contentLength, contentType, cookie
+    case date, etag, expect, expires, forwarded, from, grpcTimeout, host, http2Settings
+    case ifMatch, ifModifiedSince, ifNoneMatch, ifRange, keepAlive, lastModified, location
+    case origin, proxyAuthenticate, proxyAuthorization, proxyConnection, range, referer, retryAfter
+    case server, setCookie, te, trailer, traceparent, tracestate, transferEncoding
+    case upgrade, userAgent, vary, via, wwwAuthenticate
+    case xEnvoyExpectedTimeout, xForwardedClientCert, xForwardedFor, xForwardedHost, xForwardedPort, xForwardedProto
+    case xMartletError, xRealIP, xRequestID
+    case secWebSocketKey, secWebSocketVersion, secWebSocketAccept, secWebSocketProtocol
+
+    var text: StaticString {
+        switch self {
+        case .unknown: ""
+        case .accept: "accept"
+        case .acceptEncoding: "accept-encoding"
+        case .acceptLanguage: "accept-language"
+        case .age: "age"
+        case .allow: "allow"
+        case .altSvc: "alt-svc"
+        case .authorization: "authorization"
+        case .cacheControl: "cache-control"
+        case .connection: "connection"
+        case .contentEncoding: "content-encoding"
+        case .contentLength: "content-length"
+        case .contentType: "content-type"
+        case .cookie: "cookie"
+        case .date: "date"
+        case .etag: "etag"
+        case .expect: "expect"
+        case .expires: "expires"
+        case .forwarded: "forwarded"
+        case .from: "from"
+        case .grpcTimeout: "grpc-timeout"
+        case .host: "host"
+        case .http2Settings: "http2-settings"
+        case .ifMatch: "if-match"
+        case .ifModifiedSince: "if-modified-since"
+        case .ifNoneMatch: "if-none-match"
+        case .ifRange: "if-range"
+        case .keepAlive: "keep-alive"
+        case .lastModified: "last-modified"
+        case .location: "location"
+        case .origin: "origin"
+        case .proxyAuthenticate: "proxy-authenticate"
+        case .proxyAuthorization: "proxy-authorization"
+        case .proxyConnection: "proxy-connection"
+        case .range: "range"
+        case .referer: "referer"
+        case .retryAfter: "retry-after"
+        case .server: "server"
+        case .setCookie: "set-cookie"
+        case .te: "te"
+        case .trailer: "trailer"
+        case .traceparent: "traceparent"
+        case .tracestate: "tracestate"
+        case .transferEncoding: "transfer-encoding"
+        case .upgrade: "upgrade"
+        case .userAgent: "user-agent"
+        case .vary: "vary"
+        case .via: "via"
+        case .wwwAuthenticate: "www-authenticate"
+        case .xEnvoyExpectedTimeout: "x-envoy-expected-rq-timeout-ms"
+        case .xForwardedClientCert: "x-forwarded-client-cert"
+        case .xForwardedFor: "x-forwarded-for"
+        case .xForwardedHost: "x-forwarded-host"
+        case .xForwardedPort: "x-forwarded-port"
+        case .xForwardedProto: "x-forwarded-proto"
+        case .xMartletError: "x-martlet-error"
+        case .xRealIP: "x-real-ip"
+        case .xRequestID: "x-request-id"
+        case .secWebSocketKey: "sec-websocket-key"
+        case .secWebSocketVersion: "sec-websocket-version"
+        case .secWebSocketAccept: "sec-websocket-accept"
+        case .secWebSocketProtocol: "sec-websocket-protocol"
+        }
+    }
+}
+
+/// A header's name: case-insensitive, and cheap to look up because well-known names are known by number.
+public struct HeaderName: Sendable, Hashable, CustomStringConvertible {
+    package let id: HeaderID
+    /// Lower case.
+    package let lowercased: [UInt8]
+
+    /// Nil when `name` is not a token (RFC 9110 section 5.1).
+    public init?(_ name: String) {
+        let bytes = Array(name.utf8)
+        guard !bytes.isEmpty, bytes.allSatisfy(\.isTokenCharacter) else { return nil }
+        let lowercased = bytes.map(\.lowercasedASCII)
+        id = HeaderIndex.shared.id(of: lowercased.span)
+        self.lowercased = lowercased
+    }
+
+    package init(_ id: HeaderID) {
+        self.id = id
+        lowercased = Array(id.text.description.utf8)
+    }
+
+    public var description: String { String(decoding: lowercased, as: UTF8.self) }
+
+    public static func == (left: HeaderName, right: HeaderName) -> Bool {
+        left.id == right.id && (left.id != .unknown || left.lowercased == right.lowercased)
+    }
+
+    public func hash(into hasher: inout Hasher) { hasher.combine(lowercased) }
+
+    public static let accept = HeaderName(.accept)
+    public static let acceptEncoding = HeaderName(.acceptEncoding)
+    public static let allow = HeaderName(.allow)
+    public static let authorization = HeaderName(.authorization)
+    public static let cacheControl = HeaderName(.cacheControl)
+    public static let connection = HeaderName(.connection)
+    public static let contentEncoding = HeaderName(.contentEncoding)
+    public static let contentLength = HeaderName(.contentLength)
+    public static let contentType = HeaderName(.contentType)
+    public static let cookie = HeaderName(.cookie)
+    public static let date = HeaderName(.date)
+    public static let etag = HeaderName(.etag)
+    public static let expect = HeaderName(.expect)
+    public static let forwarded = HeaderName(.forwarded)
+    public static let host = HeaderName(.host)
+    public static let location = HeaderName(.location)
+    public static let origin = HeaderName(.origin)
+    public static let range = HeaderName(.range)
+    public static let referer = HeaderName(.referer)
+    public static let retryAfter = HeaderName(.retryAfter)
+    public static let server = HeaderName(.server)
+    public static let setCookie = HeaderName(.setCookie)
+    public static let te = HeaderName(.te)
+    public static let trailer = HeaderName(.trailer)
+    public static let transferEncoding = HeaderName(.transferEncoding)
+    public static let upgrade = HeaderName(.upgrade)
+    public static let userAgent = HeaderName(.userAgent)
+    public static let vary = HeaderName(.vary)
+    public static let via = HeaderName(.via)
+    public static let xForwardedFor = HeaderName(.xForwardedFor)
+    public static let xForwardedHost = HeaderName(.xForwardedHost)
+    public static let xForwardedProto = HeaderName(.xForwardedProto)
+    public static let xMartletError = HeaderName(.xMartletError)
+    public static let xRequestID = HeaderName(.xRequestID)
+}
+
+/// Finds a well-known header by its bytes: a hash of length and three characters, then one comparison.
+package struct HeaderIndex: Sendable {
+    package static let shared = HeaderIndex()
+    // 512 slots for under 64 names: most probes end at once. Each slot holds the raw value of a HeaderID, 0 is empty.
+    private let slots: [UInt8]
+    private let names: [[UInt8]]
+    private static let mask = 511
+
+    private init() {
+        var slots = [UInt8](repeating: 0, count: Self.mask + 1)
+        var names: [[UInt8]] = []
+        for id in HeaderID.allCases {
+            let text = Array(id.text.description.utf8)
+            names.append(text)
+            guard id != .unknown else { continue }
+            var slot = Self.hash(text.span)
+            while slots[slot] != 0 { slot = (slot + 1) & Self.mask }
+            slots[slot] = id.rawValue
+        }
+        self.slots = slots
+        self.names = names
+    }
+
+    private static func hash(_ name: Span<UInt8>) -> Int {
+        let count = name.count
+        let first = Int(name[0] | 0x20)
+        let middle = Int(name[count / 2] | 0x20)
+        let last = Int(name[count - 1] | 0x20)
+        return (count &* 37 &+ first &* 7 &+ middle &* 61 &+ last &* 131) & mask
+    }
+
+    /// `.unknown` when the name is not well known. Any case.
+    package func id(of name: Span<UInt8>) -> HeaderID {
+        guard !name.isEmpty else { return .unknown }
+        var slot = Self.hash(name)
+        while slots[slot] != 0 {
+            let candidate = Int(slots[slot])
+            let known = names[candidate]
+            if name.equalsIgnoringCase(known.span) {
+                return HeaderID(rawValue: UInt8(candidate)) ?? .unknown
+            }
+            slot = (slot + 1) & Self.mask
+        }
+        return .unknown
+    }
+}

@@ -1,0 +1,214 @@
+/// The fields of a message head or of trailers, in wire order and wire case.
+///
+/// Names and values live in one arena; a field is two ranges and a number, so parsing a head copies its bytes once and
+/// allocates nothing once the table has been used before. Lookups scan: a head has a dozen fields.
+/// A span from this table borrows it. Bind the table to a local first (`let headers = exchange.request.headers`).
+public final class HeaderTable {
+    private struct Field {
+        var name: ByteRange
+        var value: ByteRange
+        var id: HeaderID
+    }
+
+    package let arena: ByteArena
+    private var fields: [Field] = []
+
+    public init() {
+        arena = ByteArena()
+        fields.reserveCapacity(16)
+    }
+
+    public var count: Int { fields.count }
+    public var isEmpty: Bool { fields.isEmpty }
+
+    /// Bytes that names and values take, edits included. Never shrinks within an exchange.
+    public var size: Int { arena.count }
+
+    public func removeAll() {
+        fields.removeAll(keepingCapacity: fields.capacity <= 256)
+        arena.removeAll()
+    }
+
+    // MARK: Reading
+
+    @_lifetime(borrow self)
+    public func name(at index: Int) -> Span<UInt8> {
+        let arena = self.arena
+        let bytes = arena.bytes(fields[index].name)
+        // The arena is ours for as long as the table lives.
+        return unsafe _overrideLifetime(bytes, borrowing: self)
+    }
+
+    @_lifetime(borrow self)
+    public func value(at index: Int) -> Span<UInt8> {
+        let arena = self.arena
+        let bytes = arena.bytes(fields[index].value)
+        return unsafe _overrideLifetime(bytes, borrowing: self)
+    }
+
+    package func id(at index: Int) -> HeaderID { fields[index].id }
+
+    /// Where the first field called `name` is, at `start` or after.
+    public func firstIndex(of name: HeaderName, from start: Int = 0) -> Int? {
+        if name.id != .unknown { return firstIndex(id: name.id, from: start) }
+        let lowercased = name.lowercased
+        return firstIndex(named: lowercased.span, from: start)
+    }
+
+    package func firstIndex(id: HeaderID, from start: Int = 0) -> Int? {
+        var index = start
+        while index < fields.count {
+            if fields[index].id == id { return index }
+            index += 1
+        }
+        return nil
+    }
+
+    /// As `firstIndex(of:)`, for a name that is only bytes, any case.
+    public func firstIndex(named name: Span<UInt8>, from start: Int = 0) -> Int? {
+        let id = HeaderIndex.shared.id(of: name)
+        if id != .unknown { return firstIndex(id: id, from: start) }
+        let arena = self.arena
+        var index = start
+        while index < fields.count {
+            if fields[index].id == .unknown && fields[index].name.count == name.count
+                && arena.bytes(fields[index].name).equalsIgnoringCase(name)
+            {
+                return index
+            }
+            index += 1
+        }
+        return nil
+    }
+
+    /// The first value of `name`.
+    @_lifetime(borrow self)
+    public func first(_ name: HeaderName) -> Span<UInt8>? {
+        guard let index = firstIndex(of: name) else { return nil }
+        return value(at: index)
+    }
+
+    @_lifetime(borrow self)
+    package func first(id: HeaderID) -> Span<UInt8>? {
+        guard let index = firstIndex(id: id) else { return nil }
+        return value(at: index)
+    }
+
+    public func contains(_ name: HeaderName) -> Bool { firstIndex(of: name) != nil }
+
+    /// The first value as text. Allocates when it is longer than 15 bytes.
+    public func string(_ name: HeaderName) -> String? { first(name)?.string() }
+
+    // MARK: Writing
+
+    /// Adds a field at the end. Names and values are the caller's to have checked; see `isSafeValue`.
+    public func append(_ name: HeaderName, _ value: Span<UInt8>) {
+        let lowercased = name.lowercased
+        append(id: name.id, name: lowercased.span, value: value)
+    }
+
+    public func append(_ name: HeaderName, _ value: String) {
+        append(name, value.utf8Span.span)
+    }
+
+    /// Adds a field whose name is only bytes, kept in the case given.
+    public func append(named name: Span<UInt8>, _ value: Span<UInt8>) {
+        append(id: HeaderIndex.shared.id(of: name), name: name, value: value)
+    }
+
+    private func append(id: HeaderID, name: Span<UInt8>, value: Span<UInt8>) {
+        let nameRange = arena.append(name)
+        let valueRange = arena.append(value)
+        fields.append(Field(name: nameRange, value: valueRange, id: id))
+    }
+
+    /// Gives the first field called `name` this value, in its place and case, and removes any further ones; adds the
+    /// field when there is none.
+    public func set(_ name: HeaderName, _ value: Span<UInt8>) {
+        guard let index = firstIndex(of: name) else { return append(name, value) }
+        replaceValue(at: index, value)
+        removeAll(name, from: index + 1)
+    }
+
+    public func set(_ name: HeaderName, _ value: String) {
+        set(name, value.utf8Span.span)
+    }
+
+    public func set(named name: Span<UInt8>, _ value: Span<UInt8>) {
+        guard let index = firstIndex(named: name) else { return append(named: name, value) }
+        replaceValue(at: index, value)
+        var next = index + 1
+        while let further = firstIndex(named: name, from: next) {
+            fields.remove(at: further)
+            next = further
+        }
+    }
+
+    public func replaceValue(at index: Int, _ value: Span<UInt8>) {
+        let range = arena.append(value)
+        fields[index].value = range
+    }
+
+    /// Removes every field called `name` and says whether there was one.
+    @discardableResult
+    public func remove(_ name: HeaderName) -> Bool { removeAll(name, from: 0) }
+
+    @discardableResult
+    public func remove(named name: Span<UInt8>) -> Bool {
+        var removed = false
+        var next = 0
+        while let index = firstIndex(named: name, from: next) {
+            fields.remove(at: index)
+            next = index
+            removed = true
+        }
+        return removed
+    }
+
+    public func remove(at index: Int) { fields.remove(at: index) }
+
+    @discardableResult
+    private func removeAll(_ name: HeaderName, from start: Int) -> Bool {
+        var removed = false
+        var next = start
+        while let index = firstIndex(of: name, from: next) {
+            fields.remove(at: index)
+            next = index
+            removed = true
+        }
+        return removed
+    }
+
+    /// Copies every field of `other`.
+    package func copy(from other: HeaderTable) {
+        removeAll()
+        for index in 0..<other.count {
+            append(id: other.id(at: index), name: other.name(at: index), value: other.value(at: index))
+        }
+    }
+
+    // MARK: For codecs
+
+    /// Takes a field whose bytes a codec has already put into the arena.
+    package func appendStored(name: ByteRange, value: ByteRange, id: HeaderID) {
+        fields.append(Field(name: name, value: value, id: id))
+    }
+
+    /// True when `value` may stand in a field: no CR, LF or NUL (RFC 9110 section 5.5).
+    public static func isSafeValue(_ value: Span<UInt8>) -> Bool {
+        for index in value.indices {
+            switch value[index] {
+            case 0x00, 0x0A, 0x0D: return false
+            default: continue
+            }
+        }
+        return true
+    }
+
+    /// True when `name` is a token (RFC 9110 section 5.1).
+    public static func isToken(_ name: Span<UInt8>) -> Bool {
+        guard !name.isEmpty else { return false }
+        for index in name.indices where !name[index].isTokenCharacter { return false }
+        return true
+    }
+}

@@ -1,0 +1,169 @@
+// MartletHTTP turns bytes into messages and messages into bytes. It does no I/O and keeps no clock, so tests and fuzzers
+// feed it bytes. Sockets are MartletNet's; what a request is routed to is MartletProxy's.
+
+public import MartletCore
+
+/// A request method. The common ones are known by number, every other token by its bytes.
+public enum Method: UInt8, Sendable {
+    case get, head, post, put, delete, options, patch, trace, connect, other
+
+    /// RFC 9110 section 9.2.2: sending it twice has the effect of sending it once.
+    public var isIdempotent: Bool {
+        switch self {
+        case .get, .head, .put, .delete, .options, .trace: true
+        case .post, .patch, .connect, .other: false
+        }
+    }
+}
+
+public enum HTTPVersion: UInt8, Sendable {
+    case http10, http11, http2
+}
+
+public enum Scheme: UInt8, Sendable {
+    case http, https
+}
+
+/// How long a message's body is, and so how HTTP/1.1 frames it.
+public enum BodyLength: Sendable, Equatable {
+    case none
+    /// `content-length`.
+    case exactly(UInt64)
+    /// Unknown until it ends: `transfer-encoding: chunked`.
+    case chunked
+    /// Response only: ends when the connection does.
+    case untilClose
+}
+
+/// What a request says before its body. The same for every protocol version: HTTP/1.1's `Host` and HTTP/2's `:authority`
+/// are both the `host` field of `headers`.
+///
+/// A decoder fills it; filters read and edit it. Belongs to one exchange and is reused with it.
+public final class RequestHead {
+    public let headers = HeaderTable()
+    public private(set) var method: Method = .get
+    /// How the client framed the body. A filter that changes a body's length says so through the exchange.
+    public var body: BodyLength = .none
+    public var version: HTTPVersion = .http11
+    public var scheme: Scheme = .http
+    /// The client's connection may serve another request after this one.
+    package var keepsAlive = true
+    /// `expect: 100-continue` was sent and nobody has answered it yet.
+    package var expectsContinue = false
+    /// HTTP/1.1 `Upgrade` asks for a tunnel (its value stays in `headers`).
+    package var asksForUpgrade = false
+
+    private var methodRange = ByteRange.empty
+    private var targetRange = ByteRange.empty
+    private var pathLength: UInt32 = 0
+
+    public init() {}
+
+    package func reset() {
+        headers.removeAll()
+        method = .get
+        body = .none
+        version = .http11
+        scheme = .http
+        keepsAlive = true
+        expectsContinue = false
+        asksForUpgrade = false
+        methodRange = .empty
+        targetRange = .empty
+        pathLength = 0
+    }
+
+    // MARK: Reading
+
+    @_lifetime(borrow self)
+    public func methodBytes() -> Span<UInt8> { headers.stored(methodRange, of: self) }
+
+    /// Path and query, or `*`, or for CONNECT the authority.
+    @_lifetime(borrow self)
+    public func target() -> Span<UInt8> { headers.stored(targetRange, of: self) }
+
+    /// The target up to its `?`.
+    @_lifetime(borrow self)
+    public func path() -> Span<UInt8> {
+        headers.stored(ByteRange(start: Int(targetRange.start), length: Int(pathLength)), of: self)
+    }
+
+    /// What follows the `?`; nil when there is none.
+    @_lifetime(borrow self)
+    public func query() -> Span<UInt8>? {
+        guard pathLength < targetRange.length else { return nil }
+        let skip = Int(pathLength) + 1
+        return headers.stored(
+            ByteRange(start: Int(targetRange.start) + skip, length: targetRange.count - skip), of: self)
+    }
+
+    /// The `host` field; empty when HTTP/1.0 sent none.
+    @_lifetime(borrow self)
+    public func authority() -> Span<UInt8> {
+        let headers = self.headers
+        guard let value = headers.first(id: .host) else { return headers.stored(.empty, of: self) }
+        return unsafe _overrideLifetime(value, borrowing: self)
+    }
+
+    // MARK: Writing
+
+    public func setMethod(_ bytes: Span<UInt8>) {
+        methodRange = headers.arena.append(bytes)
+        method = Method(bytes)
+    }
+
+    /// `bytes` must be a valid target: no space, control or fragment. See `isSafeTarget`.
+    public func setTarget(_ bytes: Span<UInt8>) {
+        store(target: headers.arena.append(bytes))
+    }
+
+    public func setAuthority(_ bytes: Span<UInt8>) { headers.set(.host, bytes) }
+
+    package func store(method range: ByteRange) {
+        methodRange = range
+        let headers = self.headers
+        method = Method(headers.arena.bytes(range))
+    }
+
+    package func store(target range: ByteRange) {
+        targetRange = range
+        let headers = self.headers
+        let bytes = headers.arena.bytes(range)
+        pathLength = bytes.firstIndex(of: 0x3F).map { UInt32(truncatingIfNeeded: $0) } ?? range.length
+    }
+
+    /// True when `target` may stand in a request line: not empty, no control, space or `#`.
+    public static func isSafeTarget(_ target: Span<UInt8>) -> Bool {
+        guard !target.isEmpty else { return false }
+        for index in target.indices {
+            let byte = target[index]
+            if byte <= 0x20 || byte == 0x7F || byte == 0x23 { return false }
+        }
+        return true
+    }
+}
+
+extension HeaderTable {
+    /// Bytes of this table's arena, lent by the head that owns the table.
+    @_lifetime(borrow owner)
+    func stored<Owner: AnyObject>(_ range: ByteRange, of owner: Owner) -> Span<UInt8> {
+        let arena = self.arena
+        let bytes = arena.bytes(range)
+        // `owner` holds this table in a `let`, so the arena lives as long as `owner` is borrowed.
+        return unsafe _overrideLifetime(bytes, borrowing: owner)
+    }
+}
+
+extension Method {
+    /// Methods are case-sensitive (RFC 9110 section 9.1).
+    package init(_ bytes: Span<UInt8>) {
+        switch bytes.count {
+        case 3: self = bytes.equals("GET") ? .get : bytes.equals("PUT") ? .put : .other
+        case 4: self = bytes.equals("HEAD") ? .head : bytes.equals("POST") ? .post : .other
+        case 5: self = bytes.equals("PATCH") ? .patch : bytes.equals("TRACE") ? .trace : .other
+        case 6: self = bytes.equals("DELETE") ? .delete : .other
+        case 7: self = bytes.equals("OPTIONS") ? .options : bytes.equals("CONNECT") ? .connect : .other
+        default: self = .other
+        }
+    }
+}
