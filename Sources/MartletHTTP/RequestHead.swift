@@ -121,14 +121,14 @@ public final class RequestHead {
 
     package func store(method range: ByteRange) {
         methodRange = range
-        let headers = self.headers
-        method = Method(headers.arena.bytes(range))
+        let arena = headers.arena
+        method = Method(arena.bytes(range))
     }
 
     package func store(target range: ByteRange) {
         targetRange = range
-        let headers = self.headers
-        let bytes = headers.arena.bytes(range)
+        let arena = headers.arena
+        let bytes = arena.bytes(range)
         pathLength = bytes.firstIndex(of: 0x3F).map { UInt32(truncatingIfNeeded: $0) } ?? range.length
     }
 
