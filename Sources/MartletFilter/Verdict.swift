@@ -1,5 +1,3 @@
-public import MartletCore
-
 /// What a hook decides. The same four for Swift filters, Lua policies and native modules.
 public enum Verdict {
     /// Go on with the next filter.

@@ -1,4 +1,4 @@
-package import MartletCore
+internal import MartletCore
 internal import MartletHTTP
 
 /// One direction of an exchange on its way through the chain: a head, then pieces of body, then maybe trailers.

@@ -1,4 +1,3 @@
-public import MartletCore
 public import MartletHTTP
 
 /// What a filter may know of the client's connection. One object a connection.

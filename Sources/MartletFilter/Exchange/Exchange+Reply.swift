@@ -1,4 +1,4 @@
-package import MartletCore
+internal import MartletCore
 internal import MartletHTTP
 
 extension Exchange {

@@ -90,16 +90,19 @@ public final class Histogram {
         3_600_000,
     ]
     private static let boundsInNanoseconds = bounds.map { UInt64($0 * 1_000_000) }
-    private let bounds = Histogram.boundsInNanoseconds
+    private let limits: [UInt64]
     package private(set) var buckets: [UInt64]
     /// Nanoseconds.
     package private(set) var sum: UInt64 = 0
 
-    package init() { buckets = [UInt64](repeating: 0, count: Self.bounds.count + 1) }
+    package init() {
+        limits = Self.boundsInNanoseconds
+        buckets = [UInt64](repeating: 0, count: Self.bounds.count + 1)
+    }
 
     public func record(nanoseconds: UInt64) {
         var index = 0
-        while index < bounds.count && nanoseconds > bounds[index] { index += 1 }
+        while index < limits.count && nanoseconds > limits[index] { index += 1 }
         buckets[index] &+= 1
         sum &+= nanoseconds
     }
