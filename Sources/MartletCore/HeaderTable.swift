@@ -149,6 +149,19 @@ public final class HeaderTable {
         fields[index].value = range
     }
 
+    /// Adds `separator` and `addition` to the end of a field's value, as a list header grows.
+    public func extendValue(at index: Int, separator: StaticString, _ addition: Span<UInt8>) {
+        let arena = self.arena
+        let old = fields[index].value
+        let start = arena.append(arena.bytes(old))
+        if separator.hasPointerRepresentation {
+            // A static string's bytes live for ever.
+            _ = arena.append(unsafe Span(_unsafeStart: separator.utf8Start, count: separator.utf8CodeUnitCount))
+        }
+        _ = arena.append(addition)
+        fields[index].value = ByteRange(start: Int(start.start), length: arena.count - Int(start.start))
+    }
+
     /// Removes every field called `name` and says whether there was one.
     @discardableResult
     public func remove(_ name: HeaderName) -> Bool { removeAll(name, from: 0) }

@@ -4,8 +4,9 @@ package import MartletCore
 package final class BufferPool {
     /// For heads and small bodies on their way out.
     package static let smallCapacity = 4096
-    /// For reading: large enough that a body moves in few system calls, small enough to stay in the cache.
-    package static let largeCapacity = 65_536
+    /// For reading: large enough that 64 KiB of body and its head come in one system call, small enough to stay in the
+    /// cache.
+    package static let largeCapacity = 73_728
     private static let keptSmall = 1024
     private static let keptLarge = 64
 

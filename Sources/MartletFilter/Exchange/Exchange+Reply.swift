@@ -17,6 +17,17 @@ extension Exchange {
         responseFlow.replaceSource(self, body: reply.body)
     }
 
+    /// A reply that no response hook sees: the chain has already been shown a response that did not come about.
+    package func answerPastFilters(_ reply: Reply) {
+        requestFlow.stop()
+        responseFlow.stop()
+        fillResponse(from: reply)
+        let generation = self.generation
+        host.headPassed(.response, of: self, ended: reply.body.isEmpty)
+        guard self.generation == generation, isOpen, !reply.body.isEmpty else { return }
+        host.bodyPassed(.response, of: self, ByteSlice(copying: reply.body), ended: true)
+    }
+
     private func fillResponse(from reply: Reply) {
         response.reset()
         response.status = reply.status
