@@ -4,10 +4,10 @@ public final class Route: Sendable {
     public let position: Int
     /// Its `name`, or `route-<position>`.
     public let name: String
-    package let action: RouteAction
+    package let action: CompiledAction
     private let overrides: [Int: RouteOverride]
 
-    package init(position: Int, name: String, action: RouteAction, overrides: [Int: RouteOverride]) {
+    package init(position: Int, name: String, action: CompiledAction, overrides: [Int: RouteOverride]) {
         self.position = position
         self.name = name
         self.action = action

@@ -5,7 +5,7 @@ internal import MartletHTTP
 /// What can go wrong with an exchange.
 enum ProxyFault {
     case noRoute, noCluster, noHealthyUpstream, connectFailed, connectTimeout, upstreamClosed
-    case overflow(ClusterLimits.Kind)
+    case overflow(ClusterAllowances.Kind)
     case invalidResponse(HTTP1Fault)
     case requestTimeout, streamIdleTimeout
     case invalidRequestHead, invalidResponseHead, bodyLengthMismatch

@@ -9,14 +9,14 @@ package final class ClusterRuntime: Sendable {
     package let config: ClusterConfig
     package var name: String { config.name }
     /// Counts against `circuit_breaker`. Read and written by every worker; relaxed order is enough for limits.
-    package let limits: ClusterLimits
+    package let limits: ClusterAllowances
     // The present endpoints: set at load, and by the resolver for a DNS cluster. Workers keep their own copy, sent to
     // them by message; this one is for new workers' snapshots and the admin API.
     private let endpoints: Mutex<[Endpoint]>
 
     package init(config: ClusterConfig, endpoints: [Endpoint]) {
         self.config = config
-        limits = ClusterLimits(config.circuitBreaker)
+        limits = ClusterAllowances(config.circuitBreaker)
         self.endpoints = Mutex(endpoints)
     }
 
@@ -64,7 +64,7 @@ package final class Endpoint: Sendable {
 }
 
 /// Envoy's circuit-breaker thresholds, counted over all workers: going beyond one is refused at once instead of queued.
-package final class ClusterLimits: Sendable {
+package final class ClusterAllowances: Sendable {
     package enum Kind: Int, CaseIterable, Sendable {
         case connections, pending, requests, retries
     }

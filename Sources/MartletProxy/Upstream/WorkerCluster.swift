@@ -15,7 +15,7 @@ protocol ConnectionTaker: UpstreamReceiver {
 enum ConnectionRefusal {
     case noHealthyUpstream
     /// A circuit-breaker threshold.
-    case overflow(ClusterLimits.Kind)
+    case overflow(ClusterAllowances.Kind)
     case dialFailed(Int32)
 }
 
@@ -96,7 +96,7 @@ final class WorkerCluster: TimerTarget {
 
     private static let retryWaiting = Nanoseconds.milliseconds(5)
 
-    func refused(_ kind: ClusterLimits.Kind) { overflows[kind.rawValue].add() }
+    func refused(_ kind: ClusterAllowances.Kind) { overflows[kind.rawValue].add() }
 
     /// `taker` waits no more.
     func stopWaiting(_ taker: any ConnectionTaker) {

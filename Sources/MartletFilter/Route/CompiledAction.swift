@@ -1,7 +1,7 @@
 package import MartletCore
 
 /// What a matched route does, compiled: clusters are numbers into the snapshot's list.
-package enum RouteAction: Sendable {
+package enum CompiledAction: Sendable {
     case forward(ForwardAction)
     case redirect(RedirectAction)
     case respond(RespondAction)
@@ -9,7 +9,7 @@ package enum RouteAction: Sendable {
 
 package struct ForwardAction: Sendable {
     /// One entry, or a weighted split.
-    package var clusters: [WeightedCluster]
+    package var clusters: [CompiledCluster]
     package var totalWeight: UInt32
     /// The whole request, attempts included; zero is none.
     package var timeout: Nanoseconds
@@ -19,7 +19,7 @@ package struct ForwardAction: Sendable {
     package var mirror: MirrorAction?
 
     package init(
-        clusters: [WeightedCluster], timeout: Nanoseconds, idleTimeout: Nanoseconds = .zero,
+        clusters: [CompiledCluster], timeout: Nanoseconds, idleTimeout: Nanoseconds = .zero,
         rewrite: RewriteAction? = nil, mirror: MirrorAction? = nil
     ) {
         self.clusters = clusters
@@ -31,7 +31,7 @@ package struct ForwardAction: Sendable {
     }
 }
 
-package struct WeightedCluster: Sendable {
+package struct CompiledCluster: Sendable {
     package var cluster: Int
     package var weight: UInt32
     package init(cluster: Int, weight: UInt32) {
