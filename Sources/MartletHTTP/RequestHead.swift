@@ -107,6 +107,12 @@ public final class RequestHead {
 
     // MARK: Writing
 
+    /// The request goes on as an ordinary one.
+    package func dropUpgrade() {
+        asksForUpgrade = false
+        headers.remove(.upgrade)
+    }
+
     public func setMethod(_ bytes: Span<UInt8>) {
         methodRange = headers.arena.append(bytes)
         method = Method(bytes)

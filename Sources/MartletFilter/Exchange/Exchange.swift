@@ -36,6 +36,8 @@ public final class Exchange {
     public package(set) var attempts = 0
     /// `address:port` of the endpoint of the last attempt.
     public package(set) var upstreamAddress: String?
+    /// The client has been sent a response head.
+    package var hasSentHead = false
     package var upstreamStarted = Instant(nanoseconds: 0)
     package var upstreamResponded = Instant(nanoseconds: 0)
 
@@ -85,6 +87,7 @@ public final class Exchange {
         requestBytes = 0
         responseBytes = 0
         attempts = 0
+        hasSentHead = false
         upstreamAddress = nil
         cachedRoute = nil
         hasCachedRoute = false

@@ -152,6 +152,8 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
 
     func consumeNow() {
         consumePending()
+        guard state != .closed else { return }
+        if state == .idle && hasEnded && pending == nil { return close() }
         if wantsBytes { socket.resumeReading() }
     }
 
@@ -169,13 +171,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
             self.driver = driver
             keepsAlive = exchange.request.keepsAlive && !worker.isDraining
             requestIsHead = exchange.request.method == .head
-            let snapshot = worker.snapshot
-            guard let live = snapshot.listener(listener.name) ?? listener.lastListener else {
-                worker.giveBack(driver)
-                close()
-                return false
-            }
-            driver.open(self, client, live, snapshot: snapshot, ended: endsHere)
+            driver.open(self, client, listener.current, ended: endsHere)
             return state != .closed
         case .failed(let fault):
             refuse(fault, driver)
@@ -257,7 +253,10 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         if state == .idle && pending == nil { close() }
     }
 
-    var isIdle: Bool { state == .idle && pending == nil }
+    /// The drain deadline has passed.
+    func cut() {
+        if driver != nil { driver?.give(up: .drain) } else { close() }
+    }
 
     // MARK: The client goes
 
@@ -290,7 +289,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         pending = nil
         timer.cancel(worker.loop)
         socket.close()
-        worker.closed(self, listener)
+        listener.closed(self)
     }
 
     /// Lets the last response arrive before the connection goes.
@@ -309,7 +308,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         state = .closed
         timer.cancel(worker.loop)
         socket.closeWhenFlushed()
-        worker.closed(self, listener)
+        listener.closed(self)
     }
 
     /// Envoy's `delayed_close_timeout`.
@@ -333,7 +332,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         state = .exchange
         keepsAlive = false
         requestIsHead = false
-        driver.refuse(self, client, listener.current, snapshot: worker.snapshot, status: status, reason, flag)
+        driver.refuse(self, client, listener.current, status: status, reason, flag)
     }
 }
 
@@ -424,7 +423,7 @@ extension HTTP1Downstream: DownstreamStream {
         pending = nil
         timer.cancel(worker.loop)
         socket.reset()
-        worker.closed(self, listener)
+        listener.closed(self)
     }
 
     func exchangeEnded(requestComplete: Bool) {

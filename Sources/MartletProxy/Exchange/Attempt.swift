@@ -25,6 +25,7 @@ struct Attempt {
     var canReplay = false
     var replayEnded = false
     var hasReplayed = false
+    var mirror: ClusterCall?
 
     /// Most bytes of body kept for one replay.
     static let replayLimit = 65_536

@@ -10,8 +10,8 @@ extension ExchangeDriver: ConnectionTaker {
     // MARK: Towards upstream
 
     func startAttempt(ended: Bool) {
-        guard let plan = exchange.plan, let snapshot else { return rescue(.noRoute) }
-        guard let cluster = snapshot.cluster(plan.cluster) else { return rescue(.noCluster) }
+        guard let plan = exchange.plan, let clusters = listener?.clusters else { return rescue(.noRoute) }
+        guard let cluster = clusters.cluster(plan.cluster) else { return rescue(.noCluster) }
         attempt.isStarted = true
         attempt.cluster = cluster
         attempt.isRequestSent = ended
@@ -29,8 +29,8 @@ extension ExchangeDriver: ConnectionTaker {
             idleTimeout = plan.idleTimeout
             timer.require(worker.loop.now + idleTimeout, worker.loop, self)
         }
-        if let mirror = plan.mirror, let target = snapshot.cluster(mirror) {
-            worker.mirror(exchange, to: target)
+        if let mirror = plan.mirror, let target = clusters.cluster(mirror) {
+            attempt.mirror = worker.mirror(exchange, to: target)
         }
         exchange.attempts += 1
         attempt.isWaiting = true
@@ -79,6 +79,7 @@ extension ExchangeDriver: ConnectionTaker {
             }
             attempt.remainingLength = remaining - UInt64(slice.count)
         }
+        attempt.mirror?.send(slice, ended: ended)
         remember(slice, ended: ended)
         guard let connection = attempt.connection else { return }
         put(slice, on: connection)

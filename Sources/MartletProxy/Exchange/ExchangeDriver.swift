@@ -12,10 +12,8 @@ final class ExchangeDriver: ExchangeHost {
     unowned let worker: Worker
     private(set) lazy var exchange = Exchange(host: self)
     private(set) var downstream: (any DownstreamStream)?
+    /// Of the snapshot that the exchange began with: a reload in between does not change what it runs by.
     private(set) var listener: WorkerListener?
-    /// Keeps the configuration that the exchange began with.
-    private(set) var snapshot: WorkerSnapshot?
-
     var attempt = Attempt()
     var timer = LazyTimer()
     var requestDeadline = Instant.never
@@ -38,12 +36,32 @@ final class ExchangeDriver: ExchangeHost {
 
     /// The head is in `exchange.request`. `ended`: the request has no body.
     func open(
-        _ downstream: any DownstreamStream, _ client: Downstream, _ listener: WorkerListener,
-        snapshot: WorkerSnapshot, ended: Bool
+        _ downstream: any DownstreamStream, _ client: Downstream, _ listener: WorkerListener, ended: Bool
+    ) {
+        begin(downstream, client, listener, ended: ended)
+        let generation = exchange.generation
+        if let reply = listener.forwarding.prepare(exchange, worker) {
+            exchange.begin(reply)
+        } else {
+            exchange.requestFlow.headReceived(exchange, ended: ended)
+        }
+        if exchange.generation == generation && exchange.isOpen { pull() }
+    }
+
+    /// Answers bytes that are no request. No filter sees it, but it is counted and logged.
+    func refuse(
+        _ downstream: any DownstreamStream, _ client: Downstream, _ listener: WorkerListener, status: UInt16,
+        _ reason: String, _ flag: ResponseFlag
+    ) {
+        begin(downstream, client, listener, ended: true)
+        exchange.answerPastFilters(.refusal(status, reason, flag: flag))
+    }
+
+    private func begin(
+        _ downstream: any DownstreamStream, _ client: Downstream, _ listener: WorkerListener, ended: Bool
     ) {
         self.downstream = downstream
         self.listener = listener
-        self.snapshot = snapshot
         isRequestComplete = ended
         isResponseHeadSent = false
         isResponseComplete = false
@@ -57,13 +75,6 @@ final class ExchangeDriver: ExchangeHost {
         exchange.open(chain: listener.chain, downstream: client, at: .now())
         listener.requestStarted()
         if idleTimeout > .zero { timer.require(now + idleTimeout, worker.loop, self) }
-        let generation = exchange.generation
-        if let reply = listener.forwarding.prepare(exchange, worker) {
-            exchange.begin(reply)
-        } else {
-            exchange.requestFlow.headReceived(exchange, ended: ended)
-        }
-        if exchange.generation == generation && exchange.isOpen { pull() }
     }
 
     // MARK: From the client
@@ -103,6 +114,18 @@ final class ExchangeDriver: ExchangeHost {
         if exchange.reason == nil { exchange.reason = reason.rawValue }
         downstream = nil
         finish()
+    }
+
+    /// The request's body cannot be read on.
+    func requestBroken(_ fault: HTTP1Fault) {
+        isRequestComplete = false
+        rescue(.brokenRequest(fault))
+    }
+
+    /// A response filter put something into the head or trailers that cannot be sent.
+    func responseUnsendable() {
+        exchange.reason = ProxyFault.invalidResponseHead.answer.reason
+        give(up: .filter)
     }
 
     func tunnelClientEnded() { attempt.connection?.tunnelRequestEnded() }
@@ -187,6 +210,7 @@ final class ExchangeDriver: ExchangeHost {
 
     private func sendResponseHead(ended: Bool) {
         isResponseHeadSent = true
+        exchange.hasSentHead = true
         if ended { isResponseComplete = true }
         listener?.forwarding.prepareResponse(exchange)
         downstream?.sendHead(exchange, ended: ended)
@@ -224,10 +248,9 @@ final class ExchangeDriver: ExchangeHost {
         self.downstream = nil
         worker.cancelCalls(of: exchange)
         exchange.finish()
-        listener?.requestEnded(exchange, worker)
+        listener?.requestEnded(exchange)
         let requestComplete = isRequestComplete
         listener = nil
-        snapshot = nil
         attempt = Attempt()
         exchange.recycle()
         worker.giveBack(self)

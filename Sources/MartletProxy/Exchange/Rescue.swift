@@ -8,6 +8,7 @@ enum ProxyFault {
     case overflow(ClusterAllowances.Kind)
     case invalidResponse(HTTP1Fault)
     case requestTimeout, streamIdleTimeout
+    case brokenRequest(HTTP1Fault)
     case invalidRequestHead, invalidResponseHead, bodyLengthMismatch
 
     /// The one table from what happened to what the client, the access log and the metrics are told.
@@ -26,6 +27,7 @@ enum ProxyFault {
         case .invalidResponse: (502, "upstream-invalid-response", .upstreamProtocolError)
         case .requestTimeout: (504, "request-timeout", .upstreamRequestTimeout)
         case .streamIdleTimeout: (504, "stream-idle-timeout", .streamIdleTimeout)
+        case .brokenRequest: (400, "bad-request-body", .downstreamProtocolError)
         case .invalidRequestHead: (500, "invalid-request-after-filters", .localReset)
         case .invalidResponseHead: (500, "invalid-response-after-filters", .localReset)
         case .bodyLengthMismatch: (500, "body-length-changed-by-filter", .localReset)
@@ -37,6 +39,7 @@ enum ProxyFault {
         case .requestTimeout: .requestTimeout
         case .streamIdleTimeout: .idleTimeout
         case .invalidResponse: .upstreamProtocolError
+        case .brokenRequest: .downstreamProtocolError
         default: .upstreamDisconnect
         }
     }

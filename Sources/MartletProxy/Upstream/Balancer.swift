@@ -3,7 +3,7 @@ internal import MartletCore
 
 /// Chooses an endpoint. One per worker and cluster, so choosing takes no lock; loads are compared across workers.
 struct Balancer {
-    private let policy: LoadBalancing
+    private let policy: ClusterConfig.LoadBalancing
     private(set) var endpoints: [WorkerEndpoint] = []
     /// Sum of weights up to and including each endpoint, for weighted random choice. Empty when all weights are equal.
     private var cumulative: [UInt64] = []
@@ -11,7 +11,7 @@ struct Balancer {
     private var credit: [Int64] = []
     private var next = 0
 
-    init(policy: LoadBalancing, endpoints: [WorkerEndpoint], random: inout WorkerRandom) {
+    init(policy: ClusterConfig.LoadBalancing, endpoints: [WorkerEndpoint], random: inout WorkerRandom) {
         self.policy = policy
         update(endpoints, random: &random)
     }

@@ -8,6 +8,8 @@ internal import Synchronization
 package final class ClusterRuntime: Sendable {
     package let config: ClusterConfig
     package var name: String { config.name }
+    /// Everything of the configuration that matters to connections; where it was written does not.
+    let fingerprint: String
     /// Counts against `circuit_breaker`. Read and written by every worker; relaxed order is enough for limits.
     package let limits: ClusterAllowances
     // The present endpoints: set at load, and by the resolver for a DNS cluster. Workers keep their own copy, sent to
@@ -16,8 +18,16 @@ package final class ClusterRuntime: Sendable {
 
     package init(config: ClusterConfig, endpoints: [Endpoint]) {
         self.config = config
+        fingerprint = Self.fingerprint(config)
         limits = ClusterAllowances(config.circuitBreaker)
         self.endpoints = Mutex(endpoints)
+    }
+
+    static func fingerprint(_ config: ClusterConfig) -> String {
+        """
+        \(config.name) \(config.source) \(config.loadBalancing) \(config.connectTimeout) \(String(describing: config.idleTimeout)) \
+        \(config.limits) \(config.circuitBreaker)
+        """
     }
 
     package var currentEndpoints: [Endpoint] { endpoints.withLock { $0 } }

@@ -30,7 +30,7 @@ final class WorkerCluster: TimerTarget {
     private var isRetired = false
     private var retryTimer = LazyTimer()
 
-    let codecLimits = HTTP1Limits()
+    let codecLimits: HTTP1Limits
     let connectTimeout: Nanoseconds
     let idleTimeout: Nanoseconds
 
@@ -44,7 +44,9 @@ final class WorkerCluster: TimerTarget {
         balancer = Balancer(
             policy: runtime.config.loadBalancing, endpoints: runtime.currentEndpoints.map(WorkerEndpoint.init), random: &worker.random)
         connectTimeout = Nanoseconds(runtime.config.connectTimeout)
-        idleTimeout = Nanoseconds(runtime.config.idleTimeout)
+        idleTimeout = runtime.config.idleTimeout.map { Nanoseconds($0) } ?? .zero
+        codecLimits = HTTP1Limits(
+            head: runtime.config.limits.responseHeaders.bytes, fields: runtime.config.limits.headerCount)
         let labels = [("cluster", runtime.name)]
         connectionsOpened = worker.metrics.counter("martlet_upstream_connections_total", labels)
         connectFailures = worker.metrics.counter("martlet_upstream_connect_failures_total", labels)
@@ -171,15 +173,10 @@ final class WorkerCluster: TimerTarget {
         for endpoint in present where !next.contains(where: { $0 === endpoint }) { endpoint.remove() }
     }
 
-    /// No snapshot refers to the cluster any more.
+    /// The configuration has it no more. Exchanges that began with it finish; nothing is kept for later ones.
     func retire() {
         isRetired = true
         for endpoint in balancer.endpoints { endpoint.remove() }
-        while let taker = nextWaiting() {
-            runtime.limits.pending.giveBack()
-            taker.connectionRefused(.noHealthyUpstream)
-        }
-        retryTimer.cancel(worker.loop)
     }
 
     /// Connections of this cluster on this worker, in use and idle.

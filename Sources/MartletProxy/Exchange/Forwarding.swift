@@ -1,0 +1,150 @@
+internal import MartletConfig
+internal import MartletCore
+internal import MartletFilter
+internal import MartletHTTP
+
+/// What a proxy adds to and takes from heads on their way: who the client is, which request this is, the way it took.
+/// Names and choices as Envoy's users know them.
+struct Forwarding: Sendable {
+    private let config: ForwardingConfig
+    private let path: PathPolicy
+    private let upgrades: [String]
+    private let allowsConnect: Bool
+    private let via: [UInt8]
+
+    init(_ listener: ListenerConfig) {
+        config = listener.forwarding
+        path = listener.path
+        upgrades = listener.upgrades.map { $0.lowercased() }
+        allowsConnect = listener.allowsConnect
+        via = config.via.map { Array("1.1 \($0)".utf8) } ?? []
+    }
+
+    // MARK: Request
+
+    /// Runs before the chain. A reply means that the request goes no further.
+    func prepare(_ exchange: Exchange, _ worker: Worker) -> Reply? {
+        let request = exchange.request
+        let headers = request.headers
+        if request.method == .connect && !allowsConnect {
+            return .refusal(405, "connect-not-allowed", flag: .downstreamProtocolError)
+        }
+        if request.expectsContinue { headers.remove(.expect) }
+        if request.asksForUpgrade && !isUpgradeAllowed(request) {
+            request.dropUpgrade()
+        }
+        if let reply = PathNormalizer.normalize(request, path) { return reply }
+        client(exchange, headers)
+        requestID(headers, worker)
+        if !via.isEmpty { add(via, to: headers, .via) }
+        return nil
+    }
+
+    private func isUpgradeAllowed(_ request: RequestHead) -> Bool {
+        let headers = request.headers
+        guard let value = headers.first(.upgrade) else { return false }
+        for allowed in upgrades where value.equalsIgnoringCase(allowed.utf8Span.span) { return true }
+        return false
+    }
+
+    private func client(_ exchange: Exchange, _ headers: HeaderTable) {
+        guard let peer = exchange.downstream else { return }
+        let isTrusted = config.trustedHops > 0 || !config.useRemoteAddress
+        exchange.clientIP = peer.directRemoteIP
+        if isTrusted, let forwarded = headers.first(id: .xForwardedFor) {
+            let hops = config.useRemoteAddress ? config.trustedHops : max(config.trustedHops, 0) + 1
+            if let address = Self.entry(fromRight: hops, of: forwarded) { exchange.clientIP = address }
+        }
+        if config.useRemoteAddress {
+            let ip = peer.directRemoteIP
+            if let index = headers.firstIndex(id: .xForwardedFor) {
+                headers.extendValue(at: index, separator: ", ", ip.utf8Span.span)
+            } else {
+                headers.append(.xForwardedFor, ip.utf8Span.span)
+            }
+        }
+        // The scheme of the client's own connection counts unless a trusted proxy in front says what it saw.
+        let saidByTrusted = isTrusted && headers.firstIndex(id: .xForwardedProto) != nil
+        if !saidByTrusted {
+            headers.set(.xForwardedProto, peer.scheme == .https ? Self.https.span : Self.http.span)
+        }
+        if !isTrusted { Self.removeInternal(headers) }
+    }
+
+    private static let http = Array("http".utf8)
+    private static let https = Array("https".utf8)
+
+    /// The n-th address from the right, 1 being the last.
+    private static func entry(fromRight count: Int, of list: Span<UInt8>) -> String? {
+        var end = list.count
+        var left = count
+        while end > 0 {
+            var start = end
+            while start > 0 && list[start - 1] != 0x2C { start -= 1 }
+            left -= 1
+            if left == 0 {
+                let entry = list.extracting(start..<end).trimmed()
+                return entry.isEmpty ? nil : entry.string()
+            }
+            guard start > 0 else { return nil }
+            end = start - 1
+        }
+        return nil
+    }
+
+    /// Headers by which trusted proxies talk to each other; from a stranger they are lies.
+    private static func removeInternal(_ headers: HeaderTable) {
+        var index = 0
+        while index < headers.count {
+            let isInternal =
+                switch headers.id(at: index) {
+                case .xEnvoyExpectedTimeout, .xMartletError: true
+                case .unknown:
+                    headers.name(at: index).hasPrefixIgnoringASCIICase("x-envoy-")
+                        || headers.name(at: index).hasPrefixIgnoringASCIICase("x-martlet-")
+                default: false
+                }
+            if isInternal { headers.remove(at: index) } else { index += 1 }
+        }
+    }
+
+    private func requestID(_ headers: HeaderTable, _ worker: Worker) {
+        guard config.generateRequestID else { return }
+        if headers.firstIndex(id: .xRequestID) != nil {
+            // A stranger's id could be made to collide with another request's.
+            if config.preserveExternalRequestID || config.trustedHops > 0 || !config.useRemoteAddress { return }
+            headers.remove(.xRequestID)
+        }
+        let id = worker.nextRequestID()
+        headers.append(.xRequestID, id.span)
+    }
+
+    private func add(_ value: [UInt8], to headers: HeaderTable, _ name: HeaderName) {
+        if let index = headers.firstIndex(of: name) {
+            headers.extendValue(at: index, separator: ", ", value.span)
+        } else {
+            headers.append(name, value.span)
+        }
+    }
+
+    // MARK: Response
+
+    /// Runs after the chain.
+    func prepareResponse(_ exchange: Exchange) {
+        let headers = exchange.response.headers
+        if !via.isEmpty { add(via, to: headers, .via) }
+        switch config.serverHeader {
+        case .passThrough: break
+        case .overwrite: headers.set(.server, config.serverName)
+        case .appendIfAbsent: if !headers.contains(.server) { headers.append(.server, config.serverName) }
+        }
+    }
+}
+
+extension Span where Element == UInt8 {
+    /// `lowercase` must be written in lower case.
+    func hasPrefixIgnoringASCIICase(_ lowercase: StaticString) -> Bool {
+        count >= lowercase.utf8CodeUnitCount
+            && extracting(0..<lowercase.utf8CodeUnitCount).equalsIgnoringCase(lowercase)
+    }
+}

@@ -1,0 +1,35 @@
+package import MartletConfig
+package import MartletCore
+package import MartletFilter
+
+/// One checked configuration, compiled: immutable and shared by all workers. Replaced whole, never edited.
+package final class Snapshot: Sendable {
+    /// Counts up from 1 with every configuration that was put in force.
+    package let version: Int
+    package let loadedAt: WallClock
+    package let config: ProxyConfig
+    let listeners: [CompiledListener]
+    /// Numbered as routes refer to them.
+    let clusters: [ClusterRuntime]
+
+    init(
+        version: Int, loadedAt: WallClock, config: ProxyConfig, listeners: [CompiledListener],
+        clusters: [ClusterRuntime]
+    ) {
+        self.version = version
+        self.loadedAt = loadedAt
+        self.config = config
+        self.listeners = listeners
+        self.clusters = clusters
+    }
+}
+
+/// A listener with its chain decoded and its routes compiled.
+struct CompiledListener: Sendable {
+    let config: ListenerConfig
+    let filters: [CompiledFilter]
+    let routes: RouteIndex
+    let forwarding: Forwarding
+    let accessLog: AccessLogConfig
+    let accessSink: LogSink?
+}

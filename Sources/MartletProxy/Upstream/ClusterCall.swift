@@ -1,0 +1,232 @@
+internal import MartletCore
+internal import MartletFilter
+internal import MartletHTTP
+internal import MartletNet
+
+/// A request of our own to a cluster: a filter's call, whose response is collected whole, or a mirrored copy, whose
+/// response is dropped.
+final class ClusterCall: ConnectionTaker, TimerTarget {
+    private enum Purpose {
+        case call((CallResult) -> Void, maxBody: Int)
+        case mirror
+    }
+
+    private unowned let worker: Worker
+    private var purpose: Purpose?
+    private let request: RequestHead
+    private let timeout: Nanoseconds
+    private var body: [UInt8]
+    private var cluster: WorkerCluster?
+    private var connection: UpstreamConnection?
+    private var isWaiting = false
+    private var holdsRequestSlot = false
+    private var timer = LazyTimer()
+    private var isRequestEnded = true
+    private var isChunked = false
+    /// Mirrored pieces that came before the connection did.
+    private var early: [ByteSlice] = []
+
+    let responseHead = ResponseHead()
+    let responseTrailers = HeaderTable()
+    private var received: [UInt8] = []
+
+    var requestMethod: Method { request.method }
+    var asksForUpgrade: Bool { false }
+    var wantsMore: Bool { true }
+
+    init(_ call: CallRequest, worker: Worker, _ done: @escaping (CallResult) -> Void) {
+        self.worker = worker
+        purpose = .call(done, maxBody: call.maxResponseBody.bytes)
+        timeout = Nanoseconds(call.timeout)
+        body = call.body
+        request = RequestHead()
+        isValid =
+            HeaderTable.isToken(call.method.utf8Span.span) && RequestHead.isSafeTarget(call.path.utf8Span.span)
+            && Authority.isValid(call.authority.utf8Span.span)
+        request.setMethod(call.method.utf8Span.span)
+        request.setTarget(call.path.utf8Span.span)
+        request.setAuthority(call.authority.utf8Span.span)
+        for field in call.headers {
+            switch field.name.id {
+            case .host, .contentLength, .transferEncoding, .connection, .upgrade, .te, .expect: continue
+            default: request.headers.append(field.name, field.value)
+            }
+        }
+        if !body.isEmpty || request.method == .post || request.method == .put {
+            request.body = .exactly(UInt64(body.count))
+        }
+    }
+
+    private let isValid: Bool
+
+    private init(mirroring exchange: Exchange, worker: Worker, timeout: Nanoseconds) {
+        self.worker = worker
+        self.timeout = timeout
+        purpose = .mirror
+        body = []
+        isValid = true
+        request = RequestHead()
+        let original = exchange.request
+        request.setMethod(original.methodBytes())
+        request.setTarget(original.target())
+        request.headers.copy(from: original.headers)
+        request.body = original.body
+        request.setAuthority(Self.shadowed(original.authority()).span)
+        isRequestEnded = original.body == .none
+    }
+
+    /// Envoy's mark of a mirrored request: `-shadow` behind the host.
+    private static func shadowed(_ authority: Span<UInt8>) -> [UInt8] {
+        var end = authority.count
+        if authority.count > 0, authority[authority.count - 1] != 0x5D {
+            for index in authority.indices where authority[index] == 0x3A { end = index }
+        }
+        return authority.extracting(0..<end).array() + Array("-shadow".utf8)
+            + authority.extracting(end..<authority.count).array()
+    }
+
+    static func mirror(_ exchange: Exchange, to cluster: WorkerCluster, worker: Worker) -> ClusterCall {
+        let call = ClusterCall(mirroring: exchange, worker: worker, timeout: .seconds(15))
+        call.start(cluster)
+        return call
+    }
+
+    // MARK: Sending
+
+    func start(_ cluster: WorkerCluster?) {
+        guard isValid else { return fail(.invalidRequest) }
+        guard let cluster else { return fail(.unknownCluster) }
+        guard cluster.runtime.limits.requests.take() else {
+            cluster.refused(.requests)
+            return fail(.overflow)
+        }
+        holdsRequestSlot = true
+        self.cluster = cluster
+        if timeout > .zero { timer.require(worker.loop.now + timeout, worker.loop, self) }
+        isWaiting = true
+        cluster.take(for: self)
+    }
+
+    func connectionReady(_ connection: UpstreamConnection) {
+        isWaiting = false
+        self.connection = connection
+        connection.endpoint.shared.requestStarted()
+        isChunked = request.body == .chunked
+        var fits = false
+        connection.write(reserving: HTTP1Encoder.sizeBound(request)) { fits = HTTP1Encoder.encode(request, into: $0) }
+        guard fits else { return fail(.invalidRequest) }
+        if !body.isEmpty { connection.write(body.span) }
+        for slice in early { put(slice, on: connection) }
+        early = []
+        if isRequestEnded { endRequest(on: connection) }
+    }
+
+    /// A piece of the mirrored request's body. A mirror that does not keep up is given up: it must not slow the request.
+    func send(_ slice: ByteSlice, ended: Bool) {
+        guard purpose != nil else { return }
+        if ended { isRequestEnded = true }
+        guard let connection else {
+            early.append(slice)
+            if early.reduce(0, { $0 + $1.count }) > ExchangeDriver.bufferLimit { cancel() }
+            return
+        }
+        put(slice, on: connection)
+        if ended { endRequest(on: connection) }
+        if connection.queuedBytes > ExchangeDriver.bufferLimit { cancel() }
+    }
+
+    private func put(_ slice: ByteSlice, on connection: UpstreamConnection) {
+        guard !slice.isEmpty else { return }
+        if isChunked {
+            connection.write(reserving: HTTP1Encoder.chunkHeadBound) { HTTP1Encoder.chunkHead(slice.count, into: $0) }
+        }
+        connection.write(slice)
+        if isChunked { connection.write(reserving: 2) { HTTP1Encoder.chunkTail(into: $0) } }
+    }
+
+    private func endRequest(on connection: UpstreamConnection) {
+        if isChunked { connection.write(reserving: 8) { $0.append("0\r\n\r\n") } }
+        connection.requestWritten()
+    }
+
+    func connectionRefused(_ reason: ConnectionRefusal) {
+        isWaiting = false
+        switch reason {
+        case .noHealthyUpstream: fail(.noHealthyUpstream)
+        case .overflow: fail(.overflow)
+        case .dialFailed: fail(.connectFailure)
+        }
+    }
+
+    // MARK: Receiving
+
+    func upstreamConnected() {}
+    func upstreamInformational() { responseHead.reset() }
+    func upstreamDrained() {}
+    func upstreamTunnel(_ slice: ByteSlice) {}
+    func upstreamTunnelEnded() { fail(.reset) }
+
+    func upstreamHead(ended: Bool) { if ended { finish() } }
+
+    func upstreamBody(_ slice: ByteSlice, ended: Bool) {
+        if case .call(_, let maxBody) = purpose {
+            guard received.count + slice.count <= maxBody else { return fail(.tooLarge) }
+            received.append(contentsOf: slice.array())
+        }
+        if ended { finish() }
+    }
+
+    func upstreamTrailers() { finish() }
+
+    func upstreamFailed(_ failure: UpstreamFailure) {
+        connection = nil
+        switch failure {
+        case .connectFailed, .connectTimeout: fail(.connectFailure)
+        case .closed, .invalidResponse: fail(.reset)
+        }
+    }
+
+    func timerFired(_ tag: UInt8) {
+        timer.fired()
+        fail(.timeout)
+    }
+
+    // MARK: Ending
+
+    private func finish() {
+        guard let purpose else { return }
+        let connection = self.connection
+        self.connection = nil
+        connection?.endpoint.shared.requestEnded()
+        connection?.responseTaken()
+        close()
+        if case .call(let done, _) = purpose { done(.response(CallResponse(head: responseHead, body: received))) }
+    }
+
+    private func fail(_ failure: CallFailure) {
+        guard let purpose else { return }
+        cancel()
+        if case .call(let done, _) = purpose { done(.failure(failure)) }
+    }
+
+    /// Nobody waits for it any more.
+    func cancel() {
+        guard purpose != nil else { return }
+        if isWaiting { cluster?.stopWaiting(self) }
+        let connection = self.connection
+        self.connection = nil
+        connection?.endpoint.shared.requestEnded()
+        connection?.abandon()
+        close()
+    }
+
+    private func close() {
+        purpose = nil
+        timer.cancel(worker.loop)
+        early = []
+        if holdsRequestSlot {
+            holdsRequestSlot = false
+            cluster?.runtime.limits.requests.giveBack()
+        }
+    }
+}

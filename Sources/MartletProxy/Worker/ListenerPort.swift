@@ -1,0 +1,83 @@
+internal import MartletConfig
+internal import MartletCore
+internal import MartletFilter
+internal import MartletNet
+
+/// An accepting socket of one worker, and the connections that came in by it. It outlives snapshots: a reload changes
+/// which chain its next requests run, not the socket.
+final class ListenerPort {
+    let name: String
+    let address: ConfigAddress
+    let addressText: String
+    private unowned let worker: Worker
+    /// What requests that begin now run by.
+    private(set) var current: WorkerListener
+    private var socket: ListenerSocket?
+    private var connections: [ObjectIdentifier: HTTP1Downstream] = [:]
+    private let accepted: Counter
+    private let open: Gauge
+
+    init(_ listener: WorkerListener, address: ConfigAddress, socket bound: consuming BoundSocket, worker: Worker)
+        throws(SystemError)
+    {
+        name = listener.name
+        self.address = address
+        addressText = bound.address.description
+        self.worker = worker
+        current = listener
+        let labels = [("listener", listener.name)]
+        accepted = worker.metrics.counter("martlet_downstream_connections_total", labels)
+        open = worker.metrics.gauge("martlet_downstream_connections_active", labels)
+        let starved = worker.metrics.counter("martlet_downstream_accept_failures_total", labels)
+        socket = try ListenerSocket(
+            loop: worker.loop, bound,
+            starved: { [unowned worker] error in
+                starved.add()
+                worker.log(.error, "cannot accept: \(error)", of: nil)
+            },
+            accepted: { [unowned self] socket, peer in self.accept(socket, peer) })
+    }
+
+    private func accept(_ socket: StreamSocket, _ peer: SocketAddress) {
+        accepted.add()
+        guard worker.connectionAllowance(current) else {
+            current.rejectedConnections.add()
+            return socket.reset()
+        }
+        let connection = HTTP1Downstream(worker: worker, listener: self, socket: socket, peer: peer)
+        do throws(SystemError) {
+            try connection.start()
+            connections[ObjectIdentifier(connection)] = connection
+            open.add(1)
+        } catch {
+            worker.connectionGone(self)
+        }
+    }
+
+    func closed(_ connection: HTTP1Downstream) {
+        guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
+        open.add(-1)
+        worker.connectionGone(self)
+    }
+
+    /// The next request runs by this. Connections stay as they are.
+    func use(_ listener: WorkerListener) { current = listener }
+
+    func stopAccepting() {
+        socket?.close()
+        socket = nil
+    }
+
+    /// Idle connections close now, the others after their exchange.
+    func drain() {
+        stopAccepting()
+        for connection in Array(connections.values) { connection.drain() }
+    }
+
+    /// The drain deadline has passed.
+    func cut() {
+        for connection in Array(connections.values) { connection.cut() }
+    }
+
+    var connectionCount: Int { connections.count }
+}

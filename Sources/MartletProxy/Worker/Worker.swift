@@ -1,0 +1,274 @@
+internal import MartletConfig
+internal import MartletCore
+internal import MartletFilter
+internal import MartletHTTP
+internal import MartletNet
+internal import Synchronization
+
+/// What the supervisor tells a worker.
+enum WorkerMessage: Sendable {
+    /// Put a snapshot in force. Sockets are for the listeners that are new in it, by name.
+    case adopt(Snapshot, sockets: [String: BoundSocketBox], done: @Sendable (SystemError?) -> Void)
+    /// The resolver changed a cluster's endpoints.
+    case endpointsChanged(ClusterRuntime)
+    case report(@Sendable (WorkerReport) -> Void)
+    case drain
+    /// The drain deadline has passed.
+    case cut
+}
+
+/// A bound socket on its way to its worker, which takes it once.
+final class BoundSocketBox: Sendable {
+    private let socket: Mutex<BoundSocket?>
+    init(_ socket: consuming BoundSocket) { self.socket = Mutex(socket) }
+    func take() -> BoundSocket? {
+        socket.withLock { present -> sending BoundSocket? in
+            var taken: BoundSocket?
+            swap(&taken, &present)
+            return taken
+        }
+    }
+}
+
+/// A worker's counts, copied for a scrape.
+package struct WorkerReport: Sendable {
+    package let metrics: MetricsCopy
+    package let clusters: [(name: String, open: Int, idle: Int)]
+    package let connections: Int
+    package let activeExchanges: Int
+}
+
+/// One thread, one loop: everything a connection or an exchange touches lives here and nowhere else.
+final class Worker {
+    let index: Int
+    let loop: EventLoop
+    let metrics = Metrics()
+    var random = WorkerRandom()
+    private(set) var isDraining = false
+    let replays: Counter
+
+    private let mailbox: Mailbox<WorkerMessage>
+    private var mail: LevelSource?
+    private let shared: SharedCounts
+    private let operatorLog: @Sendable (LogLevel, String) -> Void
+    private let drained: @Sendable (Int) -> Void
+
+    private var ports: [String: ListenerPort] = [:]
+    /// Ports whose listener is gone from the configuration while some of their connections are not.
+    private var retiredPorts: [ListenerPort] = []
+    private var listeners: [WorkerListener] = []
+    private(set) var clusters = ClusterTable([])
+    private var retiredClusters: [WorkerCluster] = []
+
+    private var spareDrivers: [ExchangeDriver] = []
+    private var openDrivers = 0
+    private var laterConnections: [HTTP1Downstream] = []
+    private var calls: [ObjectIdentifier: [ClusterCall]] = [:]
+    private var connectionCounter: UInt64 = 0
+    private var requestIDs: RequestIDs
+
+    init(
+        index: Int, mailbox: Mailbox<WorkerMessage>, shared: SharedCounts,
+        operatorLog: @escaping @Sendable (LogLevel, String) -> Void, drained: @escaping @Sendable (Int) -> Void
+    ) throws(SystemError) {
+        self.index = index
+        self.mailbox = mailbox
+        self.shared = shared
+        self.operatorLog = operatorLog
+        self.drained = drained
+        loop = try EventLoop()
+        replays = metrics.counter("martlet_upstream_stale_connection_replays_total")
+        requestIDs = RequestIDs(random: WorkerRandom())
+        loop.turnEnds = { [unowned self] in self.turnEnded() }
+        mail = try loop.attach(mailbox) { [unowned self] in
+            for message in self.mailbox.drain() { self.handle(message) }
+        }
+    }
+
+    func run() { loop.run() }
+
+    private func turnEnded() {
+        for listener in listeners { listener.accessLogger?.turnEnded() }
+    }
+
+    // MARK: Messages
+
+    private func handle(_ message: WorkerMessage) {
+        switch message {
+        case .adopt(let snapshot, let sockets, let done): done(adopt(snapshot, sockets))
+        case .endpointsChanged(let runtime):
+            for cluster in clusters.all + retiredClusters where cluster.runtime === runtime {
+                cluster.update(runtime.currentEndpoints)
+            }
+        case .report(let answer): answer(report())
+        case .drain: drain()
+        case .cut:
+            for port in Array(ports.values) + retiredPorts { port.cut() }
+            finishIfDrained()
+        }
+    }
+
+    private func adopt(_ snapshot: Snapshot, _ sockets: [String: BoundSocketBox]) -> SystemError? {
+        let present = clusters.all
+        let table = ClusterTable(
+            snapshot.clusters.map { runtime in
+                present.first { $0.runtime === runtime } ?? WorkerCluster(runtime: runtime, worker: self)
+            })
+        for cluster in present where !table.all.contains(where: { $0 === cluster }) {
+            cluster.retire()
+            retiredClusters.append(cluster)
+        }
+        retiredClusters.removeAll { $0.counts.open == 0 }
+        clusters = table
+        // The old listeners' last lines are still with their loggers.
+        turnEnded()
+        var failure: SystemError?
+        listeners = snapshot.listeners.map { compiled in
+            let listener = WorkerListener(compiled, clusters: table, worker: self)
+            if let port = ports[listener.name], port.address == compiled.config.address {
+                port.use(listener)
+            } else if let box = sockets[listener.name], let socket = box.take() {
+                if let old = ports.removeValue(forKey: listener.name) { retire(old) }
+                do throws(SystemError) {
+                    ports[listener.name] = try ListenerPort(
+                        listener, address: compiled.config.address, socket: socket, worker: self)
+                } catch {
+                    failure = error
+                }
+            }
+            return listener
+        }
+        for (name, port) in ports where !listeners.contains(where: { $0.name == name }) {
+            ports[name] = nil
+            retire(port)
+        }
+        retiredPorts.removeAll { $0.connectionCount == 0 }
+        if isDraining { for port in ports.values { port.drain() } }
+        return failure
+    }
+
+    private func retire(_ port: ListenerPort) {
+        port.drain()
+        retiredPorts.append(port)
+    }
+
+    private func report() -> WorkerReport {
+        WorkerReport(
+            metrics: metrics.copy(),
+            clusters: clusters.all.map { (name: $0.name, open: $0.counts.open, idle: $0.counts.idle) },
+            connections: ports.values.reduce(0) { $0 + $1.connectionCount }
+                + retiredPorts.reduce(0) { $0 + $1.connectionCount },
+            activeExchanges: openDrivers)
+    }
+
+    // MARK: Draining
+
+    private func drain() {
+        guard !isDraining else { return }
+        isDraining = true
+        for port in Array(ports.values) + retiredPorts { port.drain() }
+        finishIfDrained()
+    }
+
+    private func finishIfDrained() {
+        guard isDraining else { return }
+        let left = ports.values.reduce(0) { $0 + $1.connectionCount } + retiredPorts.reduce(0) { $0 + $1.connectionCount }
+        guard left == 0 else { return }
+        turnEnded()
+        drained(index)
+    }
+
+    // MARK: Connections
+
+    /// False when the listener has as many connections as it may, over all workers.
+    func connectionAllowance(_ listener: WorkerListener) -> Bool {
+        shared.take(listener.name, limit: listener.maxConnections)
+    }
+
+    func connectionGone(_ port: ListenerPort) {
+        shared.giveBack(port.name)
+        if isDraining { finishIfDrained() }
+    }
+
+    func nextConnectionID() -> UInt64 {
+        connectionCounter &+= 1
+        return UInt64(index) << 48 | connectionCounter
+    }
+
+    /// Goes on with what a connection has read already, in the next turn.
+    func consumeLater(_ connection: HTTP1Downstream) {
+        if laterConnections.isEmpty { _ = loop.arm(at: loop.now, self, tag: 0) }
+        laterConnections.append(connection)
+    }
+
+    // MARK: Exchanges
+
+    func takeDriver() -> ExchangeDriver {
+        openDrivers += 1
+        return spareDrivers.popLast() ?? ExchangeDriver(worker: self)
+    }
+
+    func giveBack(_ driver: ExchangeDriver) {
+        openDrivers -= 1
+        if spareDrivers.count < Self.maxSpareDrivers {
+            spareDrivers.append(driver)
+        } else {
+            driver.timer.cancel(loop)
+        }
+    }
+
+    /// Pooled exchanges beyond this are freed: a burst does not hold its memory for ever.
+    private static let maxSpareDrivers = 1024
+
+    func nextRequestID() -> [UInt8] { requestIDs.next() }
+
+    /// Sends a copy of a request and drops the answer.
+    func mirror(_ exchange: Exchange, to cluster: WorkerCluster) -> ClusterCall {
+        ClusterCall.mirror(exchange, to: cluster, worker: self)
+    }
+}
+
+extension Worker: TimerTarget {
+    func timerFired(_ tag: UInt8) {
+        let connections = laterConnections
+        laterConnections.removeAll(keepingCapacity: true)
+        for connection in connections { connection.consumeNow() }
+    }
+}
+
+extension Worker: WorkerServices {
+    var now: Instant { loop.now }
+    var workerIndex: Int { index }
+
+    func call(_ request: CallRequest, of exchange: Exchange?, _ done: @escaping (CallResult) -> Void) -> CallHandle {
+        let call = ClusterCall(request, worker: self, done)
+        if let exchange { calls[ObjectIdentifier(exchange), default: []].append(call) }
+        call.start(clusters.cluster(named: request.cluster))
+        return CallHandle { [weak call] in call?.cancel() }
+    }
+
+    func cancelCalls(of exchange: Exchange) {
+        guard !calls.isEmpty, let pending = calls.removeValue(forKey: ObjectIdentifier(exchange)) else { return }
+        for call in pending { call.cancel() }
+    }
+
+    func schedule(after delay: Nanoseconds, _ action: @escaping () -> Void) -> TimerHandle {
+        let timer = FilterTimer(action)
+        let id = loop.arm(at: loop.now + delay, timer, tag: 0)
+        return TimerHandle { [unowned self] in self.loop.cancel(id) }
+    }
+
+    func log(_ level: LogLevel, _ message: String, of exchange: Exchange?) {
+        guard let exchange, let id = exchange.request.headers.string(.xRequestID) else {
+            return operatorLog(level, message)
+        }
+        operatorLog(level, "[\(id)] \(message)")
+    }
+}
+
+/// A timer that a filter armed.
+private final class FilterTimer: TimerTarget {
+    private let action: () -> Void
+    init(_ action: @escaping () -> Void) { self.action = action }
+    func timerFired(_ tag: UInt8) { action() }
+}

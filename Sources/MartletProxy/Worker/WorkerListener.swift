@@ -1,0 +1,102 @@
+internal import MartletConfig
+internal import MartletCore
+internal import MartletFilter
+internal import MartletHTTP
+
+/// A listener of one snapshot on one worker: its own filters, and the counters of its exchanges.
+final class WorkerListener {
+    let name: String
+    let chain: Chain
+    let forwarding: Forwarding
+    let clusters: ClusterTable
+    let accessLogger: AccessLogger?
+
+    let codecLimits: HTTP1Limits
+    let maxConnections: Int
+    let headTimeout: Nanoseconds
+    let idleTimeout: Nanoseconds
+    let streamIdleTimeout: Nanoseconds
+
+    let protocolErrors: Counter
+    let rejectedConnections: Counter
+    private let activeRequests: Gauge
+    private let metrics: Metrics
+    /// A cluster's number plus one, then the class of status; 0 is for exchanges that went to no cluster.
+    private var outcomes: [[Outcome?]]
+
+    private struct Outcome {
+        let requests: Counter
+        let duration: Histogram
+    }
+
+    init(_ compiled: CompiledListener, clusters: ClusterTable, worker: Worker) {
+        name = compiled.config.name
+        forwarding = compiled.forwarding
+        self.clusters = clusters
+        let limits = compiled.config.limits
+        codecLimits = HTTP1Limits(head: limits.requestHeaders.bytes, fields: limits.headerCount)
+        maxConnections = limits.maxConnections
+        headTimeout = limits.requestHeadersTimeout.map { Nanoseconds($0) } ?? .zero
+        idleTimeout = limits.idleTimeout.map { Nanoseconds($0) } ?? .zero
+        streamIdleTimeout = limits.streamIdleTimeout.map { Nanoseconds($0) } ?? .zero
+        metrics = worker.metrics
+        let labels = [("listener", name)]
+        protocolErrors = metrics.counter("martlet_downstream_protocol_errors_total", labels)
+        rejectedConnections = metrics.counter("martlet_downstream_connections_rejected_total", labels)
+        activeRequests = metrics.gauge("martlet_requests_active", labels)
+        outcomes = [[Outcome?]](repeating: [Outcome?](repeating: nil, count: 6), count: clusters.count + 1)
+        let slots = SlotCounter()
+        let filters = compiled.filters.enumerated().map { position, filter in
+            filter.make(
+                FilterContext(position: position, listener: compiled.config.name, services: worker, slots: slots))
+        }
+        chain = Chain(filters: filters, routes: compiled.routes)
+        accessLogger = compiled.accessSink.map { AccessLogger(compiled.accessLog, sink: $0) }
+    }
+
+    func requestStarted() { activeRequests.add(1) }
+
+    /// Counts and logs a finished exchange.
+    func requestEnded(_ exchange: Exchange) {
+        activeRequests.add(-1)
+        let duration = Instant.now() - exchange.started
+        let status = exchange.response.status
+        let outcome = outcome(cluster: exchange.plan?.cluster, status: exchange.hasSentHead ? status : 0)
+        outcome.requests.add()
+        outcome.duration.record(nanoseconds: duration.rawValue)
+        accessLogger?.record(exchange, duration: duration)
+    }
+
+    private func outcome(cluster: Int?, status: UInt16) -> Outcome {
+        let row = cluster.map { $0 + 1 } ?? 0
+        let column = min(Int(status / 100), 5)
+        if let known = outcomes[row][column] { return known }
+        let labels = [
+            ("listener", name), ("cluster", cluster.map { clusters[$0].name } ?? ""),
+            ("response_class", column == 0 ? "none" : "\(column)xx"),
+        ]
+        let outcome = Outcome(
+            requests: metrics.counter("martlet_requests_total", labels),
+            duration: metrics.histogram("martlet_request_duration_seconds", labels))
+        outcomes[row][column] = outcome
+        return outcome
+    }
+}
+
+/// The clusters of a snapshot on one worker, numbered as routes refer to them.
+final class ClusterTable {
+    private let clusters: [WorkerCluster]
+    private let numbers: [String: Int]
+
+    init(_ clusters: [WorkerCluster]) {
+        self.clusters = clusters
+        numbers = Dictionary(
+            clusters.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    var count: Int { clusters.count }
+    var all: [WorkerCluster] { clusters }
+    subscript(number: Int) -> WorkerCluster { clusters[number] }
+    func cluster(_ number: Int) -> WorkerCluster? { clusters.indices.contains(number) ? clusters[number] : nil }
+    func cluster(named name: String) -> WorkerCluster? { numbers[name].flatMap { cluster($0) } }
+}
