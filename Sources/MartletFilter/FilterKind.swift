@@ -45,8 +45,18 @@ public final class LoadContext {
     public func hasCluster(_ name: String) -> Bool { config.clusters.contains { $0.name == name } }
     public var clusterNames: [String] { config.clusters.map(\.name) }
 
-    /// A relative path of the configuration, made absolute: relative to the configuration file.
+    /// Files that filters have asked the path of: a change to one of them is a change of the configuration.
+    package private(set) var files: [String] = []
+
+    /// The path of a file that the filter reads: relative ones are relative to the configuration file. The file is
+    /// watched from now on.
     public func path(_ relative: String) -> String {
+        let path = absolute(relative)
+        files.append(path)
+        return path
+    }
+
+    private func absolute(_ relative: String) -> String {
         guard !relative.hasPrefix("/") else { return relative }
         let directory = config.file.split(separator: "/", omittingEmptySubsequences: false).dropLast()
         return directory.isEmpty ? relative : directory.joined(separator: "/") + "/" + relative

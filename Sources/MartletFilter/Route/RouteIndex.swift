@@ -13,3 +13,10 @@ package final class RouteIndex: Sendable {
     /// The first route in configured order that matches.
     package func match(_ request: RequestHead) -> Route? { routes.first }
 }
+package import MartletConfig
+extension RouteIndex {
+    package static func build(
+        _ listener: ListenerConfig, clusterIndex: (String) -> Int?, overrides: [[Int: RouteOverride]],
+        diagnostics: ConfigDiagnostics
+    ) -> RouteIndex? { nil }
+}

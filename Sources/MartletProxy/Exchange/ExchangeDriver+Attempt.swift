@@ -1,6 +1,7 @@
 internal import MartletCore
 internal import MartletFilter
 internal import MartletHTTP
+internal import MartletNet
 
 /// The attempt: from the routed request to the response's last byte.
 extension ExchangeDriver: ConnectionTaker {

@@ -1,6 +1,6 @@
 package import MartletConfig
 package import MartletCore
-package import MartletFilter
+internal import MartletFilter
 
 /// One checked configuration, compiled: immutable and shared by all workers. Replaced whole, never edited.
 package final class Snapshot: Sendable {

@@ -13,11 +13,11 @@ package struct SnapshotBuilder {
         self.workers = workers
     }
 
-    /// Nil when something was reported to `diagnostics`. What did not change since `previous` is taken over from it, so
+    /// No snapshot when something was reported to `diagnostics`; `files` are those that filters read. What did not change since `previous` is taken over from it, so
     /// that its connections and counts live on.
     package func build(
         _ config: ProxyConfig, previous: Snapshot?, sinks: LogSinks, diagnostics: ConfigDiagnostics
-    ) -> Snapshot? {
+    ) -> (snapshot: Snapshot?, files: [String]) {
         let clusters = config.clusters.map { cluster(for: $0, previous: previous) }
         var numbers: [String: Int] = [:]
         for (number, cluster) in config.clusters.enumerated() { numbers[cluster.name] = number }
@@ -25,10 +25,11 @@ package struct SnapshotBuilder {
         let listeners = config.listeners.compactMap {
             listener($0, config, numbers, load, sinks, diagnostics)
         }
-        guard !diagnostics.hasErrors, listeners.count == config.listeners.count else { return nil }
-        return Snapshot(
+        guard !diagnostics.hasErrors, listeners.count == config.listeners.count else { return (nil, load.files) }
+        let snapshot = Snapshot(
             version: (previous?.version ?? 0) + 1, loadedAt: .now(), config: config, listeners: listeners,
             clusters: clusters)
+        return (snapshot, load.files)
     }
 
     private func cluster(for config: ClusterConfig, previous: Snapshot?) -> ClusterRuntime {

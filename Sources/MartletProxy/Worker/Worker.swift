@@ -1,6 +1,6 @@
 internal import MartletConfig
 internal import MartletCore
-internal import MartletFilter
+package import MartletFilter
 internal import MartletHTTP
 internal import MartletNet
 internal import Synchronization

@@ -1,0 +1,145 @@
+package import MartletConfig
+internal import MartletCore
+internal import MartletFilter
+internal import MartletNet
+
+#if canImport(Glibc)
+internal import Glibc
+#endif
+
+/// What one attempt to load the configuration came to. Everything in it may cross to the supervisor's thread.
+struct ConfigLoad: Sendable {
+    struct Ready: Sendable {
+        let snapshot: Snapshot
+        /// New sockets: a listener's name, then one a worker.
+        let sockets: [String: [BoundSocketBox]]
+    }
+    let result: Result<Ready, ConfigLoadFailure>
+    let warnings: [ConfigError]
+    /// Every file that the configuration consists of, as named in it.
+    let files: [String]
+    /// Changes when the content of one of them does.
+    let contentHash: UInt64
+}
+
+package struct ConfigLoadFailure: Error, Sendable {
+    package let errors: [ConfigError]
+}
+
+/// Loads the configuration: reads, checks, compiles, binds. Blocking; runs on a thread of its own. Nothing is in force
+/// until the workers have adopted what comes out.
+struct ConfigLoader: Sendable {
+    let file: String
+    let registry: FilterRegistry
+    let workers: Int
+    let sinks: LogSinks
+
+    func load(previous: Snapshot?) -> ConfigLoad {
+        let diagnostics = ConfigDiagnostics()
+        var files = [file]
+        guard let config = ProxyConfig.load(file: file, filters: Set(registry.names), diagnostics: diagnostics) else {
+            // A policy file that does not exist yet must wake us when it does.
+            if let known = previous?.config { files += Self.policyFiles(known) }
+            return failed(diagnostics, files)
+        }
+        files += Self.policyFiles(config)
+        let builder = SnapshotBuilder(registry: registry, workers: workers)
+        let (built, dependencies) = builder.build(config, previous: previous, sinks: sinks, diagnostics: diagnostics)
+        files += dependencies
+        guard let snapshot = built else { return failed(diagnostics, files) }
+        var sockets: [String: [BoundSocketBox]] = [:]
+        for listener in config.listeners {
+            let present = previous?.config.listeners.first { $0.name == listener.name }
+            if let present, present.address == listener.address { continue }
+            sockets[listener.name] = bind(listener, diagnostics)
+        }
+        guard !diagnostics.hasErrors else { return failed(diagnostics, files) }
+        return ConfigLoad(
+            result: .success(ConfigLoad.Ready(snapshot: snapshot, sockets: sockets)), warnings: diagnostics.warnings,
+            files: files, contentHash: Self.hash(files))
+    }
+
+    private func failed(_ diagnostics: ConfigDiagnostics, _ files: [String]) -> ConfigLoad {
+        ConfigLoad(
+            result: .failure(ConfigLoadFailure(errors: diagnostics.errors)), warnings: diagnostics.warnings,
+            files: files, contentHash: Self.hash(files))
+    }
+
+    private static func policyFiles(_ config: ProxyConfig) -> [String] {
+        config.policies.compactMap { if case .file(let path) = $0.source { path } else { nil } }
+    }
+
+    private func bind(_ listener: ListenerConfig, _ diagnostics: ConfigDiagnostics) -> [BoundSocketBox] {
+        guard var address = SocketAddress(listener.address) else { return [] }
+        var boxes: [BoundSocketBox] = []
+        do throws(SystemError) {
+            let first = try BoundSocket(address)
+            // With port 0 the kernel chooses once, and the other workers take the same.
+            address = first.address
+            for _ in 1..<max(workers, 1) {
+                boxes.append(
+                    BoundSocketBox(address.family == .unix ? try first.duplicate() : try BoundSocket(address)))
+            }
+            boxes.append(BoundSocketBox(first))
+        } catch {
+            diagnostics.error(
+                at: listener.place.key("address"), error.description,
+                hint: error.code == EADDRINUSE
+                    ? "another process has this address; stop it or choose another port"
+                    : error.code == EACCES ? "ports below 1024 need CAP_NET_BIND_SERVICE" : nil)
+            return []
+        }
+        return boxes
+    }
+
+    /// FNV-1a over the contents, so that an event without a change does not make a new version.
+    static func hash(_ files: [String]) -> UInt64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for file in files {
+            for byte in file.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+            let descriptor = unsafe open(file, O_RDONLY | O_CLOEXEC)
+            guard descriptor >= 0 else { continue }
+            defer { close(descriptor) }
+            var block = [UInt8](repeating: 0, count: 65_536)
+            while true {
+                let count = unsafe read(descriptor, &block, block.count)
+                guard count > 0 else { break }
+                for byte in block[..<count] { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+            }
+        }
+        return hash
+    }
+
+    /// The directories where a change to one of `files` shows: its own, and those of every link on the way to it.
+    static func directories(of files: [String]) -> Set<String> {
+        var directories: Set<String> = []
+        for file in files {
+            var path = file
+            for _ in 0..<16 {
+                directories.insert(directory(of: path))
+                guard let target = linkTarget(path) else { break }
+                path = target.hasPrefix("/") ? target : directory(of: path) + "/" + target
+            }
+            // realpath(3) with NULL allocates its answer.
+            if let real = unsafe realpath(file, nil) {
+                directories.insert(directory(of: unsafe String(cString: real)))
+                unsafe free(real)
+            }
+        }
+        return directories
+    }
+
+    private static func directory(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    private static func linkTarget(_ path: String) -> String? {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = unsafe buffer.withUnsafeMutableBytes {
+            guard let base = $0.baseAddress else { return 0 }
+            return unsafe readlink(path, base.assumingMemoryBound(to: CChar.self), $0.count)
+        }
+        return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+    }
+}

@@ -1,0 +1,329 @@
+internal import MartletConfig
+internal import MartletCore
+package import MartletFilter
+package import MartletNet
+internal import Synchronization
+
+#if canImport(Glibc)
+internal import Glibc
+#endif
+
+/// What reaches the supervisor from other threads.
+enum SupervisorMessage: Sendable {
+    case loaded(ConfigLoad)
+    case adopted(worker: Int, SystemError?)
+    case resolved(ClusterRuntime, Result<[SocketAddress], ResolveError>)
+    case workerDrained(Int)
+    case run(@Sendable () -> Void)
+}
+
+/// How a process runs, decided on the command line.
+package struct SupervisorOptions: Sendable {
+    package var file: String
+    /// Nil: as the configuration says.
+    package var workers: Int?
+    package var registry: FilterRegistry
+    /// JSON of the policies in force, from the filters that have any.
+    package var policies: @Sendable () -> String
+    package var log: @Sendable (LogLevel, String) -> Void
+    package var version: String
+
+    package init(
+        file: String, workers: Int?, registry: FilterRegistry, version: String,
+        policies: @escaping @Sendable () -> String, log: @escaping @Sendable (LogLevel, String) -> Void
+    ) {
+        self.file = file
+        self.workers = workers
+        self.registry = registry
+        self.version = version
+        self.policies = policies
+        self.log = log
+    }
+}
+
+/// Starts the workers, keeps the configuration in force, answers the admin API, and ends the process in order. It runs
+/// on the main thread with a loop of its own; no request ever waits for it.
+package final class Supervisor {
+    let options: SupervisorOptions
+    let loop: EventLoop
+    let mailbox: Mailbox<SupervisorMessage>
+    let sinks: LogSinks
+    private let shared = SharedCounts()
+    private var sources: [LevelSource] = []
+    private var watcher: DirectoryWatcher?
+    private(set) var workers: [Mailbox<WorkerMessage>] = []
+
+    private(set) var snapshot: Snapshot?
+    private var loader: ConfigLoader?
+    private var isLoading = false
+    private var wantsLoad = false
+    /// Who asked for the load under way, and for the next one.
+    private var waiting: [(Result<Snapshot, ConfigLoadFailure>) -> Void] = []
+    private var waitingNext: [(Result<Snapshot, ConfigLoadFailure>) -> Void] = []
+    private var adopting: (load: ConfigLoad.Ready, left: Int, failure: SystemError?)?
+    private var contentHash: UInt64 = 0
+    private var files: [String] = []
+    private var settle: TimerID?
+    var reloads = (succeeded: 0, failed: 0)
+    var lastFailure: [ConfigError] = []
+
+    var isReady = false
+    private(set) var isDraining = false
+    private var drained: Set<Int> = []
+    private var exitCode: Int32 = 0
+    private var resolver: EndpointResolver?
+    private var admin: AdminServer?
+    private var targets: [TimerAction] = []
+
+    package init(_ options: SupervisorOptions) throws(SystemError) {
+        self.options = options
+        let signals = try SignalBlock()
+        Machine.raiseOpenFiles()
+        loop = try EventLoop()
+        mailbox = try Mailbox()
+        sinks = LogSinks()
+        sources.append(try signals.attach(to: loop) { [unowned self] in self.received($0) })
+        sources.append(
+            try loop.attach(mailbox) { [unowned self] in
+                for message in self.mailbox.drain() { self.handle(message) }
+            })
+    }
+
+    /// Runs until the process has drained. Returns its exit code.
+    package func run() -> Int32 {
+        // The first load is made here: there is nothing to keep running when it fails.
+        let diagnostics = ConfigDiagnostics()
+        let preview = ProxyConfig.load(
+            file: options.file, filters: Set(options.registry.names), diagnostics: diagnostics)
+        let count = options.workers ?? preview?.workers ?? Machine.cores
+        let loader = ConfigLoader(file: options.file, registry: options.registry, workers: count, sinks: sinks)
+        self.loader = loader
+        let load = loader.load(previous: nil)
+        for warning in load.warnings { options.log(.warning, warning.description) }
+        guard case .success(let ready) = load.result else {
+            if case .failure(let failure) = load.result { report(failure.errors) }
+            return 1
+        }
+        do throws(SystemError) {
+            try startWorkers(count)
+            resolver = EndpointResolver(self)
+            resolver?.use(ready.snapshot)
+            try startAdmin(ready.snapshot.config)
+            watcher = try DirectoryWatcher(loop: loop) { [unowned self] in self.filesChanged() }
+        } catch {
+            options.log(.critical, error.description)
+            return 1
+        }
+        remember(load)
+        adopt(ready)
+        loop.run()
+        sinks.flush()
+        return exitCode
+    }
+
+    private func report(_ errors: [ConfigError]) {
+        for error in errors { options.log(.error, error.description) }
+    }
+
+    private func startWorkers(_ count: Int) throws(SystemError) {
+        for index in 0..<count {
+            let inbox = try Mailbox<WorkerMessage>()
+            workers.append(inbox)
+            let mailbox = self.mailbox
+            let shared = self.shared
+            let log = options.log
+            try LoopThread.start("worker-\(index)") {
+                do throws(SystemError) {
+                    let worker = try Worker(
+                        index: index, mailbox: inbox, shared: shared, operatorLog: log,
+                        drained: { mailbox.post(.workerDrained($0)) })
+                    worker.run()
+                } catch {
+                    log(.critical, "worker \(index): \(error)")
+                    mailbox.post(.adopted(worker: index, error))
+                }
+            }
+        }
+    }
+
+    private func startAdmin(_ config: ProxyConfig) throws(SystemError) {
+        guard let address = config.admin?.address else { return }
+        admin = try AdminServer(loop: loop, address: address, backend: self)
+    }
+
+    // MARK: Messages
+
+    private func handle(_ message: SupervisorMessage) {
+        switch message {
+        case .loaded(let load): loaded(load)
+        case .adopted(_, let failure): adopted(failure)
+        case .resolved(let cluster, let result): resolver?.answered(cluster, result)
+        case .workerDrained(let index):
+            drained.insert(index)
+            if drained.count == workers.count { loop.stop() }
+        case .run(let action): action()
+        }
+    }
+
+    private func received(_ signal: Signal) {
+        switch signal {
+        case .hangup:
+            sinks.reopen()
+            reload { _ in }
+        case .terminate, .interrupt:
+            if isDraining {
+                options.log(.warning, "second signal: exiting at once")
+                sinks.flush()
+                exit(1)
+            }
+            drain()
+        }
+    }
+
+    // MARK: Reloading
+
+    /// Loads the configuration anew. `done` hears on this thread how it went; requests that come while one is under way
+    /// are answered together by the next.
+    func reload(_ done: @escaping (Result<Snapshot, ConfigLoadFailure>) -> Void) {
+        guard !isLoading, adopting == nil, let loader else {
+            wantsLoad = true
+            return waitingNext.append(done)
+        }
+        isLoading = true
+        waiting.append(done)
+        let previous = snapshot
+        let mailbox = self.mailbox
+        do throws(SystemError) {
+            try LoopThread.start("config-load") { mailbox.post(.loaded(loader.load(previous: previous))) }
+        } catch {
+            isLoading = false
+            options.log(.error, "cannot start loading: \(error)")
+        }
+    }
+
+    private func loaded(_ load: ConfigLoad) {
+        isLoading = false
+        remember(load)
+        for warning in load.warnings { options.log(.warning, warning.description) }
+        switch load.result {
+        case .success(let ready): adopt(ready)
+        case .failure(let failure):
+            reloads.failed += 1
+            lastFailure = failure.errors
+            report(failure.errors)
+            options.log(
+                .error, "configuration refused; version \(snapshot?.version ?? 0) keeps serving")
+            answer(.failure(failure))
+        }
+    }
+
+    private func adopt(_ ready: ConfigLoad.Ready) {
+        adopting = (ready, workers.count, nil)
+        let mailbox = self.mailbox
+        for (index, worker) in workers.enumerated() {
+            worker.post(
+                .adopt(ready.snapshot, sockets: ready.sockets.compactMapValues { $0.indices.contains(index) ? $0[index] : nil }) {
+                    mailbox.post(.adopted(worker: index, $0))
+                })
+        }
+    }
+
+    private func adopted(_ failure: SystemError?) {
+        guard var state = adopting else { return }
+        state.left -= 1
+        if let failure { state.failure = failure }
+        adopting = state
+        guard state.left == 0 else { return }
+        adopting = nil
+        let isFirst = snapshot == nil
+        snapshot = state.load.snapshot
+        resolver?.use(state.load.snapshot)
+        if let failure = state.failure { options.log(.error, "a worker could not open a listener: \(failure)") }
+        if isFirst {
+            resolver?.whenResolved { [unowned self] in self.becomeReady() }
+        } else {
+            reloads.succeeded += 1
+            options.log(.info, "version \(state.load.snapshot.version) in force")
+        }
+        answer(.success(state.load.snapshot))
+    }
+
+    private func becomeReady() {
+        guard let snapshot else { return }
+        isReady = true
+        let listeners = snapshot.config.listeners.map { "\($0.name)=\($0.address)" }.joined(separator: " ")
+        let admin = snapshot.config.admin.map { " admin=\($0.address)" } ?? ""
+        options.log(.info, "martlet \(options.version) ready: \(workers.count) workers, \(listeners)\(admin)")
+    }
+
+    private func answer(_ result: Result<Snapshot, ConfigLoadFailure>) {
+        let answered = waiting
+        waiting = waitingNext
+        waitingNext = []
+        for done in answered { done(result) }
+        if wantsLoad {
+            wantsLoad = false
+            let next = waiting
+            waiting = []
+            reload { result in for done in next { done(result) } }
+        }
+    }
+
+    private func remember(_ load: ConfigLoad) {
+        contentHash = load.contentHash
+        files = load.files
+        for directory in ConfigLoader.directories(of: load.files) {
+            do throws(SystemError) {
+                try watcher?.watch(directory)
+            } catch {
+                options.log(.debug, error.description)
+            }
+        }
+    }
+
+    /// An editor or a mount changes several files in a row: wait until it is quiet for a moment.
+    private func filesChanged() {
+        if let settle { loop.cancel(settle) }
+        settle = loop.arm(at: loop.now + .milliseconds(30), self, tag: 0)
+    }
+
+    // MARK: Draining
+
+    func drain() {
+        guard !isDraining else { return }
+        isDraining = true
+        isReady = false
+        let deadline = snapshot?.config.drain.deadline ?? .seconds(30)
+        options.log(.info, "draining: exchanges under way have \(deadline) to end")
+        for worker in workers { worker.post(.drain) }
+        after(Nanoseconds(deadline)) { [unowned self] in
+            self.options.log(.warning, "drain deadline passed: cutting what is left")
+            for worker in self.workers { worker.post(.cut) }
+            self.after(.seconds(2)) { [unowned self] in self.loop.stop() }
+        }
+    }
+
+    func after(_ delay: Nanoseconds, _ action: @escaping () -> Void) {
+        let target = TimerAction(action)
+        _ = loop.arm(at: loop.now + delay, target, tag: 0)
+    }
+}
+
+extension Supervisor: TimerTarget {
+    package func timerFired(_ tag: UInt8) {
+        settle = nil
+        // A log written in the same directory is an event too, but no change.
+        guard ConfigLoader.hash(files) != contentHash else {
+            for directory in ConfigLoader.directories(of: files) { try? watcher?.watch(directory) }
+            return
+        }
+        reload { _ in }
+    }
+}
+
+/// A timer with a closure for a target.
+final class TimerAction: TimerTarget {
+    private let action: () -> Void
+    init(_ action: @escaping () -> Void) { self.action = action }
+    func timerFired(_ tag: UInt8) { action() }
+}
