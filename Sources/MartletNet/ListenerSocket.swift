@@ -22,6 +22,14 @@ package struct BoundSocket: ~Copyable, Sendable {
             ? SocketAddress(raw: bound) : address
     }
 
+    /// Fails when anybody listens on `address`. SO_REUSEPORT alone would let a second proxy of the same user share the
+    /// port in silence.
+    package static func requireFree(_ address: SocketAddress) throws(SystemError) {
+        guard address.family != .unix, address.port != 0 else { return }
+        var raw = address.raw
+        mrt_close(try SystemError.check("listen on \(address)", unsafe mrt_listen(&raw, 1, 0, 1)))
+    }
+
     deinit { mrt_close(descriptor) }
 
     /// A second descriptor of the same socket, for a worker that shares it: unix sockets know no SO_REUSEPORT.

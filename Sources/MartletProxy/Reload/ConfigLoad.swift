@@ -73,6 +73,7 @@ struct ConfigLoader: Sendable {
         guard var address = SocketAddress(listener.address) else { return [] }
         var boxes: [BoundSocketBox] = []
         do throws(SystemError) {
+            try BoundSocket.requireFree(address)
             let first = try BoundSocket(address)
             // With port 0 the kernel chooses once, and the other workers take the same.
             address = first.address

@@ -27,11 +27,15 @@ package struct SupervisorOptions: Sendable {
     package var policies: @Sendable () -> String
     package var log: @Sendable (LogLevel, String) -> Void
     package var version: String
+    /// Called once, when the first configuration is in force.
+    package var ready: (@Sendable () -> Void)?
 
     package init(
         file: String, workers: Int?, registry: FilterRegistry, version: String,
-        policies: @escaping @Sendable () -> String, log: @escaping @Sendable (LogLevel, String) -> Void
+        policies: @escaping @Sendable () -> String, log: @escaping @Sendable (LogLevel, String) -> Void,
+        ready: (@Sendable () -> Void)? = nil
     ) {
+        self.ready = ready
         self.file = file
         self.workers = workers
         self.registry = registry
@@ -254,6 +258,7 @@ package final class Supervisor {
         let listeners = snapshot.config.listeners.map { "\($0.name)=\($0.address)" }.joined(separator: " ")
         let admin = snapshot.config.admin.map { " admin=\($0.address)" } ?? ""
         options.log(.info, "martlet \(options.version) ready: \(workers.count) workers, \(listeners)\(admin)")
+        options.ready?()
     }
 
     private func answer(_ result: Result<Snapshot, ConfigLoadFailure>) {

@@ -1,0 +1,42 @@
+internal import ArgumentParser
+internal import MartletFilter
+internal import MartletLua
+internal import MartletProxy
+
+#if canImport(Glibc)
+internal import Glibc
+#endif
+
+struct Run: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run the proxy.",
+        discussion: """
+            Prints one line on standard error when it is ready. SIGHUP, a changed file and POST /reload load the \
+            configuration anew; SIGTERM drains and exits 0; a second SIGTERM exits at once.
+            """)
+
+    @Option(help: "The configuration file.")
+    var config: String
+
+    @Option(help: "Worker threads. Default: `workers` of the configuration, or one a core.")
+    var workers: Int?
+
+    func validate() throws {
+        if let workers, !(1...1024).contains(workers) {
+            throw ValidationError("--workers takes a number from 1 to 1024, not \(workers)")
+        }
+    }
+
+    func run() throws {
+        throw ExitCode(try Self.proxy(config, workers: workers))
+    }
+
+    /// Runs a proxy in this process until it has drained.
+    static func proxy(_ file: String, workers: Int?, ready: (@Sendable () -> Void)? = nil) throws -> Int32 {
+        let supervisor = try Supervisor(
+            SupervisorOptions(
+                file: file, workers: workers, registry: BuiltInFilters.registry, version: Version.text,
+                policies: { PolicyCatalog.shared.json }, log: OperatorLog.write, ready: ready))
+        return supervisor.run()
+    }
+}
