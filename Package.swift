@@ -14,11 +14,14 @@ let house: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+// The request path: Decisions/0003. Debug builds, and so every test, keep the run-time exclusivity checks.
+let requestPath: [SwiftSetting] =
+    house + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
+
 func room(
-    _ name: String, _ dependencies: [Target.Dependency], path: String? = nil, resources: [Resource]? = nil
+    _ name: String, _ dependencies: [Target.Dependency], path: String? = nil, settings: [SwiftSetting] = house
 ) -> Target {
-    .target(
-        name: name, dependencies: dependencies, path: path, resources: resources, swiftSettings: house)
+    .target(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
@@ -44,24 +47,26 @@ let package = Package(
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
 
         // The rooms, from the ground up.
-        room("MartletCore", ["CPCRE2"]),
-        room("MartletNet", ["MartletCore", "CLinux"]),
-        room("MartletHTTP", ["MartletCore"]),
+        room("MartletCore", ["CPCRE2"], settings: requestPath),
+        room("MartletNet", ["MartletCore", "CLinux"], settings: requestPath),
+        room("MartletHTTP", ["MartletCore"], settings: requestPath),
         room("MartletConfig", ["MartletCore", .product(name: "Yams", package: "Yams")]),
-        room("MartletFilter", ["MartletCore", "MartletHTTP", "MartletConfig"]),
-        room("MartletLua", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "CLua"]),
+        room("MartletFilter", ["MartletCore", "MartletHTTP", "MartletConfig"], settings: requestPath),
+        room("MartletLua", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "CLua"],
+            settings: requestPath),
         room(
             "MartletProxy",
             [
                 "MartletCore", "MartletNet", "MartletHTTP", "MartletConfig", "MartletFilter",
                 .product(name: "Logging", package: "swift-log"),
-            ]),
+            ], settings: requestPath),
 
         // Built-in filters. SwiftPM reserves `Plugins/` for build-tool plugins, hence the explicit paths.
-        room("MartletRouting", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"], path: "Plugins/Routing"),
+        room("MartletRouting", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"], path: "Plugins/Routing",
+            settings: requestPath),
         room(
             "MartletTransform", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],
-            path: "Plugins/Transform"),
+            path: "Plugins/Transform", settings: requestPath),
 
         .executableTarget(
             name: "martlet",

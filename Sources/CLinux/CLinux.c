@@ -19,6 +19,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -174,7 +175,8 @@ int mrt_socket_error(int fd) {
 
 long mrt_recv(int fd, void *buffer, size_t size) {
     for (;;) {
-        ssize_t n = recv(fd, buffer, size, 0);
+        // Not recv(2)'s wrapper: as a cancellation point it does work of its own in a threaded program.
+        long n = syscall(SYS_recvfrom, fd, buffer, size, 0, NULL, NULL);
         if (n >= 0) return n;
         if (errno != EINTR) return -errno;
     }
@@ -182,7 +184,7 @@ long mrt_recv(int fd, void *buffer, size_t size) {
 
 long mrt_send(int fd, const void *buffer, size_t size) {
     for (;;) {
-        ssize_t n = send(fd, buffer, size, MSG_NOSIGNAL);
+        long n = syscall(SYS_sendto, fd, buffer, size, MSG_NOSIGNAL, NULL, 0);
         if (n >= 0) return n;
         if (errno != EINTR) return -errno;
     }

@@ -92,7 +92,7 @@ public struct HeaderName: Sendable, Hashable, CustomStringConvertible {
         let bytes = Array(name.utf8)
         guard !bytes.isEmpty, bytes.allSatisfy(\.isTokenCharacter) else { return nil }
         let lowercased = bytes.map(\.lowercasedASCII)
-        id = HeaderIndex.shared.id(of: lowercased.span)
+        id = HeaderIndex.id(of: lowercased.span)
         self.lowercased = lowercased
     }
 
@@ -143,51 +143,4 @@ public struct HeaderName: Sendable, Hashable, CustomStringConvertible {
     public static let xForwardedProto = HeaderName(.xForwardedProto)
     public static let xMartletError = HeaderName(.xMartletError)
     public static let xRequestID = HeaderName(.xRequestID)
-}
-
-/// Finds a well-known header by its bytes: a hash of length and three characters, then one comparison.
-package struct HeaderIndex: Sendable {
-    package static let shared = HeaderIndex()
-    // 512 slots for under 64 names: most probes end at once. Each slot holds the raw value of a HeaderID, 0 is empty.
-    private let slots: [UInt8]
-    private let names: [[UInt8]]
-    private static let mask = 511
-
-    private init() {
-        var slots = [UInt8](repeating: 0, count: Self.mask + 1)
-        var names: [[UInt8]] = []
-        for id in HeaderID.allCases {
-            let text = Array(id.text.description.utf8)
-            names.append(text)
-            guard id != .unknown else { continue }
-            var slot = Self.hash(text.span)
-            while slots[slot] != 0 { slot = (slot + 1) & Self.mask }
-            slots[slot] = id.rawValue
-        }
-        self.slots = slots
-        self.names = names
-    }
-
-    private static func hash(_ name: Span<UInt8>) -> Int {
-        let count = name.count
-        let first = Int(name[0] | 0x20)
-        let middle = Int(name[count / 2] | 0x20)
-        let last = Int(name[count - 1] | 0x20)
-        return (count &* 37 &+ first &* 7 &+ middle &* 61 &+ last &* 131) & mask
-    }
-
-    /// `.unknown` when the name is not well known. Any case.
-    package func id(of name: Span<UInt8>) -> HeaderID {
-        guard !name.isEmpty else { return .unknown }
-        var slot = Self.hash(name)
-        while slots[slot] != 0 {
-            let candidate = Int(slots[slot])
-            let known = names[candidate]
-            if name.equalsIgnoringCase(known.span) {
-                return HeaderID(rawValue: UInt8(candidate)) ?? .unknown
-            }
-            slot = (slot + 1) & Self.mask
-        }
-        return .unknown
-    }
 }

@@ -69,7 +69,7 @@ public final class HeaderTable {
 
     /// As `firstIndex(of:)`, for a name that is only bytes, any case.
     public func firstIndex(named name: Span<UInt8>, from start: Int = 0) -> Int? {
-        let id = HeaderIndex.shared.id(of: name)
+        let id = HeaderIndex.id(of: name)
         if id != .unknown { return firstIndex(id: id, from: start) }
         let arena = self.arena
         var index = start
@@ -116,7 +116,8 @@ public final class HeaderTable {
 
     /// Adds a field whose name is only bytes, kept in the case given.
     public func append(named name: Span<UInt8>, _ value: Span<UInt8>) {
-        append(id: HeaderIndex.shared.id(of: name), name: name, value: value)
+        // What is no token is nobody's well-known header, and is refused when it is encoded.
+        append(id: Self.isToken(name) ? HeaderIndex.id(of: name) : .unknown, name: name, value: value)
     }
 
     private func append(id: HeaderID, name: Span<UInt8>, value: Span<UInt8>) {
@@ -218,8 +219,10 @@ public final class HeaderTable {
         let arena = self.arena
         let name = arena.bytes(field.name)
         let value = arena.bytes(field.value)
-        if field.name.start >= checked || field.value.start >= checked {
-            guard Self.isToken(name), Self.isSafeValue(value) else { return false }
+        if field.value.start >= checked {
+            // A known name was checked when it was made known.
+            guard field.id != .unknown || field.name.start < checked || Self.isToken(name) else { return false }
+            guard Self.isSafeValue(value) else { return false }
         }
         return out.append(field: name, value)
     }

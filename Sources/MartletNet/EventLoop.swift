@@ -85,7 +85,11 @@ package final class EventLoop {
         // Flushing may let somebody produce more; that waits for the next round of this loop, but a socket is written once.
         while !dirty.isEmpty {
             swap(&dirty, &flushing)
-            for socket in flushing { socket.flush() }
+            var index = 0
+            while index < flushing.count {
+                flushing[index].flush()
+                index += 1
+            }
             flushing.removeAll(keepingCapacity: true)
         }
     }

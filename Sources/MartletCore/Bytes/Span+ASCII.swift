@@ -46,6 +46,34 @@ extension Span where Element == UInt8 {
         return true
     }
 
+    /// As `equalsIgnoringCase`, eight bytes at a time, for tokens: `self` must be one, and `lowercase` letters, digits and
+    /// hyphens, among which setting bit 5 joins nothing but the two cases of a letter.
+    @inline(__always)
+    func tokenEquals(_ lowercase: StaticString) -> Bool {
+        let count = self.count
+        guard count == lowercase.utf8CodeUnitCount else { return false }
+        return unsafe withUnsafeBytes { mine in
+            let known = unsafe UnsafeRawPointer(lowercase.utf8Start)
+            guard let mine = mine.baseAddress else { return true }
+            let bit: UInt64 = 0x2020_2020_2020_2020
+            var index = 0
+            // In bounds: both sides have `count` bytes and eight are left.
+            while index + 8 <= count {
+                let left = unsafe mine.loadUnaligned(fromByteOffset: index, as: UInt64.self) | bit
+                let right = unsafe known.loadUnaligned(fromByteOffset: index, as: UInt64.self) | bit
+                if left != right { return false }
+                index += 8
+            }
+            while index < count {
+                let left = unsafe mine.load(fromByteOffset: index, as: UInt8.self) | 0x20
+                let right = unsafe known.load(fromByteOffset: index, as: UInt8.self) | 0x20
+                if left != right { return false }
+                index += 1
+            }
+            return true
+        }
+    }
+
     public func firstIndex(of byte: UInt8, from start: Int = 0) -> Int? {
         guard start < count else { return nil }
         return unsafe withUnsafeBufferPointer { bytes -> Int? in

@@ -51,18 +51,21 @@ package final class ChainFlow {
 
     // MARK: Life
 
-    func start(heads: [Chain.Entry], bodies: [Chain.Entry], trailers: [Chain.Entry]) {
+    func use(heads: [Chain.Entry], bodies: [Chain.Entry], trailers: [Chain.Entry]) {
         self.heads = heads
         self.bodies = bodies
         trailerHooks = trailers
+    }
+
+    func start() {
         headCursor = 0
         isHeadHeld = false
         isHeadPassed = false
         headEnds = false
-        item = .none
+        if isItemHeld { item = .none }
         isItemHeld = false
         running = nil
-        earlyVerdict = nil
+        if earlyVerdict != nil { earlyVerdict = nil }
         isStopped = false
         ignoresSource = false
         collection.reset()
@@ -76,11 +79,11 @@ package final class ChainFlow {
 
     private func releaseHeld() {
         isHeadHeld = false
+        if isItemHeld { item = .none }
         isItemHeld = false
-        item = .none
         headWaitID &+= 1
         itemWaitID &+= 1
-        earlyVerdict = nil
+        if earlyVerdict != nil { earlyVerdict = nil }
     }
 
     /// The source may hand over its next item.
@@ -307,8 +310,12 @@ package final class ChainFlow {
                 runTrailers(exchange)
             }
             reopen(exchange, generation)
-        case .reply(let reply): begin(reply, exchange)
-        case .reset(let reason): reset(exchange, reason)
+        case .reply(let reply):
+            item = .none
+            begin(reply, exchange)
+        case .reset(let reason):
+            item = .none
+            reset(exchange, reason)
         }
     }
 

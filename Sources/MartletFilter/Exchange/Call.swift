@@ -65,24 +65,24 @@ extension Exchange {
     @discardableResult
     public func call(_ request: CallRequest, _ done: @escaping (CallResult) -> Void) -> CallHandle {
         let generation = self.generation
-        return host.services.call(request, of: self) { [unowned self] result in
-            guard self.generation == generation, self.isOpen else { return }
+        return host.services?.call(request, of: self) { [weak self] result in
+            guard let self, self.generation == generation, self.isOpen else { return }
             done(result)
-        }
+        } ?? CallHandle {}
     }
 
     /// Runs `action` once after `delay` unless the exchange has ended.
     @discardableResult
     public func after(_ delay: Duration, _ action: @escaping () -> Void) -> TimerHandle {
         let generation = self.generation
-        return host.services.schedule(after: Nanoseconds(delay)) { [weak self] in
+        return host.services?.schedule(after: Nanoseconds(delay)) { [weak self] in
             guard let self, self.generation == generation, self.isOpen else { return }
             action()
-        }
+        } ?? TimerHandle {}
     }
 
     /// Writes a line to the operator's log, with the exchange's request id.
-    public func log(_ level: LogLevel, _ message: String) { host.services.log(level, message, of: self) }
+    public func log(_ level: LogLevel, _ message: String) { host.services?.log(level, message, of: self) }
 
-    public var now: Instant { host.services.now }
+    public var now: Instant { host.services?.now ?? .now() }
 }

@@ -13,8 +13,9 @@ public final class Exchange {
     package let requestFlow = ChainFlow(.request)
     package let responseFlow = ChainFlow(.response)
 
-    /// The side that moves bytes: the proxy, or a test's script.
-    package unowned let host: any ExchangeHost
+    /// The side that moves bytes: the proxy, or a test's script. Strong, and so a cycle with the host that owns this
+    /// object: `detach` breaks it when the pair leaves the pool.
+    package let host: HostReference
 
     /// Goes up by one each time the pool hands this object out, so that a late callback can see it is too late.
     package private(set) var generation: UInt64 = 0
@@ -48,19 +49,24 @@ public final class Exchange {
     /// Where the request goes; the router filter's to set.
     package var plan: UpstreamPlan?
 
-    package init(host: any ExchangeHost) {
-        self.host = host
+    package init() {
+        host = HostReference()
         slots.reserveCapacity(8)
     }
 
     package func open(chain: Chain, downstream: Downstream, at now: Instant) {
         generation &+= 1
-        self.chain = chain
+        // Mostly the chain of the exchange before: comparing is cheaper than counting references to seven lists.
+        if self.chain !== chain {
+            self.chain = chain
+            requestFlow.use(heads: chain.requestHead, bodies: chain.requestBody, trailers: chain.requestTrailers)
+            responseFlow.use(heads: chain.responseHead, bodies: chain.responseBody, trailers: chain.responseTrailers)
+        }
         self.downstream = downstream
         started = now
         isOpen = true
-        requestFlow.start(heads: chain.requestHead, bodies: chain.requestBody, trailers: chain.requestTrailers)
-        responseFlow.start(heads: chain.responseHead, bodies: chain.responseBody, trailers: chain.responseTrailers)
+        requestFlow.start()
+        responseFlow.start()
     }
 
     /// Runs every end hook, once, and forgets the exchange's state.
@@ -79,11 +85,10 @@ public final class Exchange {
         if !requestTrailers.isEmpty { requestTrailers.removeAll() }
         if !responseTrailers.isEmpty { responseTrailers.removeAll() }
         for index in slots.indices where slots[index] != nil { slots[index] = nil }
-        chain = nil
         downstream = nil
         clientIP = ""
         flags = ResponseFlags()
-        reason = nil
+        if reason != nil { reason = nil }
         requestBytes = 0
         responseBytes = 0
         attempts = 0
@@ -92,6 +97,17 @@ public final class Exchange {
         cachedRoute = nil
         hasCachedRoute = false
         plan = nil
+    }
+
+    package func attach(_ host: any ExchangeHost) { self.host.target = host }
+    package func detach() { host.target = nil }
+
+    /// Lets go of the chain of the last exchange; for pooled objects after a reload.
+    package func forgetChain() {
+        guard !isOpen else { return }
+        chain = nil
+        requestFlow.use(heads: [], bodies: [], trailers: [])
+        responseFlow.use(heads: [], bodies: [], trailers: [])
     }
 
     // MARK: Route

@@ -21,3 +21,26 @@ package protocol ExchangeHost: AnyObject {
 package enum Direction: Sendable {
     case request, response
 }
+
+/// Forwards to the host while there is one. After `detach` nothing happens any more.
+package final class HostReference {
+    package var target: (any ExchangeHost)?
+
+    @inline(__always)
+    func headPassed(_ direction: Direction, of exchange: Exchange, ended: Bool) {
+        target?.headPassed(direction, of: exchange, ended: ended)
+    }
+
+    @inline(__always)
+    func bodyPassed(_ direction: Direction, of exchange: Exchange, _ chunk: ByteSlice, ended: Bool) {
+        target?.bodyPassed(direction, of: exchange, chunk, ended: ended)
+    }
+
+    func trailersPassed(_ direction: Direction, of exchange: Exchange) {
+        target?.trailersPassed(direction, of: exchange)
+    }
+    func flowOpened(_ direction: Direction, of exchange: Exchange) { target?.flowOpened(direction, of: exchange) }
+    func replyStarted(of exchange: Exchange) { target?.replyStarted(of: exchange) }
+    func resetByFilter(_ exchange: Exchange, _ reason: ResetReason) { target?.resetByFilter(exchange, reason) }
+    var services: (any WorkerServices)? { target?.services }
+}

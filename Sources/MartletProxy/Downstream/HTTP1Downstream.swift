@@ -15,7 +15,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         case closed
     }
 
-    private unowned let worker: Worker
+    private let worker: Worker
     private let listener: ListenerPort
     private let socket: StreamSocket
     private let client: Downstream
@@ -305,6 +305,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     }
 
     private func closeWhenSent() {
+        guard state != .closed else { return }
         state = .closed
         timer.cancel(worker.loop)
         socket.closeWhenFlushed()
@@ -430,7 +431,10 @@ extension HTTP1Downstream: DownstreamStream {
         driver = nil
         guard state != .closed else { return }
         if case .untilClose = framing { keepsAlive = false }
-        guard keepsAlive, requestComplete, state == .exchange else { return linger() }
+        guard keepsAlive, requestComplete, state == .exchange else {
+            // With nothing unread a close sends FIN behind the response; with something unread it would send a reset.
+            return requestComplete && pending == nil && !isConsuming ? closeWhenSent() : linger()
+        }
         state = .idle
         isWaitingForHead = false
         guard !isConsuming else { return }

@@ -30,6 +30,25 @@ struct Attempt {
     /// Most bytes of body kept for one replay.
     static let replayLimit = 65_536
 
+    /// Ready for the next exchange. Fields that are empty already are left alone: this runs for every request.
+    mutating func reset() {
+        cluster = nil
+        isStarted = false
+        isWaiting = false
+        isRequestSent = false
+        ignoresRequest = false
+        hasResponse = false
+        isUpgraded = false
+        remainingLength = nil
+        isChunked = false
+        if !replay.isEmpty { replay = [] }
+        replayBytes = 0
+        canReplay = false
+        replayEnded = false
+        hasReplayed = false
+        if mirror != nil { mirror = nil }
+    }
+
     var queuedBytes: Int { connection?.queuedBytes ?? 0 }
     /// The head has a connection, or one being dialled, to go to.
     var takesBody: Bool { connection != nil || ignoresRequest }

@@ -144,7 +144,7 @@ extension ExchangeDriver: ConnectionTaker {
     var responseTrailers: HeaderTable { exchange.responseTrailers }
     var requestMethod: Method { exchange.request.method }
     var asksForUpgrade: Bool { exchange.request.asksForUpgrade }
-    var wantsMore: Bool { isTunnel ? (downstream?.queuedBytes ?? 0) < Self.bufferLimit : acceptsResponse }
+    private var wantsMore: Bool { isTunnel ? (downstream?.queuedBytes ?? 0) < Self.bufferLimit : acceptsResponse }
 
     func upstreamConnected() {}
 
@@ -161,19 +161,19 @@ extension ExchangeDriver: ConnectionTaker {
         lastActivity = now
         exchange.upstreamResponded = now
         attempt.hasResponse = true
-        attempt.replay = []
+        if !attempt.replay.isEmpty { attempt.replay = [] }
         attempt.canReplay = false
         attempt.isUpgraded = exchange.response.status == 101
         if ended { releaseConnection() }
         exchange.responseFlow.headReceived(exchange, ended: ended)
-        pauseIfFull()
+        if !ended { pauseIfFull() }
     }
 
     func upstreamBody(_ slice: ByteSlice, ended: Bool) {
         lastActivity = worker.loop.now
         if ended { releaseConnection() }
         exchange.responseFlow.bodyReceived(exchange, BodyChunk(slice, isLast: ended))
-        pauseIfFull()
+        if !ended { pauseIfFull() }
     }
 
     func upstreamTrailers() {

@@ -9,8 +9,8 @@ internal import MartletNet
 /// items come back through the response flow. Credit runs the other way: a side that has more queued than
 /// `bufferLimit` stops the side that feeds it.
 final class ExchangeDriver: ExchangeHost {
-    unowned let worker: Worker
-    private(set) lazy var exchange = Exchange(host: self)
+    let worker: Worker
+    let exchange = Exchange()
     private(set) var downstream: (any DownstreamStream)?
     /// Of the snapshot that the exchange began with: a reload in between does not change what it runs by.
     private(set) var listener: WorkerListener?
@@ -30,7 +30,10 @@ final class ExchangeDriver: ExchangeHost {
 
     var services: any WorkerServices { worker }
 
-    init(worker: Worker) { self.worker = worker }
+    init(worker: Worker) {
+        self.worker = worker
+        exchange.attach(self)
+    }
 
     // MARK: Opening
 
@@ -61,7 +64,7 @@ final class ExchangeDriver: ExchangeHost {
         _ downstream: any DownstreamStream, _ client: Downstream, _ listener: WorkerListener, ended: Bool
     ) {
         self.downstream = downstream
-        self.listener = listener
+        if self.listener !== listener { self.listener = listener }
         isRequestComplete = ended
         isResponseHeadSent = false
         isResponseComplete = false
@@ -75,6 +78,13 @@ final class ExchangeDriver: ExchangeHost {
         exchange.open(chain: listener.chain, downstream: client, at: .now())
         listener.requestStarted()
         if idleTimeout > .zero { timer.require(now + idleTimeout, worker.loop, self) }
+    }
+
+    /// Lets go of the last exchange's listener; for pooled drivers after a reload.
+    func forgetListener() {
+        guard !exchange.isOpen else { return }
+        listener = nil
+        exchange.forgetChain()
     }
 
     // MARK: From the client
@@ -250,8 +260,7 @@ final class ExchangeDriver: ExchangeHost {
         exchange.finish()
         listener?.requestEnded(exchange)
         let requestComplete = isRequestComplete
-        listener = nil
-        attempt = Attempt()
+        attempt.reset()
         exchange.recycle()
         worker.giveBack(self)
         downstream?.exchangeEnded(requestComplete: requestComplete)

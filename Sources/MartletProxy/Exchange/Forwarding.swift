@@ -5,7 +5,7 @@ internal import MartletHTTP
 
 /// What a proxy adds to and takes from heads on their way: who the client is, which request this is, the way it took.
 /// Names and choices as Envoy's users know them.
-struct Forwarding: Sendable {
+final class Forwarding: Sendable {
     private let config: ForwardingConfig
     private let path: PathPolicy
     private let upgrades: [String]
@@ -115,8 +115,7 @@ struct Forwarding: Sendable {
             if config.preserveExternalRequestID || config.trustedHops > 0 || !config.useRemoteAddress { return }
             headers.remove(.xRequestID)
         }
-        let id = worker.nextRequestID()
-        headers.append(.xRequestID, id.span)
+        worker.appendRequestID(to: headers)
     }
 
     private func add(_ value: [UInt8], to headers: HeaderTable, _ name: HeaderName) {

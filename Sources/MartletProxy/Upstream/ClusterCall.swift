@@ -11,11 +11,11 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
         case mirror
     }
 
-    private unowned let worker: Worker
+    private let worker: Worker
     private var purpose: Purpose?
     private let request: RequestHead
     private let timeout: Nanoseconds
-    private var body: [UInt8]
+    private let body: [UInt8]
     private var cluster: WorkerCluster?
     private var connection: UpstreamConnection?
     private var isWaiting = false
@@ -32,7 +32,6 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
 
     var requestMethod: Method { request.method }
     var asksForUpgrade: Bool { false }
-    var wantsMore: Bool { true }
 
     init(_ call: CallRequest, worker: Worker, _ done: @escaping (CallResult) -> Void) {
         self.worker = worker
@@ -115,6 +114,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
         var fits = false
         connection.write(reserving: HTTP1Encoder.sizeBound(request)) { fits = HTTP1Encoder.encode(request, into: $0) }
         guard fits else { return fail(.invalidRequest) }
+        let body = self.body
         if !body.isEmpty { connection.write(body.span) }
         for slice in early { put(slice, on: connection) }
         early = []

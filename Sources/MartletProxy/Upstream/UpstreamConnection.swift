@@ -25,8 +25,6 @@ protocol UpstreamReceiver: AnyObject {
     func upstreamDrained()
     /// No (complete) response will come. The connection is gone.
     func upstreamFailed(_ failure: UpstreamFailure)
-    /// More of the response may be read.
-    var wantsMore: Bool { get }
 }
 
 /// How an attempt failed: what happened, for retry and for the reply's wording.
@@ -40,7 +38,7 @@ enum UpstreamFailure: Equatable {
 
 /// One HTTP/1.1 connection to an endpoint: dialling, lent to one receiver at a time, or idle in its pool.
 final class UpstreamConnection: StreamSocketOwner, TimerTarget {
-    unowned let cluster: WorkerCluster
+    let cluster: WorkerCluster
     let endpoint: WorkerEndpoint
     private let socket: StreamSocket
     private var decoder: HTTP1ResponseDecoder
@@ -58,6 +56,7 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
     private var isRequestDone = false
     private var isTunnel = false
     private var keepsAlive = true
+    private var isPaused = false
 
     init(cluster: WorkerCluster, endpoint: WorkerEndpoint) throws(SystemError) {
         self.cluster = cluster
@@ -79,6 +78,7 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
 
     func lend(to receiver: any UpstreamReceiver) {
         self.receiver = receiver
+        isPaused = false
         requests += 1
         responseStarted = false
         isResponseDone = false
@@ -99,10 +99,16 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
     }
 
     /// The receiver takes no more for now.
-    func pauseReading() { socket.pauseReading() }
+    func pauseReading() {
+        isPaused = true
+        socket.pauseReading()
+    }
+
     func resumeReading() {
-        if let pending, pending.count > 0 { consumePending() }
-        if receiver == nil || receiver?.wantsMore == true { socket.resumeReading() }
+        guard isPaused else { return }
+        isPaused = false
+        consumePending()
+        if isOpen && !isPaused { socket.resumeReading() }
     }
 
     /// The receiver gives the request up; the connection cannot be used again.
@@ -138,7 +144,7 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
             switch socket.read(into: scratch) {
             case .bytes:
                 consume(scratch)
-                guard isOpen, receiver?.wantsMore ?? true else { return }
+                guard isOpen, !isPaused else { return }
             case .nothing:
                 if kept > 0 { keep(scratch, from: 0) }
                 return
@@ -167,20 +173,19 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
 
     /// Decodes what `buffer` holds; pieces of body go on as slices of it.
     private func consume(_ buffer: ByteBuffer) {
+        // Bytes nobody asked for: a response to no request (RFC 9112 section 9.2: close).
+        guard let receiver else { return discard() }
+        let head = receiver.responseHead
+        let trailers = receiver.responseTrailers
+        let total = buffer.count
         var offset = 0
-        while offset < buffer.count {
-            guard let receiver else {
-                // Bytes nobody asked for: a response to no request (RFC 9112 section 9.2: close).
-                return discard()
-            }
+        while offset < total {
             if isTunnel {
-                return receiver.upstreamTunnel(ByteSlice(buffer, offset..<buffer.count))
+                return receiver.upstreamTunnel(ByteSlice(buffer, offset..<total))
             }
-            guard receiver.wantsMore else { return keep(buffer, from: offset) }
+            if isPaused { return keep(buffer, from: offset) }
             if isResponseDone { return discard() }
-            let step = decoder.decode(
-                buffer.bytes(in: offset..<buffer.count), into: receiver.responseHead,
-                trailers: receiver.responseTrailers)
+            let step = decoder.decode(buffer.bytes(in: offset..<total), into: head, trailers: trailers)
             let start = offset
             offset += step.consumed
             switch step.event {
@@ -191,7 +196,7 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
                 receiver.upstreamInformational()
             case .head(let endsHere):
                 responseStarted = true
-                keepsAlive = receiver.responseHead.keepsAlive
+                keepsAlive = head.keepsAlive
                 if endsHere { responseDone() }
                 receiver.upstreamHead(ended: endsHere)
             case .upgraded:

@@ -22,7 +22,7 @@ enum ConnectionRefusal {
 /// A cluster on one worker: its balancer, its pools of idle connections, and who waits for one.
 final class WorkerCluster: TimerTarget {
     let runtime: ClusterRuntime
-    unowned let worker: Worker
+    let worker: Worker
     private var balancer: Balancer
     private var waiting: [any ConnectionTaker] = []
     private var waitingHead = 0

@@ -9,13 +9,15 @@ final class ListenerPort {
     let name: String
     let address: ConfigAddress
     let addressText: String
-    private unowned let worker: Worker
+    private let worker: Worker
     /// What requests that begin now run by.
     private(set) var current: WorkerListener
     private var socket: ListenerSocket?
     private var connections: [ObjectIdentifier: HTTP1Downstream] = [:]
     private let accepted: Counter
     private let open: Gauge
+    /// Over all workers.
+    private let count: ConnectionCount
 
     init(_ listener: WorkerListener, address: ConfigAddress, socket bound: consuming BoundSocket, worker: Worker)
         throws(SystemError)
@@ -25,6 +27,7 @@ final class ListenerPort {
         addressText = bound.address.description
         self.worker = worker
         current = listener
+        count = worker.connectionCount(for: listener.name)
         let labels = [("listener", listener.name)]
         accepted = worker.metrics.counter("martlet_downstream_connections_total", labels)
         open = worker.metrics.gauge("martlet_downstream_connections_active", labels)
@@ -40,7 +43,7 @@ final class ListenerPort {
 
     private func accept(_ socket: StreamSocket, _ peer: SocketAddress) {
         accepted.add()
-        guard worker.connectionAllowance(current) else {
+        guard count.take(limit: current.maxConnections) else {
             current.rejectedConnections.add()
             return socket.reset()
         }
@@ -50,14 +53,15 @@ final class ListenerPort {
             connections[ObjectIdentifier(connection)] = connection
             open.add(1)
         } catch {
-            worker.connectionGone(self)
+            count.giveBack()
         }
     }
 
     func closed(_ connection: HTTP1Downstream) {
         guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
         open.add(-1)
-        worker.connectionGone(self)
+        count.giveBack()
+        worker.connectionGone()
     }
 
     /// The next request runs by this. Connections stay as they are.

@@ -1,19 +1,30 @@
 internal import Synchronization
 
-/// Connections a listener has over all workers, against its `max_connections`. Touched once a connection, not a request.
+/// Connections a listener has over all workers, by the listener's name, so that the count outlives a reload.
 final class SharedCounts: Sendable {
-    private let counts = Mutex<[String: Int]>([:])
+    // Asked once a listener and snapshot; the counts themselves are atomics.
+    private let counts = Mutex<[String: ConnectionCount]>([:])
 
-    func take(_ name: String, limit: Int) -> Bool {
+    func count(for listener: String) -> ConnectionCount {
         counts.withLock { counts in
-            let present = counts[name, default: 0]
-            guard present < limit else { return false }
-            counts[name] = present + 1
-            return true
+            if let known = counts[listener] { return known }
+            let count = ConnectionCount()
+            counts[listener] = count
+            return count
         }
     }
+}
 
-    func giveBack(_ name: String) {
-        counts.withLock { $0[name, default: 1] -= 1 }
+/// Open connections of one listener, counted by every worker.
+final class ConnectionCount: Sendable {
+    private let open = Atomic<Int>(0)
+
+    /// False when `limit` is reached.
+    func take(limit: Int) -> Bool {
+        if open.add(1, ordering: .relaxed).newValue <= limit { return true }
+        open.subtract(1, ordering: .relaxed)
+        return false
     }
+
+    func giveBack() { open.subtract(1, ordering: .relaxed) }
 }

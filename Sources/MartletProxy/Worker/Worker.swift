@@ -143,6 +143,7 @@ final class Worker {
             retire(port)
         }
         retiredPorts.removeAll { $0.connectionCount == 0 }
+        for driver in spareDrivers { driver.forgetListener() }
         if isDraining { for port in ports.values { port.drain() } }
         return failure
     }
@@ -180,15 +181,9 @@ final class Worker {
 
     // MARK: Connections
 
-    /// False when the listener has as many connections as it may, over all workers.
-    func connectionAllowance(_ listener: WorkerListener) -> Bool {
-        shared.take(listener.name, limit: listener.maxConnections)
-    }
+    func connectionCount(for listener: String) -> ConnectionCount { shared.count(for: listener) }
 
-    func connectionGone(_ port: ListenerPort) {
-        shared.giveBack(port.name)
-        if isDraining { finishIfDrained() }
-    }
+    func connectionGone() { if isDraining { finishIfDrained() } }
 
     func nextConnectionID() -> UInt64 {
         connectionCounter &+= 1
@@ -214,13 +209,14 @@ final class Worker {
             spareDrivers.append(driver)
         } else {
             driver.timer.cancel(loop)
+            driver.exchange.detach()
         }
     }
 
     /// Pooled exchanges beyond this are freed: a burst does not hold its memory for ever.
     private static let maxSpareDrivers = 1024
 
-    func nextRequestID() -> [UInt8] { requestIDs.next() }
+    func appendRequestID(to headers: HeaderTable) { requestIDs.append(to: headers) }
 
     /// Sends a copy of a request and drops the answer.
     func mirror(_ exchange: Exchange, to cluster: WorkerCluster) -> ClusterCall {
