@@ -77,5 +77,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: house),
+
+        tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
     ]
 )

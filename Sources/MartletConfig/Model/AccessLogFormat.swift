@@ -12,11 +12,16 @@ extension AccessLogConfig {
             self = .off
             return
         }
+        if let text = node.text {
+            section.diagnostics.error(
+                at: node.place, "expected a mapping or \"off\", found \(node.kind)",
+                hint: "write { path: \(text.prefix(60)) }")
+            self = .off
+            return
+        }
         let log = section.section(of: node)
         target = .off
-        if case .scalar = node.content {
-            // Said once, by the section.
-        } else if let path = log.value(required: "path", .name) {
+        if let path = log.value(required: "path", .name) {
             target = .file(path: ConfigFile.resolve(path, from: node.mark.file))
         }
         format = .json

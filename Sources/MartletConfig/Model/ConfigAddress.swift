@@ -111,7 +111,7 @@ extension ConfigAddress {
             return .failure(.init("\"\(shown)\" has no address", hint: "for every address write 0.0.0.0:\(port)"))
         }
         let isName = host.utf8.contains { ($0 | 0x20) >= 0x61 && ($0 | 0x20) <= 0x7A }
-        let hint = isName ? nameHint : nil
+        let hint = isName ? (host == "localhost" ? "write 127.0.0.1:\(port)" : nameHint) : nil
         return .failure(.init("\"\(host.prefix(60))\" is not an IP address", hint: hint))
     }
 }

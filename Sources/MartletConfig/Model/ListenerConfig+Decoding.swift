@@ -20,7 +20,8 @@ extension ListenerConfig {
         }
         routes = section.sections("routes").map { RouteConfig($0) }
         // What stands in for a chain that could not be read is judged no further.
-        guard section.list("filters").count == filters.count else { return }
+        let isWhole = ["filters", "routes"].allSatisfy { key in section.node[key].map { $0.items != nil } ?? true }
+        guard isWhole, section.list("filters").count == filters.count else { return }
         checkChain(section)
     }
 
@@ -45,7 +46,7 @@ extension ListenerConfig {
         if routes.isEmpty && filters.isEmpty {
             section.error("a listener needs \"filters\" and \"routes\"", hint: "filters: [router]")
         } else if routes.isEmpty && !section.has("routes") {
-            section.error("\"routes\" is required", hint: "without routes every request is answered 404")
+            section.missing("routes", hint: "without routes every request is answered 404")
         }
         var seen: Set<String> = []
         for filter in filters {

@@ -61,9 +61,11 @@ extension ProxyConfig {
         listeners = section.sections("listeners").map { ListenerConfig($0, filters: known) }
         clusters = section.sections("clusters").map { ClusterConfig($0) }
         policies = section.sections("policies").map { PolicyConfig($0) }
-        if listeners.isEmpty && section.node.entries != nil && section.list("listeners").isEmpty {
+        if !section.has("listeners") {
+            section.missing("listeners", hint: "a proxy needs at least one listener")
+        } else if section.node["listeners"]?.items?.isEmpty ?? section.node["listeners"]?.isNull == true {
             section.error(at: "listeners", "a proxy needs at least one listener")
         }
-        ProxyConfigCheck(config: self, diagnostics: section.diagnostics).run()
+        ProxyConfigCheck(self, section).run()
     }
 }

@@ -16,8 +16,3 @@ package struct ProxyConfig: Sendable {
     /// The file's path as given; empty for a text that came from elsewhere.
     package var file: String
 }
-
-extension ProxyConfig {
-    /// The effective configuration as JSON: defaults filled in, keys in a fixed order, secrets left out.
-    package var json: String { "{}" }
-}

@@ -1,12 +1,18 @@
 /// What can only be judged with the whole configuration in sight: unique names, and references that lead somewhere.
 struct ProxyConfigCheck {
     let config: ProxyConfig
-    let diagnostics: ConfigDiagnostics
+    let section: ConfigSection
+    private var diagnostics: ConfigDiagnostics { section.diagnostics }
+
+    init(_ config: ProxyConfig, _ section: ConfigSection) {
+        self.config = config
+        self.section = section
+    }
 
     func run() {
-        unique(config.listeners.map { ($0.name, $0.place) }, "listener")
-        unique(config.clusters.map { ($0.name, $0.place) }, "cluster")
-        unique(config.policies.map { ($0.name, $0.place) }, "policy")
+        unique("listeners", "listener")
+        unique("clusters", "cluster")
+        unique("policies", "policy")
         addresses()
         let clusters = Set(config.clusters.map(\.name))
         let policies = Set(config.policies.map(\.name))
@@ -29,15 +35,16 @@ struct ProxyConfigCheck {
         }
     }
 
-    private func unique(_ named: [(name: String, place: ConfigPlace)], _ what: String) {
+    private func unique(_ key: String, _ what: String) {
         var first: [String: Int] = [:]
-        for (name, place) in named where !name.isEmpty {
+        for item in section.node[key]?.items ?? [] {
+            guard let node = item["name"], let name = node.text, !name.isEmpty else { continue }
             guard let line = first[name] else {
-                first[name] = place.mark.line
+                first[name] = node.mark.line
                 continue
             }
             diagnostics.error(
-                at: place.key("name"), "duplicate \(what) \"\(name.prefix(60))\"", hint: "first on line \(line)")
+                at: node.place, "duplicate \(what) \"\(name.prefix(60))\"", hint: "first on line \(line)")
         }
     }
 
@@ -45,12 +52,13 @@ struct ProxyConfigCheck {
     private func addresses() {
         var taken: [(address: ConfigAddress, owner: String)] = []
         if let admin = config.admin { taken.append((admin.address, "the admin API")) }
-        for listener in config.listeners where !listener.name.isEmpty {
+        for (item, listener) in zip(section.node["listeners"]?.items ?? [], config.listeners) {
+            // An address that could not be read is no address.
+            guard let node = item["address"], listener.address.port != 0 else { continue }
             let address = listener.address
             defer { taken.append((address, "listener \"\(listener.name.prefix(60))\"")) }
             guard let owner = taken.first(where: { $0.address.collides(with: address) })?.owner else { continue }
-            diagnostics.error(
-                at: listener.place.key("address"), "\(address) is taken by \(owner)", hint: "choose another port")
+            diagnostics.error(at: node.place, "\(address) is taken by \(owner)", hint: "choose another port")
         }
     }
 }

@@ -99,18 +99,30 @@ extension RouteMatch {
 
     init(_ section: ConfigSection) {
         hosts = section.oneOrMore("hosts", HostPattern.scalar)
-        path = section.section("path").flatMap { PathMatch($0) }
+        path = Self.path(section)
         isCaseSensitive = section.bool("case_sensitive", default: true)
         methods = section.oneOrMore("methods", .method)
         headers = section.sections("headers").compactMap { HeaderMatch($0) }
         query = section.sections("query").compactMap { QueryMatch($0) }
-        if section.has("case_sensitive") && path == nil {
+        if section.has("case_sensitive") && !section.has("path") {
             section.error(at: "case_sensitive", "has no meaning without \"path\"")
         }
         for (key, items) in [("hosts", hosts.isEmpty), ("methods", methods.isEmpty)]
         where items && section.raw(key)?.items?.isEmpty == true {
             section.error(at: key, "an empty list matches nothing", hint: "remove it to match all")
         }
+    }
+}
+
+extension RouteMatch {
+    private static func path(_ section: ConfigSection) -> PathMatch? {
+        if let node = section.raw("path"), let text = node.text {
+            section.error(
+                at: "path", "expected how to compare the path, found \(node.kind)",
+                hint: "write { prefix: \(text.prefix(60)) } or { exact: \(text.prefix(60)) }")
+            return nil
+        }
+        return section.section("path").flatMap { PathMatch($0) }
     }
 }
 

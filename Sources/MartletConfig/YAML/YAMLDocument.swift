@@ -147,7 +147,8 @@ package struct YAMLDocument {
             let fault = YAMLFault(
                 problem: problem, context: context?.text ?? "", contextLine: context?.mark.line,
                 letter: text.letter(at: YAMLText.Position(line: mark.line, column: mark.column)))
-            report(self.mark(mark.line, mark.column), fault.message, hint: fault.hint)
+            let place = fault.isAtContext ? context?.mark ?? mark : mark
+            report(self.mark(place.line, place.column), fault.message, hint: fault.hint)
         case .memory: report(mark(1, 1), "not enough memory to read the file")
         default: report(mark(1, 1), "cannot be read as YAML")
         }

@@ -2,6 +2,8 @@
 struct YAMLFault {
     var message: String
     var hint: String?
+    /// Whether the mistake is where the context began, not where the library noticed it.
+    var isAtContext = false
 
     /// `letter` is what stands at the problem's place.
     init(problem: String, context: String, contextLine: Int?, letter: Unicode.Scalar?) {
@@ -21,7 +23,8 @@ struct YAMLFault {
             message = "a \":\" that YAML does not expect here"
             hint = "check the indentation, and quote values that hold \": \""
         } else if problem.contains("could not find expected ':'") {
-            message = "a key\(since) without \":\""
+            message = "a key without \":\""
+            isAtContext = true
             hint = "write `key: value`, with a space after the colon"
         } else if problem.contains("did not find expected key") {
             message = "neither a key nor the end of the mapping\(since)"
@@ -33,7 +36,8 @@ struct YAMLFault {
             message = "the bracket\(since) is not closed, or a comma is missing"
             hint = nil
         } else if context.contains("quoted scalar") && problem.contains("end of stream") {
-            message = "the quote\(since) is not closed"
+            message = "the quote is not closed"
+            isAtContext = true
             hint = nil
         } else if problem.contains("another document") {
             message = "a second document begins here"

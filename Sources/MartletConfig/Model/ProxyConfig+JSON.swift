@@ -1,0 +1,159 @@
+internal import MartletCore
+
+/// The effective configuration in the words of the configuration language: JSON is YAML, so what is printed here, scripts
+/// and secrets put back, can be run.
+extension ProxyConfig {
+    /// Defaults filled in, keys in a fixed order, secrets left out.
+    package var json: String {
+        ConfigJSON.object([
+            ("admin", admin.map { .object([("address", .string($0.address.description))]) }),
+            ("workers", workers.map { .number($0) }),
+            ("access_log", accessLog.json),
+            ("drain", .object([("deadline", .string(ConfigText.duration(drain.deadline)))])),
+            ("listeners", .list(listeners, \.json)),
+            ("clusters", .list(clusters, \.json)),
+            ("policies", .list(policies, \.json)),
+        ]).text
+    }
+}
+
+extension AccessLogConfig {
+    var json: ConfigJSON {
+        guard case .file(let path) = target else { return .string("off") }
+        let format: String =
+            switch format {
+            case .json: "json"
+            case .text(let parts): parts.map(\.text).joined()
+            }
+        return .object([("path", .string(path)), ("format", .string(format))])
+    }
+}
+
+extension AccessLogPart {
+    /// As it is written in a format.
+    var text: String {
+        switch self {
+        case .literal(let text): return text.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "%%")
+        case .value(let operation, let argument, let alternative, let limit):
+            var text = "%\(operation.rawValue)"
+            if let argument { text += "(\(argument)\(alternative.map { "?\($0)" } ?? ""))" }
+            if let limit { text += ":\(limit)" }
+            return text + "%"
+        }
+    }
+}
+
+extension ListenerConfig {
+    fileprivate var json: ConfigJSON {
+        .object([
+            ("name", .string(name)),
+            ("address", .string(address.description)),
+            ("protocol", .string("http")),
+            ("limits", limits.json),
+            ("use_remote_address", .bool(forwarding.useRemoteAddress)),
+            ("xff_num_trusted_hops", .number(forwarding.trustedHops)),
+            ("via", forwarding.via.map { .string($0) }),
+            ("generate_request_id", .bool(forwarding.generateRequestID)),
+            ("preserve_external_request_id", .bool(forwarding.preserveExternalRequestID)),
+            ("server_header", .string(forwarding.serverHeader.rawValue)),
+            ("server_name", forwarding.serverHeader == .passThrough ? nil : .string(forwarding.serverName)),
+            ("upgrades", .strings(upgrades + (allowsConnect ? ["connect"] : []))),
+            ("normalize_path", .bool(path.normalize)),
+            ("merge_slashes", .bool(path.mergeSlashes)),
+            ("escaped_slashes", .string(path.escapedSlashes.rawValue)),
+            ("access_log", accessLog?.json),
+            ("filters", .list(filters) { .object([($0.name, .settings($0.node, of: $0.name))]) }),
+            ("routes", .list(routes, \.json)),
+        ])
+    }
+}
+
+extension ListenerLimits {
+    fileprivate var json: ConfigJSON {
+        .object([
+            ("max_connections", .number(maxConnections)),
+            ("request_headers", .string(ConfigText.size(requestHeaders))),
+            ("header_count", .number(headerCount)),
+            ("request_headers_timeout", .timeout(requestHeadersTimeout)),
+            ("idle_timeout", .timeout(idleTimeout)),
+            ("stream_idle_timeout", .timeout(streamIdleTimeout)),
+            ("stream_buffer", .string(ConfigText.size(streamBuffer))),
+            ("filter_buffer", .string(ConfigText.size(filterBuffer))),
+        ])
+    }
+}
+
+extension ClusterConfig {
+    fileprivate var json: ConfigJSON {
+        var members: [(String, ConfigJSON?)] = [("name", .string(name))]
+        switch source {
+        case .endpoints(let endpoints):
+            members.append(
+                (
+                    "endpoints",
+                    .list(endpoints) { endpoint in
+                        .object([
+                            ("address", .string(endpoint.address.description)),
+                            ("weight", .number(endpoint.weight)),
+                            ("zone", endpoint.zone.map { .string($0) }),
+                        ])
+                    }
+                ))
+        case .dns(let dns):
+            members.append(
+                (
+                    "discovery",
+                    .object([
+                        ("dns", .string("\(dns.host):\(dns.port)")),
+                        ("refresh", .string(ConfigText.duration(dns.refresh))),
+                    ])
+                ))
+        }
+        members += [
+            ("load_balancing", .string(loadBalancing.rawValue)),
+            ("protocol", .string("http1")),
+            ("connect_timeout", .string(ConfigText.duration(connectTimeout))),
+            ("idle_timeout", .timeout(idleTimeout)),
+            (
+                "limits",
+                .object([
+                    ("response_headers", .string(ConfigText.size(limits.responseHeaders))),
+                    ("header_count", .number(limits.headerCount)),
+                ])
+            ),
+            (
+                "circuit_breaker",
+                .object([
+                    ("max_connections", .number(circuitBreaker.maxConnections)),
+                    ("max_pending_requests", .number(circuitBreaker.maxPendingRequests)),
+                    ("max_requests", .number(circuitBreaker.maxRequests)),
+                    ("max_retries", .number(circuitBreaker.maxRetries)),
+                ])
+            ),
+        ]
+        return .object(members)
+    }
+}
+
+extension PolicyConfig {
+    fileprivate var json: ConfigJSON {
+        var members: [(String, ConfigJSON?)] = [("name", .string(name))]
+        switch source {
+        case .file(let path): members.append(("file", .string(path)))
+        case .inline(let text): members.append(("inline", .script(text)))
+        }
+        members += [
+            ("on_error", .string(onError.rawValue)),
+            ("mode", .string(mode.rawValue)),
+            (
+                "budget",
+                .object([
+                    ("instructions", .number(budget.instructions)),
+                    ("memory", .string(ConfigText.size(budget.memory))),
+                    ("time", .string(ConfigText.duration(budget.time))),
+                ])
+            ),
+        ]
+        return .object(members)
+    }
+}
