@@ -15,7 +15,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
 }
 
 @Suite struct MistakeTests {
-    @Test(arguments: [Mistake]())
+    @Test(arguments: Mistake.all)
     func saysWhereAndWhat(_ mistake: Mistake) {
         let decoded = Decoded(mistake.text)
         #expect(decoded.errors == mistake.errors)

@@ -11,7 +11,10 @@ package enum NearestName {
         var best: (name: String, distance: Int)?
         for candidate in candidates where candidate != name {
             let letters = Array(candidate.lowercased().unicodeScalars.map { $0 == "-" ? "_" : $0 })
-            let allowed = max(1, min(wanted.count, letters.count) / 3)
+            let shorter = min(wanted.count, letters.count)
+            // Of one or two letters nothing is left after an edit; three or more may be a word cut short.
+            let isCutShort = shorter >= 3 && letters.starts(with: wanted)
+            let allowed = isCutShort ? letters.count : shorter < 3 ? 0 : shorter / 3
             guard abs(letters.count - wanted.count) <= allowed else { continue }
             let distance = distance(wanted, letters)
             guard distance <= allowed else { continue }

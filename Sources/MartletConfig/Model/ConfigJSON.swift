@@ -82,7 +82,9 @@ enum ConfigJSON {
             case "\r": output += "\\r"
             case "\t": output += "\\t"
             default:
-                if letter.value < 0x20 || (0x7F...0x9F).contains(letter.value) || (0x2028...0x2029).contains(letter.value) {
+                if letter.value < 0x20 || (0x7F...0x9F).contains(letter.value)
+                    || (0x2028...0x2029).contains(letter.value)
+                {
                     let digits = String(letter.value, radix: 16)
                     output += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
                 } else {
@@ -104,8 +106,8 @@ extension ConfigJSON {
     /// Filters whose own `key` is a secret. Elsewhere, as in a rate limit, `key` says what to count by.
     private static let secretFilters: Set<String> = ["api_key", "basic_auth", "oauth2", "hmac"]
 
-    /// Settings as they were written, without what must not be shown. A script is shown by its size only: it is long,
-    /// and people put passwords in scripts.
+    /// Settings as they were written, without what must not be shown. Scripts are left out as well: they are long,
+    /// and people put passwords in them.
     static func settings(_ node: ConfigNode, of filter: String) -> ConfigJSON {
         render(node, isSecret: false, filter: filter)
     }
@@ -127,7 +129,7 @@ extension ConfigJSON {
         case .mapping(let entries):
             return .object(
                 entries.map { entry in
-                    if entry.key == "inline", let text = entry.value.text { return (entry.key, script(text)) }
+                    if entry.key == "inline" { return (entry.key, redacted) }
                     // A file's name is no secret, and what an operator looks for.
                     let isFile = entry.key.hasSuffix("_file") || entry.key == "file"
                     let isOwn = secretFilters.contains(filter) && ["key", "keys", "users"].contains(entry.key)
@@ -136,8 +138,6 @@ extension ConfigJSON {
                 })
         }
     }
-
-    static func script(_ text: String) -> ConfigJSON { .string("(\(text.utf8.count) bytes)") }
 
     /// `https://name:password@host/` without what stands before the `@`.
     private static func withoutUserInfo(_ text: String) -> String {

@@ -33,7 +33,8 @@ extension AccessLogPart {
     /// As it is written in a format.
     var text: String {
         switch self {
-        case .literal(let text): return text.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "%%")
+        case .literal(let text):
+            return text.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "%%")
         case .value(let operation, let argument, let alternative, let limit):
             var text = "%\(operation.rawValue)"
             if let argument { text += "(\(argument)\(alternative.map { "?\($0)" } ?? ""))" }
@@ -140,7 +141,7 @@ extension PolicyConfig {
         var members: [(String, ConfigJSON?)] = [("name", .string(name))]
         switch source {
         case .file(let path): members.append(("file", .string(path)))
-        case .inline(let text): members.append(("inline", .script(text)))
+        case .inline: members.append(("inline", .redacted))
         }
         members += [
             ("on_error", .string(onError.rawValue)),

@@ -99,7 +99,8 @@ extension TextMatch {
 extension RedirectConfig {
     fileprivate var json: ConfigJSON {
         var members: [(String, ConfigJSON?)] = [
-            ("scheme", scheme.map { .string($0) }), ("host", host.map { .string($0) }), ("port", port.map { .number($0) }),
+            ("scheme", scheme.map { .string($0) }), ("host", host.map { .string($0) }),
+            ("port", port.map { .number($0) }),
         ]
         switch path {
         case .full(let text): members.append(("path", .string(text)))
