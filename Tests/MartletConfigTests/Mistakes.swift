@@ -158,6 +158,10 @@ extension Mistake {
 
     private static let listener: [Mistake] = [
         Mistake(
+            Around.listener("filters:\nroutes:"),
+            "4:11: error: listeners[0].filters: has no value (expected a list)",
+            "5:10: error: listeners[0].routes: has no value (expected a list)"),
+        Mistake(
             #"""
             listeners:
             - { name: a, address: 127.0.0.1:80 }

@@ -95,4 +95,21 @@ private func outcome<Value: Equatable & Sendable>(_ text: String, _ kind: Config
     func findsNoNameThatIsFar(_ written: String) {
         #expect(NearestName.of(written, in: ["listeners", "router", "timeout"]) == nil)
     }
+
+    @Test(arguments: [
+        "0", "1us", "1.5us", "250ms", "1.001us", "1500ms", "1000000.001us", "1s", "90s", "1m", "1h", "36h", "2d",
+    ])
+    func durationsAreWrittenAsRead(_ text: String) {
+        #expect(outcome(text, .duration(in: .zero...ConfigSection.longestDuration)).map(ConfigText.duration) == text)
+    }
+
+    @Test(arguments: ["0%", "20%", "0.5%", "0.000001%", "33.333333%", "100%"])
+    func percentagesAreWrittenAsRead(_ text: String) {
+        #expect(outcome(text, .percent(in: 0...1)).map(ConfigText.percent) == text)
+    }
+
+    @Test(arguments: ["0", "1B", "1023B", "1KiB", "1536B", "3MiB", "5GiB"])
+    func sizesAreWrittenAsRead(_ text: String) {
+        #expect(outcome(text, .size(in: 0...ByteCount(Int.max))).map(ConfigText.size) == text)
+    }
 }

@@ -190,7 +190,9 @@ public struct ConfigSection {
         guard let node = raw(key) else { return [] }
         switch node.content {
         case .list(let items): return items
-        case .null: return []
+        case .null:
+            diagnostics.error(at: node.place, "has no value", hint: "expected a list")
+            return []
         case .scalar, .mapping:
             diagnostics.error(
                 at: node.place, "expected a list, found \(node.kind)", hint: "write [a, b], or one `- item` a line")

@@ -21,7 +21,7 @@ extension ClusterConfig {
 
     private static func endpoints(_ section: ConfigSection) -> [EndpointConfig] {
         let items = section.list("endpoints")
-        if items.isEmpty && section.has("endpoints") && section.raw("endpoints")?.text == nil {
+        if section.raw("endpoints")?.items?.isEmpty == true {
             section.error(
                 at: "endpoints", "a cluster needs at least one endpoint", hint: "endpoints: [\"10.0.0.1:8080\"]")
         }

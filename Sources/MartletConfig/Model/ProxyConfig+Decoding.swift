@@ -63,7 +63,7 @@ extension ProxyConfig {
         policies = section.sections("policies").map { PolicyConfig($0) }
         if !section.has("listeners") {
             section.missing("listeners", hint: "a proxy needs at least one listener")
-        } else if section.node["listeners"]?.items?.isEmpty ?? section.node["listeners"]?.isNull == true {
+        } else if section.node["listeners"]?.items?.isEmpty == true {
             section.error(at: "listeners", "a proxy needs at least one listener")
         }
         ProxyConfigCheck(self, section).run()

@@ -23,9 +23,9 @@ extension RouteAction {
             let weight = item.int(required: "weight", in: 0...1_000_000)
             return ClusterReference(required: "cluster", item).map { WeightedCluster(cluster: $0, weight: weight) }
         }
-        if items.isEmpty {
+        if section.raw("split")?.items?.isEmpty == true {
             section.error(at: "split", "a split needs at least one cluster")
-        } else if split.count == items.count, split.allSatisfy({ $0.weight == 0 }) {
+        } else if !split.isEmpty, split.count == items.count, split.allSatisfy({ $0.weight == 0 }) {
             section.error(at: "split", "the weights add up to 0", hint: "give one of them a weight above 0")
         }
         var names: Set<String> = []
