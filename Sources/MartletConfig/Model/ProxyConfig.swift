@@ -16,23 +16,3 @@ package struct ProxyConfig: Sendable {
     /// The file's path as given; empty for a text that came from elsewhere.
     package var file: String
 }
-
-extension ProxyConfig {
-    /// Reads and checks a file. `filters` are the names a chain may use. Nil when there are errors, which are then in
-    /// `diagnostics`; warnings may be there in either case.
-    package static func load(
-        file: String, filters: Set<String>, diagnostics: ConfigDiagnostics
-    ) -> ProxyConfig? {
-        nil
-    }
-
-    /// As `load`, for text. Relative paths in it are relative to the folder of `file`.
-    package static func parse(
-        text: String, file: String, filters: Set<String>, diagnostics: ConfigDiagnostics
-    ) -> ProxyConfig? {
-        nil
-    }
-
-    /// The effective configuration as JSON: defaults filled in, keys in a fixed order, secrets left out.
-    package var json: String { "{}" }
-}

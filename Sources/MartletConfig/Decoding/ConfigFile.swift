@@ -1,0 +1,70 @@
+#if canImport(Glibc)
+internal import Glibc
+#endif
+
+/// Reads whole files that a configuration names, never more of them than is allowed.
+package enum ConfigFile {
+    /// Why a file could not be read, in the system's words or ours.
+    package struct Failure: Error {
+        package var reason: String
+    }
+
+    /// The largest configuration file.
+    package static let maxConfiguration = 64 << 20
+
+    package static func read(_ path: String, atMost limit: Int) throws(Failure) -> [UInt8] {
+        guard !path.utf8.contains(0) else { throw Failure(reason: "a path cannot hold NUL") }
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Failure(reason: systemReason()) }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 64 * 1024)
+        while true {
+            let capacity = chunk.count
+            // The kernel writes at most `capacity` bytes, which is what the array holds.
+            let count = unsafe chunk.withUnsafeMutableBytes { unsafe Glibc.read(descriptor, $0.baseAddress, capacity) }
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw Failure(reason: systemReason())
+            }
+            if count == 0 { return bytes }
+            guard bytes.count + count <= limit else {
+                throw Failure(reason: "larger than \(limit >> 10) KiB")
+            }
+            bytes += chunk[..<count]
+        }
+    }
+
+    private static func systemReason() -> String {
+        // strerror answers with text that lives until the next call on this thread; it is copied here.
+        unsafe String(cString: strerror(errno))
+    }
+
+    /// `path` as seen from the folder of the file that names it.
+    package static func resolve(_ path: String, from file: String) -> String {
+        guard !path.hasPrefix("/"), let slash = file.lastIndex(of: "/") else { return path }
+        return String(file[...slash]) + path
+    }
+}
+
+extension ConfigSection {
+    /// The path under `key`, resolved against the folder of the configuration file. The file is not looked at.
+    public func path(_ key: String) -> String? {
+        value(key, .name).map { ConfigFile.resolve($0, from: place.mark.file) }
+    }
+
+    /// The bytes of the file that `key` names; what keeps it from being read is reported. Nil when absent, too.
+    public func file(_ key: String, atMost limit: Int = 1 << 20) -> [UInt8]? {
+        guard let path = path(key) else { return nil }
+        do {
+            return try ConfigFile.read(path, atMost: limit)
+        } catch {
+            self.error(at: key, "cannot read \"\(path)\": \(error.reason)", hint: pathHint(path))
+            return nil
+        }
+    }
+
+    private func pathHint(_ path: String) -> String? {
+        path.hasPrefix("/") ? nil : "relative paths start at the configuration file's folder"
+    }
+}
