@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import MartletFilter
-internal import MartletLua
 internal import MartletProxy
 
 #if canImport(Glibc)
@@ -36,7 +35,7 @@ struct Run: ParsableCommand {
         let supervisor = try Supervisor(
             SupervisorOptions(
                 file: file, workers: workers, registry: BuiltInFilters.registry, version: Version.text,
-                policies: { PolicyCatalog.shared.json }, log: OperatorLog.write, ready: ready))
+                policies: { "[]" }, log: { print($0, $1) }, ready: ready))
         return supervisor.run()
     }
 }
