@@ -35,7 +35,9 @@ struct Run: ParsableCommand {
         let supervisor = try Supervisor(
             SupervisorOptions(
                 file: file, workers: workers, registry: BuiltInFilters.registry, version: Version.text,
-                policies: { "[]" }, log: { print($0, $1) }, ready: ready))
-        return supervisor.run()
+                policies: { "[]" }, log: OperatorLog.write, ready: ready))
+        let code = supervisor.run()
+        OperatorLog.flush()
+        return code
     }
 }

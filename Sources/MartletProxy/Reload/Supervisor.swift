@@ -177,9 +177,8 @@ package final class Supervisor {
             reload { (_: Result<Snapshot, ConfigLoadFailure>) in }
         case .terminate, .interrupt:
             if isDraining {
-                options.log(.warning, "second signal: exiting at once")
-                sinks.flush()
-                exit(1)
+                // At once is at once: nothing is waited for.
+                _exit(1)
             }
             drain()
         }
