@@ -67,32 +67,43 @@ def installed(options):
 
 def run_scenario(scenario, runnable, upstream, folder, options, notes):
     """Interleaved rounds (A B C A B C ...), so that a change of the machine's mood falls on all alike."""
-    trials, rounds = [], {}
+    trials, rounds = start_all(scenario, runnable, upstream, folder, notes), {}
     try:
-        for proxy in runnable:
-            lack = proxy.lacks(scenario)
-            if lack:
-                notes.append(f"{scenario.name}: {proxy.name} skipped, {lack}")
-                continue
-            try:
-                trials.append(Trial(proxy, scenario, upstream.port, folder / scenario.name / proxy.name))
-            except (RuntimeError, TimeoutError) as error:
-                notes.append(f"{scenario.name}: {proxy.name} skipped, {error}")
-        count = 1 if scenario.idle_connections else options.rounds
-        if not scenario.idle_connections:
+        if scenario.idle_connections:
+            count, measure = 1, Trial.idle_round
+        else:
+            count, measure = options.rounds, lambda trial: trial.round(options.seconds)
             for trial in list(trials):
-                attempt(trial, lambda trial: trial.round(1), trials, notes)
+                attempt(trial, lambda warming: warming.round(1), trials, notes)
         for number in range(count):
             for trial in list(trials):
-                progress(f"{scenario.name}: round {number + 1}/{count}, {trial.proxy.name}")
-                measure = Trial.idle_round if scenario.idle_connections else lambda each: each.round(options.seconds)
+                progress(f"{scenario.name}: round {number + 1}/{count}, {trial.name}")
                 figures = attempt(trial, measure, trials, notes)
                 if figures:
-                    rounds.setdefault(trial.proxy.name, []).append(figures)
+                    rounds.setdefault(trial.name, []).append(figures)
     finally:
         for trial in trials:
             trial.stop()
     return rounds
+
+
+def start_all(scenario, runnable, upstream, folder, notes):
+    """Every proxy that can run the scenario, started; and Martlet in the baseline's configuration where there is one."""
+    contestants = [(proxy.name, proxy, scenario) for proxy in runnable]
+    if scenario.baseline:
+        base = scenarios.BY_NAME[scenario.baseline]
+        contestants += [(scenarios.BASELINE, proxy, base) for proxy in runnable if proxy.name == "martlet"]
+    trials = []
+    for name, proxy, each in contestants:
+        lack = proxy.lacks(each)
+        if lack:
+            notes.append(f"{scenario.name}: {name} skipped, {lack}")
+            continue
+        try:
+            trials.append(Trial(proxy, each, upstream.port, folder / scenario.name / name, name=name))
+        except (RuntimeError, TimeoutError) as error:
+            notes.append(f"{scenario.name}: {name} skipped, {error}")
+    return trials
 
 
 def attempt(trial, measure, trials, notes):
@@ -100,7 +111,7 @@ def attempt(trial, measure, trials, notes):
     try:
         return measure(trial)
     except (RuntimeError, OSError) as error:
-        notes.append(f"{trial.scenario.name}: {trial.proxy.name} left out, {error}")
+        notes.append(f"{trial.scenario.name}: {trial.name} left out, {error}")
         trial.stop()
         trials.remove(trial)
         return None
@@ -133,25 +144,21 @@ def main():
     runnable, notes = installed(options)
     if len(process.CORES) < 2:
         notes.append("one core only: load and proxy share it, so only the CPU per request means something")
-    raw, counts = {}, {}
+    rounds, counts = {}, {}
     with tempfile.TemporaryDirectory(prefix="martlet-bench-") as name:
         folder = Path(name)
         upstream = Upstream(build.upstream(folder), folder / "upstream.log")
         try:
             for scenario in (scenarios.BY_NAME[each] for each in options.only):
-                raw[scenario.name] = run_scenario(scenario, runnable, upstream, folder, options, notes)
+                rounds[scenario.name] = run_scenario(scenario, runnable, upstream, folder, options, notes)
             if not options.no_counts:
                 counts = ceilings.count_all(runnable, upstream, folder, notes)
         finally:
             upstream.stop()
     progress("")
-    results = {
-        scenario: {proxy: report.medians(rounds) for proxy, rounds in by_proxy.items()}
-        for scenario, by_proxy in raw.items()
-    }
-    outcome = report.check(results)
+    outcome = report.check(rounds)
     print(f"{machine()}; {options.rounds} interleaved rounds of {options.seconds} s, medians")
-    print("\n".join(report.table(results, options.proxies)))
+    print("\n".join(report.table(rounds)))
     if counts:
         print("\n".join(["", *ceilings.table(counts)]))
     print("\nPromised:")
@@ -159,7 +166,8 @@ def main():
     for note in notes:
         print(f"note: {note}")
     checks = [dict(zip(("promise", "measured", "passed"), each)) for each in outcome]
-    record = {"machine": machine(), "medians": results, "counts": counts, "checks": checks, "notes": notes, "rounds": raw}
+    record = {"machine": machine(), "medians": report.medians(rounds), "rounds": rounds}
+    record |= {"counts": counts, "checks": checks, "notes": notes}
     print(f"\nwritten to {save(record).relative_to(REPOSITORY)}")
     if options.strict and not all(passed for _, _, passed in outcome):
         sys.exit(1)

@@ -53,13 +53,13 @@ def run_wrk(script, scenario, port, seconds):
 class Connection:
     """A keep-alive connection of the counting client: a blocking socket and what it has read too much."""
 
-    def __init__(self, port, scenario):
+    def __init__(self, port, scenario, path=None):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         headers = dict(scenario.request_headers())
         if scenario.body_size:
             headers["Content-Length"] = scenario.body_size
-        head = f"{scenario.method} {scenario.path} HTTP/1.1\r\n"
+        head = f"{scenario.method} {path or scenario.path} HTTP/1.1\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n"
         self.request = head.encode() + b"x" * scenario.body_size
         self.left_over = b""
@@ -68,6 +68,7 @@ class Connection:
         self.socket.sendall(self.request)
 
     def read_reply(self):
+        """The reply's head and body, once all of it is there."""
         data = self.left_over
         while b"\r\n\r\n" not in data:
             data += self._more()
@@ -81,6 +82,7 @@ class Connection:
         while len(body) < length:
             body += self._more()
         self.left_over = body[length:]
+        return head, body[:length]
 
     def _more(self):
         data = self.socket.recv(65536)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import load
 import process
+from scenarios import HOST
 
 MEBIBYTE = 1024 * 1024
 
@@ -22,8 +23,11 @@ class Upstream:
 
 
 class Trial:
-    def __init__(self, proxy, scenario, upstream_port, folder, env=None):
+    """`name` tells apart two configurations of one proxy in one scenario."""
+
+    def __init__(self, proxy, scenario, upstream_port, folder, env=None, name=None):
         self.proxy = proxy
+        self.name = name or proxy.name
         self.scenario = scenario
         self.folder = Path(folder)
         self.folder.mkdir(parents=True)
@@ -34,6 +38,7 @@ class Trial:
         self.script = load.wrk_script(self.folder, scenario)
         try:
             process.wait_until(self._answers, 20, f"{proxy.name}: a first answer")
+            self._verify()
         except Exception:
             self.stop()
             raise
@@ -49,12 +54,27 @@ class Trial:
         try:
             connection.send()
             connection.read_reply()
-        except (RuntimeError, StopIteration, OSError) as error:
-            self.last_error = error
+        except (RuntimeError, StopIteration, OSError):
             return False
         finally:
             connection.close()
         return True
+
+    def _verify(self):
+        """The proxy does the work it is measured at: one that skipped the policy would look cheap."""
+        echo = self.scenario.path.rpartition("/")[0] + "/echo"
+        connection = load.Connection(self.port, self.scenario, path=echo)
+        try:
+            connection.send()
+            head, body = connection.read_reply()
+        finally:
+            connection.close()
+        expected = [(body, b"x-forwarded-for: "), (body, b"host: " + HOST.encode())]
+        if self.scenario.policy:
+            expected += [(body, b"x-policy: checkout"), (head, b"x-served-by: bench")]
+        for text, header in expected:
+            if header not in text.lower():
+                raise RuntimeError(f"{self.proxy.name} does not send `{header.decode().strip()}`")
 
     def round(self, seconds):
         """Loads the proxy for so long and returns the figures of one round."""

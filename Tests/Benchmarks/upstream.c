@@ -2,6 +2,7 @@
 // and always the same, because it shares its core with the load generator.
 //
 //   GET  .../64k   64 KiB body
+//   GET  .../echo  the request's own head as the body: shows what a proxy made of it
 //   GET  anything  100-byte body
 //   POST anything  100-byte body, after the whole content-length body was read
 //
@@ -39,7 +40,7 @@ struct connection {
     char *head;
 };
 
-static struct reply small_reply, large_reply, refused_reply;
+static struct reply small_reply, large_reply, refused_reply, echo_reply;
 static char input[READ_SIZE];
 static int poller;
 
@@ -95,7 +96,15 @@ static bool is_header(const char *line, const char *name) { return strncasecmp(l
 static void decide(struct connection *c, const char *head, size_t size) {
     const char *line = memchr(head, '\n', size);
     const char *stop = head + size;
-    c->owed = line && line - head > 14 && memmem(head, (size_t)(line - head), "/64k ", 5) ? &large_reply : &small_reply;
+    c->owed = &small_reply;
+    if (line && memmem(head, (size_t)(line - head), "/64k ", 5)) c->owed = &large_reply;
+    if (line && memmem(head, (size_t)(line - head), "/echo ", 6)) {
+        // One at a time is enough: it is asked for once, before the rounds.
+        free(echo_reply.bytes);
+        echo_reply = make_reply("200 OK", size);
+        memcpy(echo_reply.bytes + echo_reply.size - size, head, size);
+        c->owed = &echo_reply;
+    }
     c->body_left = 0;
     while (line && line + 1 < stop) {
         const char *field = line + 1;
