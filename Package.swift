@@ -58,7 +58,8 @@ let package = Package(
             ]),
 
         // Built-in filters. SwiftPM reserves `Plugins/` for build-tool plugins, hence the explicit paths.
-        room("MartletRouting", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"], path: "Plugins/Routing"),
+        room(
+            "MartletRouting", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"], path: "Plugins/Routing"),
         room(
             "MartletTransform", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],
             path: "Plugins/Transform"),
@@ -74,3 +75,13 @@ let package = Package(
             swiftSettings: house),
     ]
 )
+
+// Targets of `make fuzz`. libFuzzer brings their `main`, so an ordinary build, which could not link them, leaves them out.
+func fuzzer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, path: "Tests/Fuzz/\(name)", exclude: ["corpus"], swiftSettings: house)
+}
+
+if Context.environment["MARTLET_FUZZ"] != nil {
+    package.targets += []
+}
