@@ -1,2 +1,362 @@
+#define _GNU_SOURCE
 #include "CLinux.h"
-int mrt_placeholder(void) { return 0; }
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+// MARK: addresses
+
+int mrt_address_parse_ip(const char *ip, uint16_t port, mrt_address *out) {
+    memset(out, 0, sizeof *out);
+    struct sockaddr_in *v4 = (struct sockaddr_in *)out->bytes;
+    if (inet_pton(AF_INET, ip, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(port);
+        out->length = sizeof *v4;
+        return 0;
+    }
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out->bytes;
+    if (inet_pton(AF_INET6, ip, &v6->sin6_addr) == 1) {
+        v6->sin6_family = AF_INET6;
+        v6->sin6_port = htons(port);
+        out->length = sizeof *v6;
+        return 0;
+    }
+    return -1;
+}
+
+int mrt_address_parse_unix(const char *path, mrt_address *out) {
+    memset(out, 0, sizeof *out);
+    struct sockaddr_un *un = (struct sockaddr_un *)out->bytes;
+    size_t length = strlen(path);
+    if (length == 0 || length >= sizeof un->sun_path) return -1;
+    un->sun_family = AF_UNIX;
+    memcpy(un->sun_path, path, length + 1);
+    out->length = (uint32_t)(offsetof(struct sockaddr_un, sun_path) + length + 1);
+    return 0;
+}
+
+static const struct sockaddr *as_sockaddr(const mrt_address *address) {
+    return (const struct sockaddr *)address->bytes;
+}
+
+size_t mrt_address_text(const mrt_address *address, char *out, size_t size) {
+    if (size == 0) return 0;
+    out[0] = 0;
+    if (address->length == 0) return 0;
+    switch (as_sockaddr(address)->sa_family) {
+    case AF_INET:
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)address->bytes)->sin_addr, out, (socklen_t)size);
+        break;
+    case AF_INET6:
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)address->bytes)->sin6_addr, out, (socklen_t)size);
+        break;
+    case AF_UNIX:
+        if (address->length > offsetof(struct sockaddr_un, sun_path))
+            snprintf(out, size, "%s", ((const struct sockaddr_un *)address->bytes)->sun_path);
+        break;
+    }
+    return strlen(out);
+}
+
+int mrt_address_port(const mrt_address *address) {
+    if (address->length == 0) return -1;
+    switch (as_sockaddr(address)->sa_family) {
+    case AF_INET: return ntohs(((const struct sockaddr_in *)address->bytes)->sin_port);
+    case AF_INET6: return ntohs(((const struct sockaddr_in6 *)address->bytes)->sin6_port);
+    default: return -1;
+    }
+}
+
+int mrt_address_family(const mrt_address *address) {
+    if (address->length == 0) return 0;
+    switch (as_sockaddr(address)->sa_family) {
+    case AF_INET: return 4;
+    case AF_INET6: return 6;
+    case AF_UNIX: return 1;
+    default: return 0;
+    }
+}
+
+size_t mrt_address_ip_bytes(const mrt_address *address, unsigned char out[16]) {
+    switch (mrt_address_family(address)) {
+    case 4: memcpy(out, &((const struct sockaddr_in *)address->bytes)->sin_addr, 4); return 4;
+    case 6: memcpy(out, &((const struct sockaddr_in6 *)address->bytes)->sin6_addr, 16); return 16;
+    default: return 0;
+    }
+}
+
+// MARK: sockets
+
+static void no_delay(int fd, int family) {
+    int on = 1;
+    if (family != AF_UNIX) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+int mrt_listen(const mrt_address *address, int backlog, int reuse_port, int only_v6) {
+    int family = as_sockaddr(address)->sa_family;
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -errno;
+    int on = 1;
+    if (family != AF_UNIX) {
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+        if (reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0) goto failed;
+        // Accepted sockets inherit it: one system call less a connection.
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
+    if (family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, sizeof only_v6);
+    if (bind(fd, as_sockaddr(address), address->length) < 0) goto failed;
+    if (listen(fd, backlog) < 0) goto failed;
+    return fd;
+failed:;
+    int error = errno;
+    close(fd);
+    return -error;
+}
+
+int mrt_accept(int fd, mrt_address *peer) {
+    socklen_t length = sizeof peer->bytes;
+    int accepted = accept4(fd, (struct sockaddr *)peer->bytes, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (accepted < 0) return -errno;
+    peer->length = length;
+    return accepted;
+}
+
+int mrt_local_address(int fd, mrt_address *out) {
+    socklen_t length = sizeof out->bytes;
+    if (getsockname(fd, (struct sockaddr *)out->bytes, &length) < 0) return -errno;
+    out->length = length;
+    return 0;
+}
+
+int mrt_connect(const mrt_address *address, int *out_fd) {
+    int family = as_sockaddr(address)->sa_family;
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -errno;
+    no_delay(fd, family);
+    if (connect(fd, as_sockaddr(address), address->length) == 0) {
+        *out_fd = fd;
+        return 0;
+    }
+    if (errno == EINPROGRESS) {
+        *out_fd = fd;
+        return -EINPROGRESS;
+    }
+    int error = errno;
+    close(fd);
+    return -error;
+}
+
+int mrt_socket_error(int fd) {
+    int error = 0;
+    socklen_t length = sizeof error;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0) return errno;
+    return error;
+}
+
+long mrt_recv(int fd, void *buffer, size_t size) {
+    for (;;) {
+        ssize_t n = recv(fd, buffer, size, 0);
+        if (n >= 0) return n;
+        if (errno != EINTR) return -errno;
+    }
+}
+
+long mrt_send(int fd, const void *buffer, size_t size) {
+    for (;;) {
+        ssize_t n = send(fd, buffer, size, MSG_NOSIGNAL);
+        if (n >= 0) return n;
+        if (errno != EINTR) return -errno;
+    }
+}
+
+long mrt_writev(int fd, const struct iovec *pieces, int count) {
+    // sendmsg, not writev: only it can be told not to raise SIGPIPE.
+    struct msghdr message = {.msg_iov = (struct iovec *)pieces, .msg_iovlen = (size_t)count};
+    for (;;) {
+        ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
+        if (n >= 0) return n;
+        if (errno != EINTR) return -errno;
+    }
+}
+
+int mrt_shutdown_write(int fd) { return shutdown(fd, SHUT_WR) < 0 ? -errno : 0; }
+
+void mrt_close(int fd) { close(fd); }
+
+void mrt_close_reset(int fd) {
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    close(fd);
+}
+
+// MARK: epoll
+
+int mrt_epoll_create(void) {
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+static int add(int epoll, int fd, uint64_t token, uint32_t events) {
+    struct epoll_event event = {.events = events, .data.u64 = token};
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+int mrt_epoll_add_edge(int epoll, int fd, uint64_t token) {
+    return add(epoll, fd, token, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+}
+
+int mrt_epoll_add_level(int epoll, int fd, uint64_t token) { return add(epoll, fd, token, EPOLLIN); }
+
+int mrt_epoll_remove(int epoll, int fd) {
+    return epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL) < 0 ? -errno : 0;
+}
+
+int mrt_epoll_wait(int epoll, mrt_event *events, int capacity, int timeout_ms) {
+    struct epoll_event batch[256];
+    if (capacity > 256) capacity = 256;
+    int count = epoll_wait(epoll, batch, capacity, timeout_ms);
+    if (count < 0) return errno == EINTR ? 0 : -errno;
+    for (int i = 0; i < count; i++) {
+        uint32_t seen = batch[i].events;
+        events[i].token = batch[i].data.u64;
+        events[i].flags = ((seen & EPOLLIN) ? MRT_READABLE : 0) | ((seen & EPOLLOUT) ? MRT_WRITABLE : 0) |
+                          ((seen & (EPOLLHUP | EPOLLERR)) ? MRT_HANGUP : 0) |
+                          ((seen & EPOLLRDHUP) ? MRT_PEER_CLOSED : 0);
+    }
+    return count;
+}
+
+// MARK: wake-ups, signals, files
+
+int mrt_eventfd(void) {
+    int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+void mrt_eventfd_wake(int fd) {
+    uint64_t one = 1;
+    ssize_t ignored = write(fd, &one, sizeof one);
+    (void)ignored;
+}
+
+void mrt_eventfd_drain(int fd) {
+    uint64_t count;
+    ssize_t ignored = read(fd, &count, sizeof count);
+    (void)ignored;
+}
+
+int mrt_signalfd(const int *signals, int count) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int i = 0; i < count; i++) sigaddset(&set, signals[i]);
+    int error = pthread_sigmask(SIG_BLOCK, &set, NULL);
+    if (error != 0) return -error;
+    int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+int mrt_signalfd_read(int fd) {
+    struct signalfd_siginfo info;
+    ssize_t n = read(fd, &info, sizeof info);
+    return n == (ssize_t)sizeof info ? (int)info.ssi_signo : 0;
+}
+
+int mrt_inotify(void) {
+    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+int mrt_inotify_add_directory(int fd, const char *path) {
+    int watch = inotify_add_watch(
+        fd, path, IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF);
+    return watch < 0 ? -errno : watch;
+}
+
+long mrt_inotify_drain(int fd) {
+    char buffer[16384];
+    long total = 0;
+    for (;;) {
+        ssize_t n = read(fd, buffer, sizeof buffer);
+        if (n <= 0) return total;
+        total += n;
+    }
+}
+
+// MARK: threads and limits
+
+struct start {
+    void (*body)(void *);
+    void *context;
+    char name[16];
+};
+
+static void *run(void *argument) {
+    struct start start = *(struct start *)argument;
+    free(argument);
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    pthread_setname_np(pthread_self(), start.name);
+    start.body(start.context);
+    return NULL;
+}
+
+int mrt_thread_start(const char *name, void (*body)(void *), void *context) {
+    struct start *start = calloc(1, sizeof *start);
+    if (start == NULL) return -ENOMEM;
+    start->body = body;
+    start->context = context;
+    snprintf(start->name, sizeof start->name, "%s", name);
+    pthread_t thread;
+    int error = pthread_create(&thread, NULL, run, start);
+    if (error != 0) {
+        free(start);
+        return -error;
+    }
+    pthread_detach(thread);
+    return 0;
+}
+
+int mrt_online_cores(void) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores > 0 ? (int)cores : 1;
+}
+
+long mrt_raise_open_files(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return (long)limit.rlim_cur;
+}
+
+long mrt_resident_bytes(void) {
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file == NULL) return -1;
+    long size = 0, resident = 0;
+    int fields = fscanf(file, "%ld %ld", &size, &resident);
+    fclose(file);
+    return fields == 2 ? resident * sysconf(_SC_PAGESIZE) : -1;
+}

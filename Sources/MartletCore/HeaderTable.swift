@@ -12,6 +12,8 @@ public final class HeaderTable {
 
     package let arena: ByteArena
     private var fields: [Field] = []
+    /// Arena offset before which a codec has checked every byte.
+    private var checked: UInt32 = 0
 
     public init() {
         arena = ByteArena()
@@ -26,6 +28,7 @@ public final class HeaderTable {
 
     public func removeAll() {
         fields.removeAll(keepingCapacity: fields.capacity <= 256)
+        checked = 0
         arena.removeAll()
     }
 
@@ -149,6 +152,19 @@ public final class HeaderTable {
         fields[index].value = range
     }
 
+    /// Adds `separator` and `addition` to the end of a field's value, as a list header grows.
+    public func extendValue(at index: Int, separator: StaticString, _ addition: Span<UInt8>) {
+        let arena = self.arena
+        let old = fields[index].value
+        let start = arena.append(arena.bytes(old))
+        if separator.hasPointerRepresentation {
+            // A static string's bytes live for ever.
+            _ = arena.append(unsafe Span(_unsafeStart: separator.utf8Start, count: separator.utf8CodeUnitCount))
+        }
+        _ = arena.append(addition)
+        fields[index].value = ByteRange(start: Int(start.start), length: arena.count - Int(start.start))
+    }
+
     /// Removes every field called `name` and says whether there was one.
     @discardableResult
     public func remove(_ name: HeaderName) -> Bool { removeAll(name, from: 0) }
@@ -188,6 +204,25 @@ public final class HeaderTable {
     }
 
     // MARK: For codecs
+
+    /// A codec has checked everything in the arena so far; what filters add later is checked when it is encoded.
+    package func markParsed() { checked = UInt32(truncatingIfNeeded: arena.count) }
+
+    /// No more than this many bytes encode every field as `name: value\r\n`.
+    package var encodedBound: Int { arena.count + fields.count * 4 }
+
+    /// Appends `name: value\r\n`. False, and nothing appended, when an edited field has bytes that would break the
+    /// message, or there is no room.
+    package func encodeField(at index: Int, into out: ByteBuffer) -> Bool {
+        let field = fields[index]
+        let arena = self.arena
+        let name = arena.bytes(field.name)
+        let value = arena.bytes(field.value)
+        if field.name.start >= checked || field.value.start >= checked {
+            guard Self.isToken(name), Self.isSafeValue(value) else { return false }
+        }
+        return out.append(field: name, value)
+    }
 
     /// Takes a field whose bytes a codec has already put into the arena.
     package func appendStored(name: ByteRange, value: ByteRange, id: HeaderID) {

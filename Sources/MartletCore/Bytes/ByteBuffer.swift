@@ -68,6 +68,50 @@ public final class ByteBuffer {
         return true
     }
 
+    /// Appends `text` if it fits whole.
+    @discardableResult
+    package func append(_ text: StaticString) -> Bool {
+        guard text.hasPointerRepresentation, text.utf8CodeUnitCount <= free else { return false }
+        unsafe memcpy(base + count, text.utf8Start, text.utf8CodeUnitCount)
+        count += text.utf8CodeUnitCount
+        return true
+    }
+
+    /// Appends `name: value` and a line end if they fit whole.
+    package func append(field name: Span<UInt8>, _ value: Span<UInt8>) -> Bool {
+        guard name.count + value.count + 4 <= free else { return false }
+        append(name)
+        unsafe base[count] = 0x3A
+        unsafe base[count + 1] = 0x20
+        count += 2
+        append(value)
+        unsafe base[count] = 0x0D
+        unsafe base[count + 1] = 0x0A
+        count += 2
+        return true
+    }
+
+    /// Appends `number` in digits if they fit.
+    @discardableResult
+    package func append(decimal number: UInt64) -> Bool {
+        var digits = 1
+        var rest = number
+        while rest >= 10 {
+            rest /= 10
+            digits += 1
+        }
+        guard digits <= free else { return false }
+        rest = number
+        var index = count + digits - 1
+        while index >= count {
+            unsafe base[index] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+            index -= 1
+        }
+        count += digits
+        return true
+    }
+
     /// Lets the kernel fill the free space: `body` gets it and answers how many bytes it wrote.
     package func fill(_ body: (UnsafeMutableRawBufferPointer) -> Int) -> Int {
         let written = unsafe body(UnsafeMutableRawBufferPointer(start: base + count, count: capacity - count))

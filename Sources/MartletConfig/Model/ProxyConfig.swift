@@ -1,0 +1,38 @@
+// MartletConfig owns what a mesh is: listeners, routes, clusters, chains, policies, and the reading and checking of the
+// files that say so. It opens no socket, compiles no expression or policy and runs nothing.
+// For a filter's own settings go to the filter; for what a configuration turns into go to MartletProxy.
+
+/// Everything one proxy runs by, checked: names are unique and every reference leads somewhere.
+package struct ProxyConfig: Sendable {
+    /// Nil: no admin API.
+    package var admin: AdminConfig?
+    /// Worker threads, 1 to 1024. Nil: one a core.
+    package var workers: Int?
+    package var accessLog: AccessLogConfig
+    package var drain: DrainConfig
+    package var listeners: [ListenerConfig]
+    package var clusters: [ClusterConfig]
+    package var policies: [PolicyConfig]
+    /// The file's path as given; empty for a text that came from elsewhere.
+    package var file: String
+}
+
+extension ProxyConfig {
+    /// Reads and checks a file. `filters` are the names a chain may use. Nil when there are errors, which are then in
+    /// `diagnostics`; warnings may be there in either case.
+    package static func load(
+        file: String, filters: Set<String>, diagnostics: ConfigDiagnostics
+    ) -> ProxyConfig? {
+        nil
+    }
+
+    /// As `load`, for text. Relative paths in it are relative to the folder of `file`.
+    package static func parse(
+        text: String, file: String, filters: Set<String>, diagnostics: ConfigDiagnostics
+    ) -> ProxyConfig? {
+        nil
+    }
+
+    /// The effective configuration as JSON: defaults filled in, keys in a fixed order, secrets left out.
+    package var json: String { "{}" }
+}

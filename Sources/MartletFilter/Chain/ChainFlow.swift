@@ -1,0 +1,432 @@
+internal import MartletCore
+internal import MartletHTTP
+
+/// One direction of an exchange on its way through the chain: a head, then pieces of body, then maybe trailers.
+///
+///     head ──▶ running ──all said next──▶ passed ── body, trailers stream behind it ──▶ done
+///               │  ▲
+///              wait resume      While a head is held its filter may have the body collected behind it; filters
+///               ▼  │            before it in the chain still see each piece as it comes.
+///              held
+///
+/// Besides the head, at most one item (a piece of body, or the trailers) is in the flow; while one is held, or the head is
+/// held without collecting, `acceptsMore` is false and the source must pause.
+package final class ChainFlow {
+    private enum Item {
+        case none, trailers
+        case body(BodyChunk)
+    }
+    enum Held: UInt8 { case head, item }
+
+    private let direction: Direction
+    private var heads: [Chain.Entry] = []
+    private var bodies: [Chain.Entry] = []
+    private var trailerHooks: [Chain.Entry] = []
+
+    /// Index in `heads` of the filter that runs or holds the head.
+    private var headCursor = 0
+    private var isHeadHeld = false
+    package private(set) var isHeadPassed = false
+    private var headEnds = false
+
+    private var item = Item.none
+    private var itemCursor = 0
+    private var isItemHeld = false
+
+    // Tell a `Resumption` of this wait from one of an earlier wait.
+    private var headWaitID: UInt64 = 0
+    private var itemWaitID: UInt64 = 0
+    /// Which hook is on the stack: a resume of it that arrives now is kept until it returns.
+    private var running: Held?
+    private var earlyVerdict: Verdict?
+
+    /// Nothing runs any more.
+    private var isStopped = true
+    /// What the source still sends is dropped: a reply took its place.
+    package private(set) var ignoresSource = true
+
+    private var collection = Collection()
+
+    init(_ direction: Direction) { self.direction = direction }
+
+    // MARK: Life
+
+    func start(heads: [Chain.Entry], bodies: [Chain.Entry], trailers: [Chain.Entry]) {
+        self.heads = heads
+        self.bodies = bodies
+        trailerHooks = trailers
+        headCursor = 0
+        isHeadHeld = false
+        isHeadPassed = false
+        headEnds = false
+        item = .none
+        isItemHeld = false
+        running = nil
+        earlyVerdict = nil
+        isStopped = false
+        ignoresSource = false
+        collection.reset()
+    }
+
+    func stop() {
+        isStopped = true
+        ignoresSource = true
+        releaseHeld()
+    }
+
+    private func releaseHeld() {
+        isHeadHeld = false
+        isItemHeld = false
+        item = .none
+        headWaitID &+= 1
+        itemWaitID &+= 1
+        earlyVerdict = nil
+    }
+
+    /// The source may hand over its next item.
+    package var acceptsMore: Bool {
+        if ignoresSource { return true }
+        if isItemHeld { return false }
+        return !isHeadHeld || collection.isOpen
+    }
+
+    // MARK: The source's events
+
+    /// - Parameter ended: neither body nor trailers follow.
+    package func headReceived(_ exchange: Exchange, ended: Bool) {
+        guard !ignoresSource else { return }
+        headEnds = ended
+        runHead(exchange)
+    }
+
+    package func bodyReceived(_ exchange: Exchange, _ chunk: BodyChunk) {
+        guard !ignoresSource else { return }
+        // Nobody looks at bodies: the common case, kept free of copies of the chunk.
+        if bodies.isEmpty && !collection.isOpen {
+            return exchange.host.bodyPassed(direction, of: exchange, chunk.slice, ended: chunk.isLast)
+        }
+        runBody(exchange, chunk, from: 0)
+    }
+
+    /// The trailers are in the exchange; nothing follows them.
+    package func trailersReceived(_ exchange: Exchange) {
+        guard !ignoresSource else { return }
+        itemCursor = 0
+        runTrailers(exchange)
+    }
+
+    // MARK: Collecting
+
+    /// For the head hook that runs now: collect the body behind the head, which the hook then holds with `.wait`.
+    /// False when there is nothing to wait for: no body, or all of it is here already.
+    func collectBody(limit: Int) -> Bool {
+        guard !isHeadPassed, !headEnds, !ignoresSource, !collection.isComplete else { return false }
+        collection.isOpen = true
+        collection.limit = limit
+        return true
+    }
+
+    /// The whole body, once collected behind a held head.
+    var collectedBody: [UInt8]? { collection.isComplete ? collection.bytes : nil }
+
+    /// Puts other bytes in the place of the collected body. False when none is collected.
+    func replaceCollectedBody(_ bytes: [UInt8]) -> Bool {
+        guard collection.isComplete, !isHeadPassed else { return false }
+        collection.bytes = bytes
+        return true
+    }
+
+    /// The filter holding the head comes before this one for the items of this direction.
+    private func isBehindHolder(_ entry: Chain.Entry) -> Bool {
+        guard collection.isOpen || collection.isComplete, headCursor < heads.count else { return false }
+        let holder = heads[headCursor].position
+        return direction == .request ? entry.position >= holder : entry.position <= holder
+    }
+
+    private func collect(_ exchange: Exchange, _ chunk: BodyChunk) {
+        guard collection.append(chunk) else {
+            exchange.flags.insert(.overloadManager)
+            let reply: Reply =
+                direction == .request
+                ? .refusal(413, "request-body-too-large") : .refusal(500, "response-body-too-large")
+            return begin(reply, exchange)
+        }
+        if chunk.isLast { collectionEnded(exchange) }
+    }
+
+    private func collectionEnded(_ exchange: Exchange) {
+        collection.isOpen = false
+        collection.isComplete = true
+        guard isHeadHeld, headCursor < heads.count else { return }
+        let filter = heads[headCursor].filter
+        var chunk = BodyChunk(ByteSlice(copying: collection.bytes), isLast: true)
+        running = .head
+        let verdict = call(filter, exchange, &chunk)
+        running = nil
+        if chunk.isReplaced { collection.bytes = chunk.slice.array() }
+        settleHead(exchange, verdict)
+    }
+
+    // MARK: Running
+
+    private func runHead(_ exchange: Exchange) {
+        while headCursor < heads.count {
+            let entry = heads[headCursor]
+            if !exchange.isDisabled(entry.position) {
+                running = .head
+                let verdict =
+                    direction == .request
+                    ? entry.filter.onRequestHead(exchange) : entry.filter.onResponseHead(exchange)
+                running = nil
+                guard case .next = verdict else { return settleHead(exchange, verdict) }
+            }
+            headCursor += 1
+        }
+        passHead(exchange)
+    }
+
+    private func passHead(_ exchange: Exchange) {
+        isHeadPassed = true
+        collection.isOpen = false
+        let generation = exchange.generation
+        guard collection.isComplete else {
+            return exchange.host.headPassed(direction, of: exchange, ended: headEnds)
+        }
+        let body = collection.bytes
+        let hasTrailers = collection.hasTrailers
+        // The length is known now, whatever it was announced as or edited to.
+        let length: BodyLength = hasTrailers ? .chunked : .exactly(UInt64(body.count))
+        if direction == .request { exchange.request.body = length } else { exchange.response.body = length }
+        exchange.host.headPassed(direction, of: exchange, ended: body.isEmpty && !hasTrailers)
+        guard exchange.generation == generation, !isStopped else { return }
+        // What was collected follows the head as one piece, past the filters that have not seen it.
+        if !body.isEmpty {
+            runBody(exchange, BodyChunk(ByteSlice(copying: body), isLast: !hasTrailers), from: collection.seenBodies)
+        }
+        if hasTrailers, !isItemHeld, exchange.generation == generation, !isStopped {
+            itemCursor = collection.seenTrailers
+            runTrailers(exchange)
+        }
+    }
+
+    private func runBody(_ exchange: Exchange, _ chunk: BodyChunk, from start: Int) {
+        var chunk = chunk
+        itemCursor = start
+        while itemCursor < bodies.count {
+            let entry = bodies[itemCursor]
+            if !isHeadPassed && isBehindHolder(entry) { break }
+            if !exchange.isDisabled(entry.position) {
+                running = .item
+                let verdict = call(entry.filter, exchange, &chunk)
+                running = nil
+                guard case .next = verdict else {
+                    item = .body(chunk)
+                    return settleItem(exchange, verdict)
+                }
+            }
+            itemCursor += 1
+        }
+        guard isHeadPassed else { return collect(exchange, chunk) }
+        exchange.host.bodyPassed(direction, of: exchange, chunk.slice, ended: chunk.isLast)
+    }
+
+    private func runTrailers(_ exchange: Exchange) {
+        let trailers = direction == .request ? exchange.requestTrailers : exchange.responseTrailers
+        while itemCursor < trailerHooks.count {
+            let entry = trailerHooks[itemCursor]
+            if !isHeadPassed && isBehindHolder(entry) { break }
+            if !exchange.isDisabled(entry.position) {
+                running = .item
+                let verdict =
+                    direction == .request
+                    ? entry.filter.onRequestTrailers(exchange, trailers)
+                    : entry.filter.onResponseTrailers(exchange, trailers)
+                running = nil
+                guard case .next = verdict else {
+                    item = .trailers
+                    return settleItem(exchange, verdict)
+                }
+            }
+            itemCursor += 1
+        }
+        guard isHeadPassed else {
+            collection.hasTrailers = true
+            return collectionEnded(exchange)
+        }
+        exchange.host.trailersPassed(direction, of: exchange)
+    }
+
+    private func call(_ filter: any Filter, _ exchange: Exchange, _ chunk: inout BodyChunk) -> Verdict {
+        direction == .request ? filter.onRequestBody(exchange, &chunk) : filter.onResponseBody(exchange, &chunk)
+    }
+
+    // MARK: Verdicts
+
+    /// The filter at the head cursor has decided about the head.
+    private func settleHead(_ exchange: Exchange, _ verdict: Verdict) {
+        switch taken(verdict) {
+        case .wait:
+            isHeadHeld = true
+            if collection.isOpen { exchange.host.flowOpened(direction, of: exchange) }
+        case .next:
+            isHeadHeld = false
+            headWaitID &+= 1
+            if collection.isComplete { rememberWhoSawTheBody() }
+            headCursor += 1
+            let generation = exchange.generation
+            runHead(exchange)
+            reopen(exchange, generation)
+        case .reply(let reply): begin(reply, exchange)
+        case .reset(let reason): reset(exchange, reason)
+        }
+    }
+
+    /// The filter at the item cursor has decided about the piece of body or the trailers.
+    private func settleItem(_ exchange: Exchange, _ verdict: Verdict) {
+        switch taken(verdict) {
+        case .wait: isItemHeld = true
+        case .next:
+            let released = item
+            item = .none
+            isItemHeld = false
+            itemWaitID &+= 1
+            let generation = exchange.generation
+            switch released {
+            case .none: return
+            case .body(let chunk):
+                runBody(exchange, chunk, from: itemCursor + 1)
+                if isHeadPassed && collection.isComplete && collection.hasTrailers && !isItemHeld
+                    && exchange.generation == generation && !isStopped
+                {
+                    collection.hasTrailers = false
+                    itemCursor = collection.seenTrailers
+                    runTrailers(exchange)
+                }
+            case .trailers:
+                itemCursor += 1
+                runTrailers(exchange)
+            }
+            reopen(exchange, generation)
+        case .reply(let reply): begin(reply, exchange)
+        case .reset(let reason): reset(exchange, reason)
+        }
+    }
+
+    private func taken(_ verdict: Verdict) -> Verdict {
+        defer { earlyVerdict = nil }
+        if case .wait = verdict, let earlyVerdict { return earlyVerdict }
+        return verdict
+    }
+
+    private func rememberWhoSawTheBody() {
+        collection.seenBodies = bodies.firstIndex { isPastHolder($0) } ?? bodies.count
+        collection.seenTrailers = trailerHooks.firstIndex { isPastHolder($0) } ?? trailerHooks.count
+    }
+
+    private func isPastHolder(_ entry: Chain.Entry) -> Bool {
+        let holder = heads[headCursor].position
+        return direction == .request ? entry.position > holder : entry.position < holder
+    }
+
+    private func reopen(_ exchange: Exchange, _ generation: UInt64) {
+        guard exchange.generation == generation, !isStopped, acceptsMore else { return }
+        exchange.host.flowOpened(direction, of: exchange)
+    }
+
+    private func begin(_ reply: Reply, _ exchange: Exchange) {
+        switch direction {
+        case .request where !exchange.responseFlow.hasBegun: exchange.begin(reply)
+        case .response where !isHeadPassed: exchange.replaceResponse(with: reply)
+        // The response is already on its way; a second one cannot follow it.
+        case .request, .response: reset(exchange, .filter)
+        }
+    }
+
+    private func reset(_ exchange: Exchange, _ reason: ResetReason) {
+        stop()
+        exchange.host.resetByFilter(exchange, reason)
+    }
+
+    /// A head entered this flow.
+    package var hasBegun: Bool { isHeadPassed || isHeadHeld || headCursor > 0 || collection.isComplete }
+
+    // MARK: Waiting
+
+    /// For the hook that runs now and is about to answer `.wait`.
+    func resumption(of exchange: Exchange) -> Resumption {
+        let what = running ?? .head
+        return Resumption(
+            exchange: exchange, direction: direction, held: what, generation: exchange.generation,
+            waitID: what == .head ? headWaitID : itemWaitID)
+    }
+
+    func resume(_ exchange: Exchange, _ what: Held, waitID: UInt64, _ verdict: Verdict) {
+        guard !isStopped, waitID == (what == .head ? headWaitID : itemWaitID) else { return }
+        if running == what {
+            earlyVerdict = verdict
+        } else if what == .head, isHeadHeld {
+            settleHead(exchange, verdict)
+        } else if what == .item, isItemHeld {
+            settleItem(exchange, verdict)
+        }
+    }
+
+    // MARK: Replies
+
+    /// The exchange is answered by a reply: a response that begins here, for every filter.
+    func beginReply(_ exchange: Exchange, body: [UInt8]) {
+        ignoresSource = true
+        releaseHeld()
+        headCursor = 0
+        carry(body)
+        runHead(exchange)
+    }
+
+    /// A reply's head took the response's place at the filter under the cursor; the further filters have yet to see it.
+    func replaceSource(_ exchange: Exchange, body: [UInt8]) {
+        ignoresSource = true
+        releaseHeld()
+        carry(body)
+        rememberWhoSawTheBody()
+        headCursor += 1
+        runHead(exchange)
+    }
+
+    private func carry(_ body: [UInt8]) {
+        collection.reset()
+        collection.isComplete = true
+        collection.bytes = body
+        headEnds = body.isEmpty
+    }
+}
+
+/// A body collected behind a held head.
+private struct Collection {
+    /// Pieces are being added.
+    var isOpen = false
+    var isComplete = false
+    var hasTrailers = false
+    var limit = 0
+    var bytes: [UInt8] = []
+    /// How many entries of the body and trailer lists come before the filter that held the head.
+    var seenBodies = 0
+    var seenTrailers = 0
+
+    mutating func reset() {
+        isOpen = false
+        isComplete = false
+        hasTrailers = false
+        seenBodies = 0
+        seenTrailers = 0
+        if !bytes.isEmpty { bytes = [] }
+    }
+
+    /// False when the piece would go beyond the limit.
+    mutating func append(_ chunk: BodyChunk) -> Bool {
+        guard bytes.count + chunk.count <= limit else { return false }
+        let piece = chunk.bytes()
+        bytes.reserveCapacity(bytes.count + piece.count)
+        for index in piece.indices { bytes.append(piece[index]) }
+        return true
+    }
+}

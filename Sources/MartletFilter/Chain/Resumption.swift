@@ -1,0 +1,47 @@
+public import MartletCore
+
+/// The right to go on with an item that a hook held with `.wait`. Using it twice, late, or after the exchange has ended
+/// does nothing.
+public struct Resumption {
+    let exchange: Exchange
+    let direction: Direction
+    let held: ChainFlow.Held
+    let generation: UInt64
+    let waitID: UInt64
+
+    /// Goes on as if the hook had answered `verdict`. May be called before the hook has returned.
+    public func resume(_ verdict: Verdict = .next) {
+        guard isValid else { return }
+        let flow = direction == .request ? exchange.requestFlow : exchange.responseFlow
+        flow.resume(exchange, held, waitID: waitID, verdict)
+    }
+
+    /// False once it is too late to resume.
+    public var isValid: Bool { exchange.generation == generation && exchange.isOpen }
+}
+
+extension Exchange {
+    /// For a request hook that is about to answer `.wait`.
+    public func requestResumption() -> Resumption { requestFlow.resumption(of: self) }
+    /// For a response hook that is about to answer `.wait`.
+    public func responseResumption() -> Resumption { responseFlow.resumption(of: self) }
+
+    /// Default limit of a collected body, 1 MiB (Envoy's `per_connection_buffer_limit_bytes`).
+    public static let defaultBufferLimit: ByteCount = .mebibytes(1)
+
+    /// Collects the whole request body behind the head that the running `onRequestHead` hook is about to hold with
+    /// `.wait`. The filter then gets one `onRequestBody` with all of it, whose verdict is about the head: `next` lets head
+    /// and body go on. Beyond `limit` the client gets 413. False when there is nothing to wait for.
+    public func collectRequestBody(limit: ByteCount = defaultBufferLimit) -> Bool {
+        requestFlow.collectBody(limit: limit.bytes)
+    }
+
+    /// As `collectRequestBody`, for the response. Beyond `limit` the client gets 500.
+    public func collectResponseBody(limit: ByteCount = defaultBufferLimit) -> Bool {
+        responseFlow.collectBody(limit: limit.bytes)
+    }
+
+    /// The request body that a filter of this chain has had collected.
+    public var collectedRequestBody: [UInt8]? { requestFlow.collectedBody }
+    public var collectedResponseBody: [UInt8]? { responseFlow.collectedBody }
+}

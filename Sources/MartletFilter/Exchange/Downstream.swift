@@ -1,0 +1,32 @@
+public import MartletHTTP
+
+/// What a filter may know of the client's connection. One object a connection.
+public final class Downstream {
+    /// The peer's address as the kernel reports it, without port.
+    public let directRemoteIP: String
+    /// Zero for a unix socket.
+    public let directRemotePort: UInt16
+    /// `address:port` the client connected to.
+    public let localAddress: String
+    public let listener: String
+    public let scheme: Scheme
+    /// Unique in the process.
+    public let connectionID: UInt64
+
+    package init(
+        directRemoteIP: String, directRemotePort: UInt16, localAddress: String, listener: String, scheme: Scheme,
+        connectionID: UInt64
+    ) {
+        self.directRemoteIP = directRemoteIP
+        self.directRemotePort = directRemotePort
+        self.localAddress = localAddress
+        self.listener = listener
+        self.scheme = scheme
+        self.connectionID = connectionID
+    }
+
+    /// `address:port` of the peer.
+    public var directRemoteAddress: String {
+        directRemoteIP.utf8.contains(0x3A) ? "[\(directRemoteIP)]:\(directRemotePort)" : "\(directRemoteIP):\(directRemotePort)"
+    }
+}

@@ -1,0 +1,114 @@
+public import MartletCore
+public import MartletHTTP
+
+/// One request and its response, from the first byte of its head to its access log line.
+///
+/// Pooled by the worker: do not keep one beyond `onEnd`. Everything here is to be used on the worker's thread.
+public final class Exchange {
+    public let request = RequestHead()
+    public let response = ResponseHead()
+    package let requestTrailers = HeaderTable()
+    package let responseTrailers = HeaderTable()
+
+    package let requestFlow = ChainFlow(.request)
+    package let responseFlow = ChainFlow(.response)
+
+    /// The side that moves bytes: the proxy, or a test's script.
+    package unowned let host: any ExchangeHost
+
+    /// Goes up by one each time the pool hands this object out, so that a late callback can see it is too late.
+    package private(set) var generation: UInt64 = 0
+    package private(set) var chain: Chain?
+    package private(set) var isOpen = false
+    var slots: [AnyObject?] = []
+
+    // MARK: What the access log and metrics report
+
+    public package(set) var downstream: Downstream?
+    /// The client's address: the peer's, or the one trusted proxies vouch for (`xff_num_trusted_hops`).
+    public package(set) var clientIP = ""
+    public package(set) var started = Instant(nanoseconds: 0)
+    public var flags = ResponseFlags()
+    /// Why the response is not upstream's own, in words; nil when it is.
+    public var reason: String?
+    public package(set) var requestBytes: UInt64 = 0
+    public package(set) var responseBytes: UInt64 = 0
+    public package(set) var attempts = 0
+    /// `address:port` of the endpoint of the last attempt.
+    public package(set) var upstreamAddress: String?
+    package var upstreamStarted = Instant(nanoseconds: 0)
+    package var upstreamResponded = Instant(nanoseconds: 0)
+
+    // MARK: Routing
+
+    private var cachedRoute: Route?
+    private var hasCachedRoute = false
+    /// Where the request goes; the router filter's to set.
+    package var plan: UpstreamPlan?
+
+    package init(host: any ExchangeHost) {
+        self.host = host
+        slots.reserveCapacity(8)
+    }
+
+    package func open(chain: Chain, downstream: Downstream, at now: Instant) {
+        generation &+= 1
+        self.chain = chain
+        self.downstream = downstream
+        started = now
+        isOpen = true
+        requestFlow.start(heads: chain.requestHead, bodies: chain.requestBody, trailers: chain.requestTrailers)
+        responseFlow.start(heads: chain.responseHead, bodies: chain.responseBody, trailers: chain.responseTrailers)
+    }
+
+    /// Runs every end hook, once, and forgets the exchange's state.
+    package func finish() {
+        guard isOpen, let chain else { return }
+        isOpen = false
+        requestFlow.stop()
+        responseFlow.stop()
+        for entry in chain.end where !isDisabled(entry.position) { entry.filter.onEnd(self) }
+    }
+
+    /// Makes the object ready for the next exchange.
+    package func recycle() {
+        request.reset()
+        response.reset()
+        if !requestTrailers.isEmpty { requestTrailers.removeAll() }
+        if !responseTrailers.isEmpty { responseTrailers.removeAll() }
+        for index in slots.indices where slots[index] != nil { slots[index] = nil }
+        chain = nil
+        downstream = nil
+        clientIP = ""
+        flags = ResponseFlags()
+        reason = nil
+        requestBytes = 0
+        responseBytes = 0
+        attempts = 0
+        upstreamAddress = nil
+        cachedRoute = nil
+        hasCachedRoute = false
+        plan = nil
+    }
+
+    // MARK: Route
+
+    /// The route the request matches as it stands, found at first use. Nil when there is none.
+    public var route: Route? {
+        if hasCachedRoute { return cachedRoute }
+        cachedRoute = chain?.routes.match(request)
+        hasCachedRoute = true
+        return cachedRoute
+    }
+
+    /// Makes the next look at `route` match again, after the request head was edited.
+    public func clearRouteCache() {
+        hasCachedRoute = false
+        cachedRoute = nil
+    }
+
+    func isDisabled(_ position: Int) -> Bool {
+        guard let chain, chain.routes.hasOverrides, let route else { return false }
+        return route.isDisabled(position)
+    }
+}

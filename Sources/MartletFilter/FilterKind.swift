@@ -1,0 +1,101 @@
+public import MartletConfig
+
+/// A kind of filter: its name in the configuration, how its section is decoded, and how one is made for a worker.
+public protocol FilterKind: Sendable {
+    associatedtype Config: Sendable
+    /// What a route's `filters:` may say for this filter; leave it out when that is nothing but `off`.
+    associatedtype RouteConfig: Sendable = NoRouteConfig
+
+    /// The word in `filters:`.
+    var name: String { get }
+
+    /// Decodes the filter's own section, reporting every mistake to it. Runs off the workers, at load. Nil only after an
+    /// error was reported.
+    func decode(_ section: ConfigSection, _ load: LoadContext) -> Config?
+
+    /// Decodes what a route says for this filter. Nil only after an error was reported.
+    func decodeRoute(_ section: ConfigSection, _ config: Config, _ load: LoadContext) -> RouteConfig?
+
+    /// Makes one filter. Runs on the worker that will use it.
+    func makeFilter(_ config: Config, _ context: FilterContext) -> any Filter
+}
+
+/// For filters without settings per route.
+public struct NoRouteConfig: Sendable {}
+
+extension FilterKind {
+    public func decodeRoute(_ section: ConfigSection, _ config: Config, _ load: LoadContext) -> RouteConfig? {
+        section.error("filter `\(name)` takes no settings per route", hint: "write `\(name): off` to disable it")
+        return nil
+    }
+}
+
+/// What a filter may look at while its configuration is decoded.
+public final class LoadContext {
+    package let config: ProxyConfig
+    /// How many workers will make the filter.
+    public let workers: Int
+
+    package init(config: ProxyConfig, workers: Int) {
+        self.config = config
+        self.workers = workers
+    }
+
+    /// Whether the configuration has this cluster, for filters that call one.
+    public func hasCluster(_ name: String) -> Bool { config.clusters.contains { $0.name == name } }
+    public var clusterNames: [String] { config.clusters.map(\.name) }
+
+    /// A relative path of the configuration, made absolute: relative to the configuration file.
+    public func path(_ relative: String) -> String {
+        guard !relative.hasPrefix("/") else { return relative }
+        let directory = config.file.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+        return directory.isEmpty ? relative : directory.joined(separator: "/") + "/" + relative
+    }
+}
+
+/// A filter of a chain after its configuration was decoded: shared by all workers, each of which makes its own.
+package struct CompiledFilter: Sendable {
+    package let name: String
+    private let makeBody: @Sendable (FilterContext) -> any Filter
+
+    package init<Kind: FilterKind>(_ kind: Kind, _ config: Kind.Config) {
+        name = kind.name
+        makeBody = { kind.makeFilter(config, $0) }
+    }
+
+    package func make(_ context: FilterContext) -> any Filter { makeBody(context) }
+}
+
+/// The filter kinds this process knows, by name.
+package struct FilterRegistry: Sendable {
+    private let kinds: [String: any FilterKind]
+
+    package init(_ kinds: [any FilterKind]) {
+        self.kinds = Dictionary(kinds.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    package var names: [String] { kinds.keys.sorted() }
+
+    /// Decodes one filter of a chain, and what each route says about it. `overrides` are the sections of the routes that
+    /// name this filter. Nil after errors were reported.
+    package func compile(
+        _ section: FilterSection, overrides: [(route: Int, section: ConfigSection)], load: LoadContext,
+        diagnostics: ConfigDiagnostics
+    ) -> (filter: CompiledFilter, routes: [Int: any Sendable])? {
+        guard let kind = kinds[section.name] else { return nil }
+        return compile(kind, section.section(diagnostics: diagnostics), overrides, load)
+    }
+
+    private func compile<Kind: FilterKind>(
+        _ kind: Kind, _ section: ConfigSection, _ overrides: [(route: Int, section: ConfigSection)], _ load: LoadContext
+    ) -> (filter: CompiledFilter, routes: [Int: any Sendable])? {
+        guard let config = kind.decode(section, load) else { return nil }
+        section.finish()
+        var routes: [Int: any Sendable] = [:]
+        for override in overrides {
+            routes[override.route] = kind.decodeRoute(override.section, config, load)
+            override.section.finish()
+        }
+        return (CompiledFilter(kind, config), routes)
+    }
+}

@@ -1,0 +1,20 @@
+package import MartletCore
+
+/// Where and how a request goes upstream; the router filter decides it, the proxy carries it out.
+package struct UpstreamPlan {
+    /// Number of the cluster in the snapshot.
+    package var cluster: Int
+    /// The whole request; zero is none.
+    package var timeout: Nanoseconds
+    /// Longest silence in either direction; zero: the listener's.
+    package var idleTimeout: Nanoseconds
+    /// A cluster that gets a copy whose response is dropped.
+    package var mirror: Int?
+
+    package init(cluster: Int, timeout: Nanoseconds, idleTimeout: Nanoseconds = .zero, mirror: Int? = nil) {
+        self.cluster = cluster
+        self.timeout = timeout
+        self.idleTimeout = idleTimeout
+        self.mirror = mirror
+    }
+}

@@ -1,0 +1,69 @@
+public import MartletCore
+
+/// What a filter gets when it is made: its place in the chain and the services of its worker. One per filter object.
+public final class FilterContext {
+    /// Place in the chain, from 0.
+    public let position: Int
+    public let listener: String
+    private let services: any WorkerServices
+    private let slots: SlotCounter
+
+    package init(position: Int, listener: String, services: any WorkerServices, slots: SlotCounter) {
+        self.position = position
+        self.listener = listener
+        self.services = services
+        self.slots = slots
+    }
+
+    /// A place in every exchange for this filter's state.
+    public func slot<State: AnyObject>(_ type: State.Type) -> Slot<State> { Slot(index: slots.next()) }
+
+    /// What the matched route's `filters:` says for this filter, decoded at load. Nil when it says nothing.
+    public func routeConfig<RouteConfig: Sendable>(of exchange: Exchange, as type: RouteConfig.Type) -> RouteConfig? {
+        guard let chain = exchange.chain, chain.routes.hasOverrides, let route = exchange.route else { return nil }
+        return route.override(position) as? RouteConfig
+    }
+
+    /// A counter `martlet_<name>` with the filter's listener and these labels. Make it once, when the filter is made.
+    public func counter(_ name: String, _ labels: [(String, String)] = []) -> Counter {
+        services.metrics.counter("martlet_\(name)", [("listener", listener)] + labels)
+    }
+
+    public func gauge(_ name: String, _ labels: [(String, String)] = []) -> Gauge {
+        services.metrics.gauge("martlet_\(name)", [("listener", listener)] + labels)
+    }
+
+    public func histogram(_ name: String, _ labels: [(String, String)] = []) -> Histogram {
+        services.metrics.histogram("martlet_\(name)", [("listener", listener)] + labels)
+    }
+
+    /// A line in the operator's log that belongs to no exchange.
+    public func log(_ level: LogLevel, _ message: String) { services.log(level, message, of: nil) }
+
+    /// Runs `action` on this worker after `delay`.
+    @discardableResult
+    public func after(_ delay: Duration, _ action: @escaping () -> Void) -> TimerHandle {
+        services.schedule(after: Nanoseconds(delay), action)
+    }
+
+    /// A call that belongs to no exchange, such as fetching keys.
+    @discardableResult
+    public func call(_ request: CallRequest, _ done: @escaping (CallResult) -> Void) -> CallHandle {
+        services.call(request, of: nil, done)
+    }
+
+    public var now: Instant { services.now }
+    /// Which worker the filter lives on, from 0.
+    public var workerIndex: Int { services.workerIndex }
+    package var metrics: Metrics { services.metrics }
+}
+
+/// Hands out slot indices while a chain is built.
+package final class SlotCounter {
+    private var count = 0
+    package init() {}
+    func next() -> Int {
+        defer { count += 1 }
+        return count
+    }
+}

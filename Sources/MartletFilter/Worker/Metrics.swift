@@ -1,0 +1,138 @@
+/// The counters of one worker. Only that worker's thread touches them; a scrape asks each worker for a copy and adds
+/// them up, so counting needs neither a lock nor an atomic.
+package final class Metrics {
+    /// A name and its labels, as they are exposed.
+    package struct Series: Hashable, Sendable {
+        package let name: String
+        /// `key="value"` pairs, comma-separated, escaped; empty when there are none.
+        package let labels: String
+        package init(_ name: String, _ labels: [(String, String)]) {
+            self.name = name
+            self.labels = labels.map { "\($0.0)=\"\(Self.escaped($0.1))\"" }.joined(separator: ",")
+        }
+        private static func escaped(_ value: String) -> String {
+            var out = ""
+            for character in value.unicodeScalars {
+                switch character {
+                case "\\": out += "\\\\"
+                case "\"": out += "\\\""
+                case "\n": out += "\\n"
+                default: out.unicodeScalars.append(character)
+                }
+            }
+            return out
+        }
+    }
+
+    private var counters: [Series: Counter] = [:]
+    private var gauges: [Series: Gauge] = [:]
+    private var histograms: [Series: Histogram] = [:]
+    /// More series than this and further ones share one that is not exposed, so that a label made from input cannot
+    /// grow memory without bound.
+    private static let maxSeries = 50_000
+
+    package init() {}
+
+    private var isFull: Bool { counters.count + gauges.count + histograms.count >= Self.maxSeries }
+
+    package func counter(_ name: String, _ labels: [(String, String)] = []) -> Counter {
+        let series = Series(name, labels)
+        if let counter = counters[series] { return counter }
+        let counter = Counter()
+        if !isFull { counters[series] = counter }
+        return counter
+    }
+
+    package func gauge(_ name: String, _ labels: [(String, String)] = []) -> Gauge {
+        let series = Series(name, labels)
+        if let gauge = gauges[series] { return gauge }
+        let gauge = Gauge()
+        if !isFull { gauges[series] = gauge }
+        return gauge
+    }
+
+    package func histogram(_ name: String, _ labels: [(String, String)] = []) -> Histogram {
+        let series = Series(name, labels)
+        if let histogram = histograms[series] { return histogram }
+        let histogram = Histogram()
+        if !isFull { histograms[series] = histogram }
+        return histogram
+    }
+
+    /// A copy to be added up elsewhere.
+    package func copy() -> MetricsCopy {
+        MetricsCopy(
+            counters: counters.mapValues(\.value), gauges: gauges.mapValues(\.value),
+            histograms: histograms.mapValues { HistogramCopy(buckets: $0.buckets, sum: $0.sum) })
+    }
+}
+
+/// Counts up. One worker's share of a series.
+public final class Counter {
+    package private(set) var value: UInt64 = 0
+    package init() {}
+    public func add(_ amount: UInt64 = 1) { value &+= amount }
+}
+
+/// Goes up and down. The exposed value is the sum over workers.
+public final class Gauge {
+    package private(set) var value: Int64 = 0
+    package init() {}
+    public func add(_ amount: Int64) { value &+= amount }
+    public func set(_ value: Int64) { self.value = value }
+}
+
+/// Counts durations in Envoy's histogram buckets.
+public final class Histogram {
+    /// Upper bounds in milliseconds (Envoy's default buckets); one more bucket holds everything above.
+    package static let bounds: [Double] = [
+        0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000,
+        3_600_000,
+    ]
+    private static let boundsInNanoseconds = bounds.map { UInt64($0 * 1_000_000) }
+    private let limits: [UInt64]
+    package private(set) var buckets: [UInt64]
+    /// Nanoseconds.
+    package private(set) var sum: UInt64 = 0
+
+    package init() {
+        limits = Self.boundsInNanoseconds
+        buckets = [UInt64](repeating: 0, count: Self.bounds.count + 1)
+    }
+
+    public func record(nanoseconds: UInt64) {
+        var index = 0
+        while index < limits.count && nanoseconds > limits[index] { index += 1 }
+        buckets[index] &+= 1
+        sum &+= nanoseconds
+    }
+}
+
+package struct HistogramCopy: Sendable {
+    package var buckets: [UInt64]
+    package var sum: UInt64
+}
+
+package struct MetricsCopy: Sendable {
+    package var counters: [Metrics.Series: UInt64]
+    package var gauges: [Metrics.Series: Int64]
+    package var histograms: [Metrics.Series: HistogramCopy]
+
+    package init(
+        counters: [Metrics.Series: UInt64] = [:], gauges: [Metrics.Series: Int64] = [:],
+        histograms: [Metrics.Series: HistogramCopy] = [:]
+    ) {
+        self.counters = counters
+        self.gauges = gauges
+        self.histograms = histograms
+    }
+
+    package mutating func add(_ other: MetricsCopy) {
+        counters.merge(other.counters, uniquingKeysWith: &+)
+        gauges.merge(other.gauges, uniquingKeysWith: &+)
+        histograms.merge(other.histograms) { left, right in
+            HistogramCopy(
+                buckets: zip(left.buckets, right.buckets).map { $0 &+ $1 }, sum: left.sum &+ right.sum)
+        }
+    }
+}

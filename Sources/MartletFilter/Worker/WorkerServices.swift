@@ -1,0 +1,30 @@
+package import MartletCore
+
+/// What a worker does for the filters that live on it.
+package protocol WorkerServices: AnyObject {
+    func call(_ request: CallRequest, of exchange: Exchange?, _ done: @escaping (CallResult) -> Void) -> CallHandle
+    func schedule(after delay: Nanoseconds, _ action: @escaping () -> Void) -> TimerHandle
+    func log(_ level: LogLevel, _ message: String, of exchange: Exchange?)
+    /// The loop's clock: the time this turn began.
+    var now: Instant { get }
+    var metrics: Metrics { get }
+    /// From 0.
+    var workerIndex: Int { get }
+}
+
+/// Severity of a log line.
+public enum LogLevel: UInt8, Sendable, Comparable {
+    case trace, debug, info, warning, error, critical
+    public static func < (left: LogLevel, right: LogLevel) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// A timer that a filter armed. Cancelling one that has fired does nothing.
+public final class TimerHandle {
+    private var cancelAction: (() -> Void)?
+    package init(cancel: @escaping () -> Void) { cancelAction = cancel }
+    public func cancel() {
+        let action = cancelAction
+        cancelAction = nil
+        action?()
+    }
+}

@@ -1,0 +1,224 @@
+internal import MartletCore
+
+/// What the fields of a head say about framing and the connection, gathered while they are parsed.
+struct HTTP1Fields {
+    var contentLength: UInt64?
+    var isChunked = false
+    var hasHost = false
+    var closes = false
+    var keepsAlive = false
+    var namesUpgrade = false
+    /// Connection names further fields, to be removed.
+    var namesFields = false
+    var hasUpgrade = false
+    var expectsContinue = false
+
+    enum Kind { case request, response, trailers }
+
+    /// Parses the field lines of `block` from `start` to its empty last line. `base` is where the block lies in the
+    /// arena, whose bytes are the same.
+    mutating func parse(
+        _ block: Span<UInt8>, from start: Int, base: Int, into table: HeaderTable, _ kind: Kind, limits: HTTP1Limits
+    ) throws(HTTP1Fault) {
+        var position = start
+        var count = 0
+        while position < block.count {
+            guard let lineEnd = block.firstIndex(of: 0x0A, from: position) else { throw .bareCR }
+            // The line is [position, lineEnd - 1), its CR stands before its LF.
+            let end = lineEnd - 1
+            guard end >= position, block[end] == 0x0D else { throw .bareLF }
+            if end == position { return }
+            count += 1
+            guard count <= limits.fields else { throw .tooManyFields }
+            try field(block, position, end, base, table, kind)
+            position = lineEnd + 1
+        }
+    }
+
+    private mutating func field(
+        _ block: Span<UInt8>, _ start: Int, _ end: Int, _ base: Int, _ table: HeaderTable, _ kind: Kind
+    ) throws(HTTP1Fault) {
+        if block[start] == 0x20 || block[start] == 0x09 { throw .foldedField }
+        var colon = start
+        while colon < end && Token.contains(block[colon]) { colon += 1 }
+        guard colon < end, colon > start, block[colon] == 0x3A else { throw .badFieldName }
+        var first = colon + 1
+        while first < end && (block[first] == 0x20 || block[first] == 0x09) { first += 1 }
+        var last = end
+        while last > first && (block[last - 1] == 0x20 || block[last - 1] == 0x09) { last -= 1 }
+        let value = block.extracting(first..<last)
+        if let fault = FieldValue.fault(in: value) { throw fault }
+        let id = HeaderIndex.shared.id(of: block.extracting(start..<colon))
+        guard try keep(id, value, kind) else { return }
+        table.appendStored(
+            name: ByteRange(start: base + start, length: colon - start),
+            value: ByteRange(start: base + first, length: last - first), id: id)
+    }
+
+    /// Notes what a field means; false when it concerns only this connection and goes no further (RFC 9110 section 7.6.1).
+    private mutating func keep(_ id: HeaderID, _ value: Span<UInt8>, _ kind: Kind) throws(HTTP1Fault) -> Bool {
+        if kind == .trailers { return Self.isAllowedInTrailers(id) }
+        switch id {
+        case .unknown: return true
+        case .contentLength:
+            // RFC 9112 section 6.3 lets equal repetitions pass; two parsers may not, so none do.
+            guard contentLength == nil else { throw .duplicateContentLength }
+            guard let length = value.decimal(), length <= UInt64(Int64.max) else { throw .badContentLength }
+            contentLength = length
+            return true
+        case .transferEncoding:
+            guard !isChunked, value.equalsIgnoringCase("chunked") else { throw .badTransferCoding }
+            isChunked = true
+            return false
+        case .host:
+            guard kind == .request else { return true }
+            guard !hasHost else { throw .duplicateHost }
+            hasHost = true
+            return true
+        case .connection:
+            try connection(value)
+            return false
+        case .keepAlive, .proxyConnection, .te, .http2Settings, .proxyAuthorization, .proxyAuthenticate:
+            return false
+        case .upgrade:
+            hasUpgrade = true
+            return true
+        case .expect:
+            guard kind == .request else { return true }
+            guard value.equalsIgnoringCase("100-continue") else { throw .unknownExpectation }
+            expectsContinue = true
+            return true
+        default: return true
+        }
+    }
+
+    private mutating func connection(_ value: Span<UInt8>) throws(HTTP1Fault) {
+        var position = 0
+        while position <= value.count {
+            let end = value.firstIndex(of: 0x2C, from: position) ?? value.count
+            let option = value.extracting(position..<end).trimmed()
+            position = end + 1
+            if option.isEmpty { continue }
+            if option.equalsIgnoringCase("close") {
+                closes = true
+            } else if option.equalsIgnoringCase("keep-alive") {
+                keepsAlive = true
+            } else if option.equalsIgnoringCase("upgrade") {
+                namesUpgrade = true
+            } else {
+                guard HeaderTable.isToken(option) else { throw .badFieldValue }
+                if Self.isProtected(option) { throw .protectedFieldInConnection }
+                namesFields = true
+            }
+        }
+    }
+
+    /// Fields that say what a message is or who sent it. A client that has them taken out on the way could make the
+    /// request look other than it is to those behind (Envoy refuses such requests too).
+    private static func isProtected(_ name: Span<UInt8>) -> Bool {
+        switch HeaderIndex.shared.id(of: name) {
+        case .te, .keepAlive, .proxyConnection, .http2Settings, .trailer, .proxyAuthorization, .proxyAuthenticate: false
+        case .unknown:
+            name.hasPrefixIgnoringCase("x-envoy-") || name.hasPrefixIgnoringCase("x-martlet-")
+                || name.hasPrefixIgnoringCase("x-forwarded-") || name.hasPrefixIgnoringCase("x-b3-")
+                || name.hasPrefixIgnoringCase("content-") || name.hasPrefixIgnoringCase("sec-")
+        default: true
+        }
+    }
+
+    /// Removes the fields that Connection named. Rare, so it scans the block again for them.
+    func removeNamed(
+        _ block: Span<UInt8>, from start: Int, _ table: HeaderTable
+    ) {
+        var position = start
+        while let lineEnd = block.firstIndex(of: 0x0A, from: position), lineEnd > position + 1 {
+            let line = block.extracting(position..<(lineEnd - 1))
+            position = lineEnd + 1
+            guard let colon = line.firstIndex(of: 0x3A),
+                line.extracting(0..<colon).equalsIgnoringCase("connection")
+            else { continue }
+            let value = line.extracting((colon + 1)..<line.count)
+            var at = 0
+            while at <= value.count {
+                let end = value.firstIndex(of: 0x2C, from: at) ?? value.count
+                let option = value.extracting(at..<end).trimmed()
+                at = end + 1
+                if option.isEmpty || option.equalsIgnoringCase("upgrade") { continue }
+                table.remove(named: option)
+            }
+        }
+    }
+
+    /// RFC 9110 section 6.5.1: a trailer may not change how the message was read.
+    private static func isAllowedInTrailers(_ id: HeaderID) -> Bool {
+        switch id {
+        case .transferEncoding, .contentLength, .host, .connection, .keepAlive, .proxyConnection, .te, .trailer, .upgrade,
+            .expect, .authorization, .proxyAuthorization, .proxyAuthenticate, .wwwAuthenticate, .cookie, .setCookie,
+            .contentEncoding, .contentType, .range, .cacheControl, .age, .date, .expires, .location, .retryAfter, .vary,
+            .http2Settings, .xForwardedFor, .xForwardedHost, .xForwardedProto, .xForwardedPort, .forwarded, .via,
+            .xRequestID, .xRealIP, .xForwardedClientCert, .xMartletError, .ifMatch, .ifNoneMatch, .ifModifiedSince,
+            .ifRange, .origin:
+            false
+        default: true
+        }
+    }
+}
+
+extension Span where Element == UInt8 {
+    /// `lowercase` must be written in lower case.
+    func hasPrefixIgnoringCase(_ lowercase: StaticString) -> Bool {
+        count >= lowercase.utf8CodeUnitCount
+            && extracting(0..<lowercase.utf8CodeUnitCount).equalsIgnoringCase(lowercase)
+    }
+}
+
+/// RFC 9110 section 5.6.2, as two words of bits.
+enum Token {
+    private static let low: UInt64 = {
+        var bits: UInt64 = 0
+        for byte in UInt8(0)..<64 where byte.isTokenCharacter { bits |= 1 << UInt64(byte) }
+        return bits
+    }()
+    private static let high: UInt64 = {
+        var bits: UInt64 = 0
+        for byte in UInt8(64)..<128 where byte.isTokenCharacter { bits |= 1 << UInt64(byte - 64) }
+        return bits
+    }()
+
+    @inline(__always)
+    static func contains(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0..<64: low & (1 << UInt64(byte)) != 0
+        case 64..<128: high & (1 << UInt64(byte - 64)) != 0
+        default: false
+        }
+    }
+}
+
+enum FieldValue {
+    /// RFC 9110 section 5.5: visible characters, spaces, tabs and bytes from 0x80 up. Eight at a time.
+    static func fault(in value: Span<UInt8>) -> HTTP1Fault? {
+        let bytes = unsafe value.bytes
+        var index = 0
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let tops: UInt64 = 0x8080_8080_8080_8080
+        while index + 8 <= value.count {
+            // In bounds: eight bytes from `index` are left.
+            let word = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
+            let belowSpace = (word &- ones &* 0x20) & ~word & tops
+            let delete = word ^ (ones &* 0x7F)
+            let isDelete = (delete &- ones) & ~delete & tops
+            if belowSpace | isDelete != 0, let fault = slow(value.extracting(index..<(index + 8))) { return fault }
+            index += 8
+        }
+        return slow(value.extracting(index..<value.count))
+    }
+
+    private static func slow(_ value: Span<UInt8>) -> HTTP1Fault? {
+        for index in value.indices {
+            let byte = value[index]
+            if (byte < 0x20 && byte != 0x09) || byte == 0x7F { return byte == 0x0D ? .bareCR : .badFieldValue }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,177 @@
+internal import CLinux
+package import MartletCore
+
+/// Hears of readiness. Called on the loop's thread only.
+protocol EventSource: AnyObject {
+    func eventsReady(_ flags: UInt32)
+    /// Asked for with `EventLoop.runAgain`: more to do than one turn allows.
+    func runAgain()
+}
+
+/// One thread's loop: waits for ready sockets and due timers, and writes each socket once at the end of a turn.
+///
+/// A turn is: poll; events; sources that had more to do last turn; timers; flush. Nothing in it blocks except the poll.
+/// Not Sendable: everything registered here lives and dies on this thread. Other threads reach it through a `Mailbox`.
+package final class EventLoop {
+    private struct Slot {
+        var source: (any EventSource)?
+        var generation: UInt32 = 0
+    }
+
+    private let epoll: Int32
+    // Indexed by the low half of an event's token; the high half is the generation, so that an event of a descriptor
+    // closed earlier in the same batch is told from one of the descriptor that took its number.
+    private var slots: [Slot] = []
+    private var freeSlots: [Int32] = []
+    private var events = [mrt_event](repeating: mrt_event(), count: 256)
+
+    /// The time this turn began; a system clock read a turn, not a request.
+    package private(set) var now: Instant
+    private var timers: TimerWheel
+    package let buffers = BufferPool()
+
+    private var again: [any EventSource] = []
+    private var againNext: [any EventSource] = []
+    private var dirty: [StreamSocket] = []
+    private var flushing: [StreamSocket] = []
+    private var isStopping = false
+    package private(set) var turns: UInt64 = 0
+    /// Called once a turn, before it polls.
+    package var turnEnds: (() -> Void)?
+
+    package init() throws(SystemError) {
+        epoll = try SystemError.check("epoll_create1", mrt_epoll_create())
+        now = .now()
+        timers = TimerWheel(now: now)
+    }
+
+    deinit { mrt_close(epoll) }
+
+    // MARK: Running
+
+    package func run() {
+        while !isStopping { turn() }
+    }
+
+    /// Makes `run` return at the end of this turn.
+    package func stop() { isStopping = true }
+
+    package func turn() {
+        turnEnds?()
+        let timeout = again.isEmpty ? timers.timeout(now: .now(), limit: 60_000) : 0
+        let count = unsafe mrt_epoll_wait(epoll, &events, Int32(events.count), timeout)
+        now = .now()
+        turns &+= 1
+        var index = 0
+        while index < Int(max(count, 0)) {
+            let event = events[index]
+            index += 1
+            let slot = Int(event.token & 0xFFFF_FFFF)
+            guard slot < slots.count, slots[slot].generation == UInt32(event.token >> 32),
+                let source = slots[slot].source
+            else { continue }
+            source.eventsReady(event.flags)
+        }
+        if !again.isEmpty {
+            swap(&again, &againNext)
+            for source in againNext { source.runAgain() }
+            againNext.removeAll(keepingCapacity: true)
+        }
+        while let due = timers.takeDue(now: now) { due.target.timerFired(due.tag) }
+        flush()
+    }
+
+    private func flush() {
+        // Flushing may let somebody produce more; that waits for the next round of this loop, but a socket is written once.
+        while !dirty.isEmpty {
+            swap(&dirty, &flushing)
+            for socket in flushing { socket.flush() }
+            flushing.removeAll(keepingCapacity: true)
+        }
+    }
+
+    // MARK: Timers
+
+    package func arm(at deadline: Instant, _ target: any TimerTarget, tag: UInt8) -> TimerID {
+        timers.arm(at: deadline, target, tag: tag)
+    }
+
+    package func cancel(_ timer: TimerID) { timers.cancel(timer) }
+
+    package var armedTimers: Int { timers.count }
+
+    // MARK: Sources
+
+    enum Trigger { case edge, level }
+
+    func register(_ descriptor: Int32, _ source: any EventSource, _ trigger: Trigger) throws(SystemError) -> Int32 {
+        let slot: Int32
+        if let free = freeSlots.popLast() {
+            slot = free
+        } else {
+            slot = Int32(slots.count)
+            slots.append(Slot())
+        }
+        let token = UInt64(slots[Int(slot)].generation) << 32 | UInt64(UInt32(bitPattern: slot))
+        let result =
+            trigger == .edge
+            ? mrt_epoll_add_edge(epoll, descriptor, token) : mrt_epoll_add_level(epoll, descriptor, token)
+        guard result >= 0 else {
+            freeSlots.append(slot)
+            throw SystemError(call: "epoll_ctl", code: -result)
+        }
+        slots[Int(slot)].source = source
+        return slot
+    }
+
+    /// Call before closing the descriptor.
+    func deregister(_ slot: Int32, _ descriptor: Int32, isClosing: Bool) {
+        guard slot >= 0, Int(slot) < slots.count else { return }
+        // Closing the only descriptor of a socket takes it out of epoll by itself.
+        if !isClosing { _ = mrt_epoll_remove(epoll, descriptor) }
+        slots[Int(slot)].source = nil
+        slots[Int(slot)].generation &+= 1
+        freeSlots.append(slot)
+    }
+
+    /// The source gets another go in the next turn, which then does not block.
+    func runAgain(_ source: any EventSource) { again.append(source) }
+
+    func needsFlush(_ socket: StreamSocket) { dirty.append(socket) }
+
+    package var openSources: Int { slots.count - freeSlots.count }
+}
+
+extension EventLoop {
+    /// Calls `body` on this loop whenever something was posted.
+    package func attach<Message>(_ mailbox: Mailbox<Message>, _ body: @escaping () -> Void) throws(SystemError) -> LevelSource {
+        try LevelSource(loop: self, descriptor: mailbox.descriptor, ownsDescriptor: false, body)
+    }
+}
+
+/// A descriptor that only ever becomes readable: a wake-up, signals, file changes.
+package final class LevelSource: EventSource {
+    private let loop: EventLoop
+    private let descriptor: Int32
+    private let ownsDescriptor: Bool
+    private var slot: Int32 = -1
+    private var body: (() -> Void)?
+
+    init(loop: EventLoop, descriptor: Int32, ownsDescriptor: Bool, _ body: @escaping () -> Void) throws(SystemError) {
+        self.loop = loop
+        self.descriptor = descriptor
+        self.ownsDescriptor = ownsDescriptor
+        self.body = body
+        slot = try loop.register(descriptor, self, .level)
+    }
+
+    func eventsReady(_ flags: UInt32) { body?() }
+    func runAgain() {}
+
+    package func close() {
+        guard body != nil else { return }
+        body = nil
+        loop.deregister(slot, descriptor, isClosing: ownsDescriptor)
+        if ownsDescriptor { mrt_close(descriptor) }
+    }
+}

@@ -1,0 +1,287 @@
+internal import CLinux
+package import MartletCore
+
+#if canImport(Glibc)
+internal import Glibc
+#endif
+
+/// The protocol engine behind a socket. All calls come on the loop's thread; the socket may be closed in any of them.
+package protocol StreamSocketOwner: AnyObject {
+    /// A dialled socket is connected.
+    func socketConnected(_ socket: StreamSocket)
+    /// There is something to read, or the peer's end: read until `.nothing`.
+    func socketReadable(_ socket: StreamSocket)
+    /// What was queued has all been handed to the kernel, after `wantsDrained` was set.
+    func socketDrained(_ socket: StreamSocket)
+    /// The socket failed: connect error, reset, write error. It is closed already.
+    func socketFailed(_ socket: StreamSocket, _ error: SystemError)
+}
+
+/// What one read came to.
+package enum ReadResult {
+    case bytes(Int)
+    /// Nothing now; `socketReadable` will tell.
+    case nothing
+    /// The peer sent its last byte.
+    case end
+    /// The socket failed and is closed; the owner has not been told through `socketFailed`.
+    case failed(SystemError)
+}
+
+/// A connected stream socket, plain TCP or unix. Edge-triggered: registered once, never changed, so an exchange on a
+/// kept-alive connection costs a read and a write and no `epoll_ctl`.
+package final class StreamSocket: EventSource {
+    private enum State: UInt8 {
+        case connecting, open, closed
+    }
+
+    package let loop: EventLoop
+    private let descriptor: Int32
+    private var slot: Int32 = -1
+    private var state: State
+    /// Dropped at close, which breaks the cycle between the two.
+    package var owner: (any StreamSocketOwner)?
+
+    // What the last edges said, until a system call proves otherwise.
+    private var isReadable = false
+    private var isWritable = true
+    private var isPeerClosed = false
+    private var isReadingPaused = false
+    private var isQueuedAgain = false
+    private var isDirty = false
+    private var closesWhenFlushed = false
+    private var shutsDownWhenFlushed = false
+    /// Calls `socketDrained` when the queue has been sent.
+    package var wantsDrained = false
+
+    private var output = OutputQueue()
+
+    /// Takes over an accepted, non-blocking descriptor.
+    init(loop: EventLoop, accepted descriptor: Int32) {
+        self.loop = loop
+        self.descriptor = descriptor
+        state = .open
+    }
+
+    /// Starts dialling. The outcome comes to the owner, never from within this call.
+    package init(loop: EventLoop, connectingTo address: SocketAddress) throws(SystemError) {
+        self.loop = loop
+        var raw = address.raw
+        var fd: Int32 = -1
+        let result = unsafe mrt_connect(&raw, &fd)
+        guard result == 0 || result == -EINPROGRESS else {
+            throw SystemError(call: "connect to \(address)", code: -result)
+        }
+        descriptor = fd
+        // Even a connect that is done at once is reported by the first writable edge.
+        state = .connecting
+        isWritable = false
+    }
+
+    /// Starts hearing events.
+    package func start(_ owner: any StreamSocketOwner) throws(SystemError) {
+        self.owner = owner
+        do throws(SystemError) {
+            slot = try loop.register(descriptor, self, .edge)
+        } catch {
+            self.owner = nil
+            state = .closed
+            mrt_close(descriptor)
+            throw error
+        }
+    }
+
+    package var isOpen: Bool { state == .open }
+    package var isClosed: Bool { state == .closed }
+    /// Bytes queued and not yet taken by the kernel.
+    package var queuedBytes: Int { output.count }
+
+    // MARK: Events
+
+    func eventsReady(_ flags: UInt32) {
+        if state == .connecting { return connectEnded(flags) }
+        if flags & UInt32(MRT_WRITABLE) != 0 && !isWritable {
+            isWritable = true
+            if !output.isEmpty { markDirty() }
+        }
+        if flags & UInt32(MRT_PEER_CLOSED) != 0 { isPeerClosed = true }
+        if flags & UInt32(MRT_HANGUP) != 0 {
+            let error = mrt_socket_error(descriptor)
+            if error != 0 { return fail("socket", error) }
+            isPeerClosed = true
+        }
+        if flags & UInt32(MRT_READABLE | MRT_PEER_CLOSED | MRT_HANGUP) != 0 {
+            isReadable = true
+            if !isReadingPaused { owner?.socketReadable(self) }
+        }
+    }
+
+    private func connectEnded(_ flags: UInt32) {
+        let error = mrt_socket_error(descriptor)
+        if error != 0 { return fail("connect", error) }
+        guard flags & UInt32(MRT_WRITABLE) != 0 else { return }
+        state = .open
+        isWritable = true
+        if flags & UInt32(MRT_READABLE | MRT_PEER_CLOSED | MRT_HANGUP) != 0 {
+            isReadable = true
+            isPeerClosed = flags & UInt32(MRT_PEER_CLOSED | MRT_HANGUP) != 0
+        }
+        owner?.socketConnected(self)
+        guard state == .open else { return }
+        if !output.isEmpty { markDirty() }
+        if isReadable && !isReadingPaused { owner?.socketReadable(self) }
+    }
+
+    func runAgain() {
+        isQueuedAgain = false
+        if state == .open && isReadable && !isReadingPaused { owner?.socketReadable(self) }
+    }
+
+    // MARK: Reading
+
+    /// Fills `buffer`'s free space with one system call.
+    package func read(into buffer: ByteBuffer) -> ReadResult {
+        guard state == .open, isReadable else { return .nothing }
+        let space = buffer.free
+        guard space > 0 else { return .nothing }
+        var failure: Int32 = 0
+        let count = unsafe buffer.fill { space in
+            let result = unsafe mrt_recv(descriptor, space.baseAddress, space.count)
+            if result < 0 { failure = Int32(-result) }
+            return Int(max(result, 0))
+        }
+        if count > 0 {
+            // A short read has emptied the socket; what comes later raises a new edge. The peer's end does not.
+            if count < space && !isPeerClosed { isReadable = false }
+            return .bytes(count)
+        }
+        if failure == EAGAIN {
+            isReadable = false
+            return .nothing
+        }
+        if failure != 0 {
+            close()
+            return .failed(SystemError(call: "read", code: failure))
+        }
+        isPeerClosed = true
+        isReadable = false
+        return .end
+    }
+
+    /// The owner stops for this turn although there may be more: fairness.
+    package func readAgainNextTurn() {
+        guard isReadable, !isQueuedAgain else { return }
+        isQueuedAgain = true
+        loop.runAgain(self)
+    }
+
+    /// Back-pressure: no `socketReadable` until `resumeReading`.
+    package func pauseReading() { isReadingPaused = true }
+
+    package func resumeReading() {
+        guard isReadingPaused else { return }
+        isReadingPaused = false
+        if isReadable { readAgainNextTurn() }
+    }
+
+    // MARK: Writing
+
+    /// Queues a copy; it is sent at the end of the turn.
+    package func write(_ bytes: Span<UInt8>) {
+        guard state != .closed else { return }
+        output.append(bytes, pool: loop.buffers)
+        markDirty()
+    }
+
+    /// Queues shared bytes.
+    package func write(_ slice: ByteSlice) {
+        guard state != .closed else { return }
+        output.append(slice)
+        markDirty()
+    }
+
+    /// Lets `body` append up to `space` bytes to the queue's end.
+    package func write(reserving space: Int, _ body: (ByteBuffer) -> Void) {
+        guard state != .closed else { return }
+        output.reserve(space, pool: loop.buffers, body)
+        markDirty()
+    }
+
+    private func markDirty() {
+        guard !isDirty, state == .open, isWritable else { return }
+        isDirty = true
+        loop.needsFlush(self)
+    }
+
+    /// The loop's end of turn.
+    func flush() {
+        isDirty = false
+        guard state == .open else { return }
+        if !output.isEmpty {
+            let (sent, offered) = output.send(to: descriptor, pool: loop.buffers)
+            if sent < 0 && sent != -Int(EAGAIN) { return fail("write", Int32(-sent)) }
+            if sent < offered {
+                // The kernel's buffer is full; an edge tells when it is not.
+                isWritable = false
+                return
+            }
+            // More pieces than one system call takes.
+            if !output.isEmpty { return markDirty() }
+        }
+        if closesWhenFlushed { return close() }
+        if shutsDownWhenFlushed {
+            shutsDownWhenFlushed = false
+            _ = mrt_shutdown_write(descriptor)
+        }
+        if wantsDrained {
+            wantsDrained = false
+            owner?.socketDrained(self)
+        }
+    }
+
+    // MARK: Closing
+
+    private func fail(_ call: String, _ code: Int32) {
+        let owner = self.owner
+        close()
+        owner?.socketFailed(self, SystemError(call: call, code: code))
+    }
+
+    /// Closes now. Queued output is dropped; the owner hears nothing more.
+    package func close() { end(reset: false) }
+
+    /// Closes with a TCP reset, so that the peer cannot take what it got for a whole message.
+    package func reset() { end(reset: true) }
+
+    private func end(reset: Bool) {
+        guard state != .closed else { return }
+        state = .closed
+        if slot >= 0 { loop.deregister(slot, descriptor, isClosing: true) }
+        output.removeAll(pool: loop.buffers)
+        if reset { mrt_close_reset(descriptor) } else { mrt_close(descriptor) }
+        owner = nil
+    }
+
+    /// Closes once everything queued has been sent.
+    package func closeWhenFlushed() {
+        guard state != .closed else { return }
+        if output.isEmpty && !isDirty { return close() }
+        closesWhenFlushed = true
+    }
+
+    /// Sends FIN once everything queued has been sent; reading goes on.
+    package func shutdownWhenFlushed() {
+        guard state == .open else { return }
+        if output.isEmpty {
+            _ = mrt_shutdown_write(descriptor)
+        } else {
+            shutsDownWhenFlushed = true
+        }
+    }
+
+    package func localAddress() -> SocketAddress? {
+        var raw = mrt_address()
+        guard state != .closed, unsafe mrt_local_address(descriptor, &raw) == 0 else { return nil }
+        return SocketAddress(raw: raw)
+    }
+}

@@ -1,0 +1,46 @@
+internal import MartletCore
+internal import MartletFilter
+internal import MartletHTTP
+
+/// One try to get a response from upstream: the state of it; `ExchangeDriver+Attempt` moves it.
+struct Attempt {
+    var cluster: WorkerCluster?
+    var connection: UpstreamConnection?
+    var isStarted = false
+    /// Counted against the cluster's `max_requests` and the endpoint's load.
+    var holdsRequestSlot = false
+    var countedEndpoint: Endpoint?
+    var isWaiting = false
+    /// Everything of the request has been handed to the connection.
+    var isRequestSent = false
+    /// Nothing more of the request goes upstream: it answered early, or failed.
+    var ignoresRequest = false
+    var hasResponse = false
+    var isUpgraded = false
+    var remainingLength: UInt64?
+    var isChunked = false
+    /// What was sent of the body, while the stale keep-alive race may still ask for it again. Shared slices: no copies.
+    var replay: [ByteSlice] = []
+    var replayBytes = 0
+    var canReplay = false
+    var replayEnded = false
+    var hasReplayed = false
+
+    /// Most bytes of body kept for one replay.
+    static let replayLimit = 65_536
+
+    var queuedBytes: Int { connection?.queuedBytes ?? 0 }
+    /// The head has a connection, or one being dialled, to go to.
+    var takesBody: Bool { connection != nil || ignoresRequest }
+
+    func resumeReading() { connection?.resumeReading() }
+
+    func write(_ slice: ByteSlice) {
+        guard let connection else { return }
+        if slice.count <= ExchangeDriver.copyLimit {
+            connection.write(slice.bytes())
+        } else {
+            connection.write(slice)
+        }
+    }
+}

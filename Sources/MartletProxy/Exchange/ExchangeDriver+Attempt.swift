@@ -1,0 +1,259 @@
+internal import MartletCore
+internal import MartletFilter
+internal import MartletHTTP
+
+/// The attempt: from the routed request to the response's last byte.
+extension ExchangeDriver: ConnectionTaker {
+    /// Pieces up to this size are copied next to what is queued already; larger ones are shared.
+    static let copyLimit = 2048
+
+    // MARK: Towards upstream
+
+    func startAttempt(ended: Bool) {
+        guard let plan = exchange.plan, let snapshot else { return rescue(.noRoute) }
+        guard let cluster = snapshot.cluster(plan.cluster) else { return rescue(.noCluster) }
+        attempt.isStarted = true
+        attempt.cluster = cluster
+        attempt.isRequestSent = ended
+        guard cluster.runtime.limits.requests.take() else {
+            cluster.refused(.requests)
+            return rescue(.overflow(.requests))
+        }
+        attempt.holdsRequestSlot = true
+        exchange.upstreamStarted = worker.loop.now
+        if plan.timeout > .zero {
+            requestDeadline = worker.loop.now + plan.timeout
+            timer.require(requestDeadline, worker.loop, self)
+        }
+        if plan.idleTimeout > .zero {
+            idleTimeout = plan.idleTimeout
+            timer.require(worker.loop.now + idleTimeout, worker.loop, self)
+        }
+        if let mirror = plan.mirror, let target = snapshot.cluster(mirror) {
+            worker.mirror(exchange, to: target)
+        }
+        exchange.attempts += 1
+        attempt.isWaiting = true
+        cluster.take(for: self)
+    }
+
+    func connectionReady(_ connection: UpstreamConnection) {
+        attempt.isWaiting = false
+        attempt.connection = connection
+        let endpoint = connection.endpoint.shared
+        endpoint.requestStarted()
+        attempt.countedEndpoint = endpoint
+        exchange.upstreamAddress = endpoint.name
+        attempt.canReplay = connection.isReused && exchange.request.method.isIdempotent && !attempt.hasReplayed
+        guard sendHead(on: connection) else { return }
+        for slice in attempt.replay where attempt.hasReplayed { put(slice, on: connection) }
+        if attempt.hasReplayed && attempt.replayEnded {
+            endBody(on: connection)
+        } else if attempt.isRequestSent && exchange.request.body == .none {
+            connection.requestWritten()
+        }
+        pull()
+    }
+
+    private func sendHead(on connection: UpstreamConnection) -> Bool {
+        let request = exchange.request
+        attempt.isChunked = request.body == .chunked
+        if case .exactly(let length) = request.body {
+            attempt.remainingLength = length
+        } else {
+            attempt.remainingLength = nil
+        }
+        var fits = false
+        connection.write(reserving: HTTP1Encoder.sizeBound(request)) { fits = HTTP1Encoder.encode(request, into: $0) }
+        if !fits { rescue(.invalidRequestHead) }
+        return fits
+    }
+
+    func send(_ slice: ByteSlice, ended: Bool) {
+        guard !attempt.ignoresRequest else { return }
+        if ended { attempt.isRequestSent = true }
+        if let remaining = attempt.remainingLength {
+            guard UInt64(slice.count) <= remaining, !ended || UInt64(slice.count) == remaining else {
+                // A filter changed the body without saying so; sending it would desynchronise the connection.
+                return rescue(.bodyLengthMismatch)
+            }
+            attempt.remainingLength = remaining - UInt64(slice.count)
+        }
+        remember(slice, ended: ended)
+        guard let connection = attempt.connection else { return }
+        put(slice, on: connection)
+        if ended { endBody(on: connection) }
+        if connection.queuedBytes >= Self.bufferLimit { connection.askDrained() }
+    }
+
+    private func put(_ slice: ByteSlice, on connection: UpstreamConnection) {
+        guard !slice.isEmpty else { return }
+        if attempt.isChunked { connection.write(reserving: HTTP1Encoder.chunkHeadBound) { HTTP1Encoder.chunkHead(slice.count, into: $0) } }
+        attempt.write(slice)
+        if attempt.isChunked { connection.write(reserving: 2) { HTTP1Encoder.chunkTail(into: $0) } }
+    }
+
+    private func endBody(on connection: UpstreamConnection) {
+        if attempt.isChunked {
+            let trailers = exchange.requestTrailers
+            var fits = false
+            connection.write(reserving: HTTP1Encoder.sizeBound(trailers: trailers)) {
+                fits = HTTP1Encoder.lastChunk(trailers, into: $0)
+            }
+            if !fits { return rescue(.invalidRequestHead) }
+        }
+        connection.requestWritten()
+    }
+
+    func sendTrailers() {
+        guard !attempt.ignoresRequest else { return }
+        attempt.isRequestSent = true
+        attempt.replayEnded = true
+        guard let connection = attempt.connection else { return }
+        endBody(on: connection)
+    }
+
+    /// Keeps what was sent for as long as the stale keep-alive race may ask for it.
+    private func remember(_ slice: ByteSlice, ended: Bool) {
+        if ended { attempt.replayEnded = true }
+        let waitsForConnection = attempt.connection == nil
+        guard attempt.canReplay || waitsForConnection else { return }
+        attempt.replayBytes += slice.count
+        if attempt.replayBytes > Attempt.replayLimit && !waitsForConnection {
+            attempt.canReplay = false
+            attempt.replay = []
+        } else {
+            attempt.replay.append(slice)
+        }
+    }
+
+    func connectionRefused(_ reason: ConnectionRefusal) {
+        attempt.isWaiting = false
+        switch reason {
+        case .noHealthyUpstream: rescue(.noHealthyUpstream)
+        case .overflow(let kind): rescue(.overflow(kind))
+        case .dialFailed: rescue(.connectFailed)
+        }
+    }
+
+    // MARK: From upstream
+
+    var responseHead: ResponseHead { exchange.response }
+    var responseTrailers: HeaderTable { exchange.responseTrailers }
+    var requestMethod: Method { exchange.request.method }
+    var asksForUpgrade: Bool { exchange.request.asksForUpgrade }
+    var wantsMore: Bool { isTunnel ? (downstream?.queuedBytes ?? 0) < Self.bufferLimit : acceptsResponse }
+
+    func upstreamConnected() {}
+
+    func upstreamInformational() {
+        lastActivity = worker.loop.now
+        let head = exchange.response
+        // 100 is answered here already (see `pull`); others, such as 103, are the client's to see.
+        if head.status != 100 && exchange.request.version != .http10 { downstream?.sendInformational(head) }
+        head.reset()
+    }
+
+    func upstreamHead(ended: Bool) {
+        let now = worker.loop.now
+        lastActivity = now
+        exchange.upstreamResponded = now
+        attempt.hasResponse = true
+        attempt.replay = []
+        attempt.canReplay = false
+        attempt.isUpgraded = exchange.response.status == 101
+        if ended { releaseConnection() }
+        exchange.responseFlow.headReceived(exchange, ended: ended)
+        pauseIfFull()
+    }
+
+    func upstreamBody(_ slice: ByteSlice, ended: Bool) {
+        lastActivity = worker.loop.now
+        if ended { releaseConnection() }
+        exchange.responseFlow.bodyReceived(exchange, BodyChunk(slice, isLast: ended))
+        pauseIfFull()
+    }
+
+    func upstreamTrailers() {
+        releaseConnection()
+        exchange.responseFlow.trailersReceived(exchange)
+    }
+
+    private func pauseIfFull() {
+        guard let connection = attempt.connection, !wantsMore else { return }
+        connection.pauseReading()
+        if let downstream, downstream.queuedBytes >= Self.bufferLimit { downstream.askDrained() }
+    }
+
+    func upstreamDrained() {
+        lastActivity = worker.loop.now
+        pull()
+    }
+
+    func upstreamTunnel(_ slice: ByteSlice) {
+        lastActivity = worker.loop.now
+        exchange.responseBytes &+= UInt64(slice.count)
+        downstream?.sendBody(slice, ended: false)
+        pauseIfFull()
+    }
+
+    func upstreamTunnelEnded() {
+        attempt.connection = nil
+        isTunnel = false
+        isResponseComplete = true
+        finish()
+    }
+
+    func upstreamFailed(_ failure: UpstreamFailure) {
+        attempt.connection = nil
+        // RFC 9112 section 9.3.1: the server may have closed an idle connection just as the request was sent on it.
+        if case .closed(started: false) = failure, attempt.canReplay, !attempt.hasReplayed, let cluster = attempt.cluster {
+            attempt.hasReplayed = true
+            attempt.countedEndpoint?.requestEnded()
+            attempt.countedEndpoint = nil
+            exchange.attempts += 1
+            worker.replays.add()
+            attempt.isWaiting = true
+            return cluster.take(for: self, fresh: true)
+        }
+        switch failure {
+        case .connectFailed: rescue(.connectFailed)
+        case .connectTimeout: rescue(.connectTimeout)
+        case .closed: rescue(.upstreamClosed)
+        case .invalidResponse(let fault): rescue(.invalidResponse(fault))
+        }
+    }
+
+    // MARK: Ending
+
+    /// The response has arrived whole: the connection is free before the client has taken it.
+    private func releaseConnection() {
+        let connection = attempt.connection
+        attempt.connection = nil
+        if !attempt.isRequestSent { attempt.ignoresRequest = true }
+        releaseCounts()
+        connection?.responseTaken()
+    }
+
+    private func releaseCounts() {
+        attempt.countedEndpoint?.requestEnded()
+        attempt.countedEndpoint = nil
+        if attempt.holdsRequestSlot {
+            attempt.holdsRequestSlot = false
+            attempt.cluster?.runtime.limits.requests.giveBack()
+        }
+    }
+
+    /// Nothing more is wanted from upstream.
+    func abandonAttempt() {
+        attempt.ignoresRequest = true
+        if attempt.isWaiting {
+            attempt.isWaiting = false
+            attempt.cluster?.stopWaiting(self)
+        }
+        let connection = attempt.connection
+        attempt.connection = nil
+        releaseCounts()
+        connection?.abandon()
+    }
+}

@@ -1,0 +1,104 @@
+package import MartletConfig
+internal import MartletCore
+package import MartletNet
+internal import Synchronization
+
+/// A cluster as all workers share it: its configuration and what is counted across workers. It outlives a reload that
+/// leaves its configuration unchanged, and with it its connection pools.
+package final class ClusterRuntime: Sendable {
+    package let config: ClusterConfig
+    package var name: String { config.name }
+    /// Counts against `circuit_breaker`. Read and written by every worker; relaxed order is enough for limits.
+    package let limits: ClusterAllowances
+    // The present endpoints: set at load, and by the resolver for a DNS cluster. Workers keep their own copy, sent to
+    // them by message; this one is for new workers' snapshots and the admin API.
+    private let endpoints: Mutex<[Endpoint]>
+
+    package init(config: ClusterConfig, endpoints: [Endpoint]) {
+        self.config = config
+        limits = ClusterAllowances(config.circuitBreaker)
+        self.endpoints = Mutex(endpoints)
+    }
+
+    package var currentEndpoints: [Endpoint] { endpoints.withLock { $0 } }
+
+    /// Takes new addresses from the resolver; endpoints that stay keep their object, and so their counts. Returns the
+    /// new list when it differs from the old one.
+    package func update(addresses: [(address: SocketAddress, weight: UInt32, zone: String?)]) -> [Endpoint]? {
+        endpoints.withLock { present in
+            var known: [String: Endpoint] = [:]
+            for endpoint in present { known[endpoint.name] = endpoint }
+            let next = addresses.map { entry -> Endpoint in
+                let name = entry.address.description
+                if let endpoint = known[name], endpoint.weight == entry.weight { return endpoint }
+                return Endpoint(address: entry.address, weight: entry.weight, zone: entry.zone)
+            }
+            guard next.map(ObjectIdentifier.init) != present.map(ObjectIdentifier.init) else { return nil }
+            present = next
+            return next
+        }
+    }
+}
+
+/// One address of a cluster, shared by all workers.
+package final class Endpoint: Sendable {
+    package let address: SocketAddress
+    /// `address:port`, as logs show it.
+    package let name: String
+    /// At least 1.
+    package let weight: UInt32
+    package let zone: String?
+    /// Requests under way, over all workers: what least_request compares.
+    private let active = Atomic<Int>(0)
+
+    package init(address: SocketAddress, weight: UInt32, zone: String?) {
+        self.address = address
+        name = address.description
+        self.weight = max(weight, 1)
+        self.zone = zone
+    }
+
+    package var activeRequests: Int { active.load(ordering: .relaxed) }
+    func requestStarted() { active.add(1, ordering: .relaxed) }
+    func requestEnded() { active.subtract(1, ordering: .relaxed) }
+}
+
+/// Envoy's circuit-breaker thresholds, counted over all workers: going beyond one is refused at once instead of queued.
+package final class ClusterAllowances: Sendable {
+    package enum Kind: Int, CaseIterable, Sendable {
+        case connections, pending, requests, retries
+    }
+
+    package let connections: Allowance
+    package let pending: Allowance
+    package let requests: Allowance
+    package let retries: Allowance
+
+    init(_ config: CircuitBreakerConfig) {
+        connections = Allowance(config.maxConnections)
+        pending = Allowance(config.maxPendingRequests)
+        requests = Allowance(config.maxRequests)
+        retries = Allowance(config.maxRetries)
+    }
+}
+
+/// A count with a ceiling that any worker may take from.
+package final class Allowance: Sendable {
+    package let limit: Int
+    private let used = Atomic<Int>(0)
+
+    init(_ limit: Int) { self.limit = limit }
+
+    package var inUse: Int { used.load(ordering: .relaxed) }
+
+    /// False when the ceiling is reached. Never overshoots: the slot is taken first and given back if it was one too many.
+    func take() -> Bool {
+        if used.add(1, ordering: .relaxed).newValue <= limit { return true }
+        used.subtract(1, ordering: .relaxed)
+        return false
+    }
+
+    /// Takes one although the ceiling may be reached.
+    func force() { used.add(1, ordering: .relaxed) }
+    func giveBack() { used.subtract(1, ordering: .relaxed) }
+}

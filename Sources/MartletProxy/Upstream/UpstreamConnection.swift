@@ -1,0 +1,306 @@
+internal import MartletCore
+internal import MartletFilter
+internal import MartletHTTP
+internal import MartletNet
+
+/// Who sent a request on a connection and hears its response: an attempt of an exchange, a call, a mirror.
+protocol UpstreamReceiver: AnyObject {
+    /// Where the decoder puts the response.
+    var responseHead: ResponseHead { get }
+    var responseTrailers: HeaderTable { get }
+    var requestMethod: Method { get }
+    var asksForUpgrade: Bool { get }
+
+    /// The connection is up; queued bytes are on their way.
+    func upstreamConnected()
+    func upstreamInformational()
+    func upstreamHead(ended: Bool)
+    func upstreamBody(_ slice: ByteSlice, ended: Bool)
+    /// Chunked body over; trailers, if any, are in `responseTrailers`.
+    func upstreamTrailers()
+    /// The connection left HTTP: these are the tunnel's bytes.
+    func upstreamTunnel(_ slice: ByteSlice)
+    func upstreamTunnelEnded()
+    /// What was written has left for the kernel.
+    func upstreamDrained()
+    /// No (complete) response will come. The connection is gone.
+    func upstreamFailed(_ failure: UpstreamFailure)
+    /// More of the response may be read.
+    var wantsMore: Bool { get }
+}
+
+/// How an attempt failed: what happened, for retry and for the reply's wording.
+enum UpstreamFailure: Equatable {
+    case connectFailed(Int32)
+    case connectTimeout
+    /// Closed or reset before a complete response. `started`: some byte of it had come.
+    case closed(started: Bool)
+    case invalidResponse(HTTP1Fault)
+}
+
+/// One HTTP/1.1 connection to an endpoint: dialling, lent to one receiver at a time, or idle in its pool.
+final class UpstreamConnection: StreamSocketOwner, TimerTarget {
+    unowned let cluster: WorkerCluster
+    let endpoint: WorkerEndpoint
+    private let socket: StreamSocket
+    private var decoder: HTTP1ResponseDecoder
+    private var receiver: (any UpstreamReceiver)?
+    private var pending: ByteBuffer?
+    private var timer = LazyTimer()
+    private var connectDeadline: Instant
+    private var idleDeadline = Instant.never
+
+    private(set) var isConnected = false
+    /// Requests sent on it, this one included.
+    private(set) var requests = 0
+    private var responseStarted = false
+    private var isResponseDone = false
+    private var isRequestDone = false
+    private var isTunnel = false
+    private var keepsAlive = true
+
+    init(cluster: WorkerCluster, endpoint: WorkerEndpoint) throws(SystemError) {
+        self.cluster = cluster
+        self.endpoint = endpoint
+        let loop = cluster.worker.loop
+        decoder = HTTP1ResponseDecoder(limits: cluster.codecLimits)
+        socket = try StreamSocket(loop: loop, connectingTo: endpoint.shared.address)
+        connectDeadline = loop.now + cluster.connectTimeout
+        try socket.start(self)
+        timer.require(connectDeadline, loop, self)
+    }
+
+    /// A request on it may meet a close that the server sent before it saw the request.
+    var isReused: Bool { requests > 1 }
+    var isOpen: Bool { !socket.isClosed }
+    var queuedBytes: Int { socket.queuedBytes }
+
+    // MARK: Lending
+
+    func lend(to receiver: any UpstreamReceiver) {
+        self.receiver = receiver
+        requests += 1
+        responseStarted = false
+        isResponseDone = false
+        isRequestDone = false
+        idleDeadline = .never
+        decoder.expect(requestMethod: receiver.requestMethod, askedForUpgrade: receiver.asksForUpgrade)
+    }
+
+    func write(reserving space: Int, _ body: (ByteBuffer) -> Void) { socket.write(reserving: space, body) }
+    func write(_ bytes: Span<UInt8>) { socket.write(bytes) }
+    func write(_ slice: ByteSlice) { socket.write(slice) }
+    func askDrained() { socket.wantsDrained = true }
+
+    /// The whole request has been written.
+    func requestWritten() {
+        isRequestDone = true
+        if isResponseDone { finishExchange() }
+    }
+
+    /// The receiver takes no more for now.
+    func pauseReading() { socket.pauseReading() }
+    func resumeReading() {
+        if let pending, pending.count > 0 { consumePending() }
+        if receiver == nil || receiver?.wantsMore == true { socket.resumeReading() }
+    }
+
+    /// The receiver gives the request up; the connection cannot be used again.
+    func abandon() {
+        receiver = nil
+        discard()
+    }
+
+    /// A tunnel's client sent its last byte.
+    func tunnelRequestEnded() { socket.shutdownWhenFlushed() }
+
+    // MARK: Socket events
+
+    func socketConnected(_ socket: StreamSocket) {
+        isConnected = true
+        connectDeadline = .never
+        cluster.connected(self)
+        receiver?.upstreamConnected()
+    }
+
+    func socketReadable(_ socket: StreamSocket) {
+        let buffers = cluster.worker.loop.buffers
+        // Bounded work a turn: a server that sends without end does not keep the others waiting.
+        for _ in 0..<Self.readsPerTurn {
+            var buffer: ByteBuffer? = buffers.takeScratch()
+            defer { buffers.release(&buffer) }
+            guard let scratch = buffer else { return }
+            let kept = pending?.count ?? 0
+            if let kept = pending {
+                scratch.append(kept.bytes())
+                pending = nil
+            }
+            switch socket.read(into: scratch) {
+            case .bytes:
+                consume(scratch)
+                guard isOpen, receiver?.wantsMore ?? true else { return }
+            case .nothing:
+                if kept > 0 { keep(scratch, from: 0) }
+                return
+            case .end: return ended()
+            case .failed: return lost()
+            }
+        }
+        socket.readAgainNextTurn()
+    }
+
+    private static let readsPerTurn = 8
+
+    private func keep(_ buffer: ByteBuffer, from offset: Int) {
+        guard offset < buffer.count else { return }
+        let rest = buffer.bytes(in: offset..<buffer.count)
+        let copy = ByteBuffer(capacity: max(rest.count, 256))
+        copy.append(rest)
+        pending = copy
+    }
+
+    private func consumePending() {
+        guard let kept = pending else { return }
+        pending = nil
+        consume(kept)
+    }
+
+    /// Decodes what `buffer` holds; pieces of body go on as slices of it.
+    private func consume(_ buffer: ByteBuffer) {
+        var offset = 0
+        while offset < buffer.count {
+            guard let receiver else {
+                // Bytes nobody asked for: a response to no request (RFC 9112 section 9.2: close).
+                return discard()
+            }
+            if isTunnel {
+                return receiver.upstreamTunnel(ByteSlice(buffer, offset..<buffer.count))
+            }
+            guard receiver.wantsMore else { return keep(buffer, from: offset) }
+            if isResponseDone { return discard() }
+            let step = decoder.decode(
+                buffer.bytes(in: offset..<buffer.count), into: receiver.responseHead,
+                trailers: receiver.responseTrailers)
+            let start = offset
+            offset += step.consumed
+            switch step.event {
+            case .needMore:
+                return keep(buffer, from: offset)
+            case .informational:
+                responseStarted = true
+                receiver.upstreamInformational()
+            case .head(let endsHere):
+                responseStarted = true
+                keepsAlive = receiver.responseHead.keepsAlive
+                if endsHere { responseDone() }
+                receiver.upstreamHead(ended: endsHere)
+            case .upgraded:
+                responseStarted = true
+                isTunnel = true
+                keepsAlive = false
+                receiver.upstreamHead(ended: false)
+            case .body(let range, let last):
+                let slice = ByteSlice(buffer, (start + range.lowerBound)..<(start + range.upperBound))
+                if last { responseDone() }
+                receiver.upstreamBody(slice, ended: last)
+            case .end:
+                responseDone()
+                receiver.upstreamTrailers()
+            case .failed(let fault):
+                return fail(.invalidResponse(fault))
+            }
+            if !isOpen { return }
+        }
+    }
+
+    private func responseDone() {
+        isResponseDone = true
+        if decoder.closesConnection { keepsAlive = false }
+    }
+
+    /// The peer sent its end.
+    private func ended() {
+        guard let receiver else { return discard() }
+        if isTunnel {
+            self.receiver = nil
+            receiver.upstreamTunnelEnded()
+            return discard()
+        }
+        if !isResponseDone, decoder.connectionClosed() {
+            // RFC 9112 section 6.3: a response without length ends with its connection.
+            isResponseDone = true
+            keepsAlive = false
+            receiver.upstreamTrailers()
+            if isOpen { discard() }
+            return
+        }
+        lost()
+    }
+
+    private func lost() {
+        if isResponseDone {
+            receiver = nil
+            return discard()
+        }
+        fail(.closed(started: responseStarted))
+    }
+
+    private func fail(_ failure: UpstreamFailure) {
+        let receiver = self.receiver
+        self.receiver = nil
+        discard()
+        receiver?.upstreamFailed(failure)
+    }
+
+    func socketDrained(_ socket: StreamSocket) { receiver?.upstreamDrained() }
+
+    func socketFailed(_ socket: StreamSocket, _ error: SystemError) {
+        if isConnected { lost() } else { fail(.connectFailed(error.code)) }
+    }
+
+    // MARK: End of an exchange
+
+    /// The receiver has taken the last of its response.
+    func responseTaken() {
+        receiver = nil
+        if isRequestDone {
+            finishExchange()
+        } else {
+            // The server answered before it had the whole request: the rest would be taken for the next one.
+            discard()
+        }
+    }
+
+    private func finishExchange() {
+        guard receiver == nil, isOpen else { return }
+        guard keepsAlive, pending == nil, !isTunnel else { return discard() }
+        let loop = cluster.worker.loop
+        if cluster.idleTimeout > .zero {
+            idleDeadline = loop.now + cluster.idleTimeout
+            timer.require(idleDeadline, loop, self)
+        }
+        cluster.returned(self)
+        socket.resumeReading()
+    }
+
+    func timerFired(_ tag: UInt8) {
+        timer.fired()
+        let loop = cluster.worker.loop
+        if !isConnected && connectDeadline <= loop.now { return fail(.connectTimeout) }
+        if idleDeadline <= loop.now { return discard() }
+        timer.require(isConnected ? idleDeadline : connectDeadline, loop, self)
+    }
+
+    /// Closes and leaves the pool. Safe to call twice.
+    func discard() {
+        timer.cancel(cluster.worker.loop)
+        pending = nil
+        if !isGone {
+            isGone = true
+            cluster.closed(self)
+        }
+        socket.close()
+    }
+
+    private var isGone = false
+}

@@ -1,0 +1,208 @@
+internal import MartletConfig
+internal import MartletCore
+internal import MartletFilter
+internal import MartletHTTP
+internal import MartletNet
+
+/// Who waits for a connection.
+protocol ConnectionTaker: UpstreamReceiver {
+    /// `connection` is lent to the taker; it may still be dialling.
+    func connectionReady(_ connection: UpstreamConnection)
+    /// There will be none.
+    func connectionRefused(_ reason: ConnectionRefusal)
+}
+
+enum ConnectionRefusal {
+    case noHealthyUpstream
+    /// A circuit-breaker threshold.
+    case overflow(ClusterAllowances.Kind)
+    case dialFailed(Int32)
+}
+
+/// A cluster on one worker: its balancer, its pools of idle connections, and who waits for one.
+final class WorkerCluster: TimerTarget {
+    let runtime: ClusterRuntime
+    unowned let worker: Worker
+    private var balancer: Balancer
+    private var waiting: [any ConnectionTaker] = []
+    private var waitingHead = 0
+    private var openConnections = 0
+    private var isRetired = false
+    private var retryTimer = LazyTimer()
+
+    let codecLimits = HTTP1Limits()
+    let connectTimeout: Nanoseconds
+    let idleTimeout: Nanoseconds
+
+    private let connectionsOpened: Counter
+    private let connectFailures: Counter
+    private let overflows: [Counter]
+
+    init(runtime: ClusterRuntime, worker: Worker) {
+        self.runtime = runtime
+        self.worker = worker
+        balancer = Balancer(
+            policy: runtime.config.loadBalancing, endpoints: runtime.currentEndpoints.map(WorkerEndpoint.init), random: &worker.random)
+        connectTimeout = Nanoseconds(runtime.config.connectTimeout)
+        idleTimeout = Nanoseconds(runtime.config.idleTimeout)
+        let labels = [("cluster", runtime.name)]
+        connectionsOpened = worker.metrics.counter("martlet_upstream_connections_total", labels)
+        connectFailures = worker.metrics.counter("martlet_upstream_connect_failures_total", labels)
+        overflows = ["connections", "pending", "requests", "retries"].map {
+            worker.metrics.counter("martlet_upstream_overflow_total", labels + [("limit", $0)])
+        }
+    }
+
+    var name: String { runtime.name }
+
+    // MARK: Taking a connection
+
+    /// Finds a connection for `taker`, who hears of it now or later. `fresh`: not one that was idle.
+    func take(for taker: any ConnectionTaker, fresh: Bool = false) {
+        guard let endpoint = balancer.pick(&worker.random) else {
+            return taker.connectionRefused(.noHealthyUpstream)
+        }
+        if !fresh, let connection = endpoint.idle.popLast() {
+            connection.lend(to: taker)
+            return taker.connectionReady(connection)
+        }
+        dial(endpoint, for: taker)
+    }
+
+    private func dial(_ endpoint: WorkerEndpoint, for taker: any ConnectionTaker) {
+        guard runtime.limits.pending.take() else {
+            refused(.pending)
+            return taker.connectionRefused(.overflow(.pending))
+        }
+        guard runtime.limits.connections.take() else {
+            // All connections are in use. Wait for one of ours, or for another worker to give one up.
+            waiting.append(taker)
+            retryTimer.require(worker.loop.now + Self.retryWaiting, worker.loop, self)
+            return
+        }
+        do throws(SystemError) {
+            let connection = try UpstreamConnection(cluster: self, endpoint: endpoint)
+            openConnections += 1
+            connectionsOpened.add()
+            connection.lend(to: taker)
+            taker.connectionReady(connection)
+        } catch {
+            runtime.limits.connections.giveBack()
+            runtime.limits.pending.giveBack()
+            connectFailures.add()
+            taker.connectionRefused(.dialFailed(error.code))
+        }
+    }
+
+    private static let retryWaiting = Nanoseconds.milliseconds(5)
+
+    func refused(_ kind: ClusterAllowances.Kind) { overflows[kind.rawValue].add() }
+
+    /// `taker` waits no more.
+    func stopWaiting(_ taker: any ConnectionTaker) {
+        guard let index = waiting[waitingHead...].firstIndex(where: { $0 === taker }) else { return }
+        waiting.remove(at: index)
+        runtime.limits.pending.giveBack()
+    }
+
+    private func nextWaiting() -> (any ConnectionTaker)? {
+        guard waitingHead < waiting.count else { return nil }
+        let taker = waiting[waitingHead]
+        waitingHead += 1
+        if waitingHead == waiting.count {
+            waiting.removeAll(keepingCapacity: true)
+            waitingHead = 0
+        } else if waitingHead > 64 {
+            waiting.removeFirst(waitingHead)
+            waitingHead = 0
+        }
+        return taker
+    }
+
+    func timerFired(_ tag: UInt8) {
+        retryTimer.fired()
+        serveWaiting()
+        if waitingHead < waiting.count { retryTimer.require(worker.loop.now + Self.retryWaiting, worker.loop, self) }
+    }
+
+    private func serveWaiting() {
+        while waitingHead < waiting.count, runtime.limits.connections.inUse < runtime.limits.connections.limit {
+            guard let taker = nextWaiting() else { return }
+            runtime.limits.pending.giveBack()
+            take(for: taker)
+        }
+    }
+
+    // MARK: Connections' news
+
+    func connected(_ connection: UpstreamConnection) { runtime.limits.pending.giveBack() }
+
+    /// The connection is free again.
+    func returned(_ connection: UpstreamConnection) {
+        if let taker = nextWaiting() {
+            runtime.limits.pending.giveBack()
+            connection.lend(to: taker)
+            return taker.connectionReady(connection)
+        }
+        guard !isRetired, !connection.endpoint.isRemoved else { return connection.discard() }
+        connection.endpoint.idle.append(connection)
+    }
+
+    func closed(_ connection: UpstreamConnection) {
+        openConnections -= 1
+        runtime.limits.connections.giveBack()
+        if !connection.isConnected {
+            runtime.limits.pending.giveBack()
+            connectFailures.add()
+        }
+        connection.endpoint.forget(connection)
+        if waitingHead < waiting.count { retryTimer.require(worker.loop.now, worker.loop, self) }
+    }
+
+    // MARK: Changes
+
+    /// New addresses. Idle connections to those that left are closed; those under way finish.
+    func update(_ shared: [Endpoint]) {
+        let present = balancer.endpoints
+        let next = shared.map { endpoint in
+            present.first { $0.shared === endpoint } ?? WorkerEndpoint(endpoint)
+        }
+        balancer.update(next, random: &worker.random)
+        for endpoint in present where !next.contains(where: { $0 === endpoint }) { endpoint.remove() }
+    }
+
+    /// No snapshot refers to the cluster any more.
+    func retire() {
+        isRetired = true
+        for endpoint in balancer.endpoints { endpoint.remove() }
+        while let taker = nextWaiting() {
+            runtime.limits.pending.giveBack()
+            taker.connectionRefused(.noHealthyUpstream)
+        }
+        retryTimer.cancel(worker.loop)
+    }
+
+    /// Connections of this cluster on this worker, in use and idle.
+    var counts: (open: Int, idle: Int) { (openConnections, balancer.endpoints.reduce(0) { $0 + $1.idle.count }) }
+}
+
+/// An endpoint on one worker: its idle connections, the most recently used last.
+final class WorkerEndpoint {
+    let shared: Endpoint
+    var idle: [UpstreamConnection] = []
+    private(set) var isRemoved = false
+
+    init(_ shared: Endpoint) { self.shared = shared }
+
+    func forget(_ connection: UpstreamConnection) {
+        if let index = idle.lastIndex(where: { $0 === connection }) { idle.remove(at: index) }
+    }
+
+    /// The cluster has it no more.
+    func remove() {
+        isRemoved = true
+        let connections = idle
+        idle = []
+        for connection in connections { connection.discard() }
+    }
+}
