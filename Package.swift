@@ -62,7 +62,8 @@ let package = Package(
             ], settings: requestPath),
 
         // Built-in filters. SwiftPM reserves `Plugins/` for build-tool plugins, hence the explicit paths.
-        room("MartletRouting", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"], path: "Plugins/Routing",
+        room(
+            "MartletRouting", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"], path: "Plugins/Routing",
             settings: requestPath),
         room(
             "MartletTransform", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],
@@ -71,7 +72,7 @@ let package = Package(
         .executableTarget(
             name: "martlet",
             dependencies: [
-                "MartletCore", "MartletNet", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua",
+                "MartletCore", "MartletNet", "MartletHTTP", "MartletConfig", "MartletFilter",
                 "MartletProxy", "MartletRouting", "MartletTransform",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -81,3 +82,13 @@ let package = Package(
         tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
     ]
 )
+
+// Targets of `make fuzz`. libFuzzer brings their `main`, so an ordinary build, which could not link them, leaves them out.
+func fuzzer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, path: "Tests/Fuzz/\(name)", exclude: ["corpus"], swiftSettings: house)
+}
+
+if Context.environment["MARTLET_FUZZ"] != nil {
+    package.targets += []
+}

@@ -1,5 +1,4 @@
 internal import MartletFilter
-internal import MartletLua
 internal import MartletRouting
 internal import MartletTransform
 
@@ -8,6 +7,5 @@ enum BuiltInFilters {
     static let registry = FilterRegistry([
         RouterKind(),
         HeadersKind(),
-        LuaKind(),
     ])
 }

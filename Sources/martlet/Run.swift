@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import MartletFilter
-internal import MartletLua
 internal import MartletProxy
 
 #if canImport(Glibc)
@@ -36,7 +35,9 @@ struct Run: ParsableCommand {
         let supervisor = try Supervisor(
             SupervisorOptions(
                 file: file, workers: workers, registry: BuiltInFilters.registry, version: Version.text,
-                policies: { PolicyCatalog.shared.json }, log: OperatorLog.write, ready: ready))
-        return supervisor.run()
+                policies: { "[]" }, log: OperatorLog.write, ready: ready))
+        let code = supervisor.run()
+        OperatorLog.flush()
+        return code
     }
 }

@@ -77,12 +77,18 @@ extension ConfigSection {
 
     /// The value of `key`, unless it names something this version does not run: that is reported here.
     private func choiceNode(_ key: String) -> ConfigNode? {
-        guard let node = raw(key) else { return nil }
-        if let text = node.text, let feature = UnavailableFeatures.name(of: text, for: key, at: self.node.path) {
-            diagnostics.error(at: node.place, "\(feature) not available in this version")
-            return nil
-        }
+        guard let node = raw(key), !isUnavailable(node, for: key) else { return nil }
         return node
+    }
+
+    /// Whether `node`, found under `key`, asks for what this version does not run. Reports it.
+    func isUnavailable(_ node: ConfigNode, for key: String) -> Bool {
+        guard let text = node.text, let feature = UnavailableFeatures.name(of: text, for: key, at: self.node.path)
+        else {
+            return false
+        }
+        diagnostics.error(at: node.place, "\(feature) not available in this version")
+        return true
     }
 
     // MARK: HTTP

@@ -6,6 +6,8 @@ extension AccessLogConfig {
         + #"%BYTES_RECEIVED% %BYTES_SENT% %DURATION% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" "#
         + #""%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%""#
 
+    package static let defaultPath = "/dev/stdout"
+
     /// Reads `off` or `{ path: ..., format: ... }`.
     init(_ node: ConfigNode, in section: ConfigSection) {
         if node.isOff {
@@ -20,10 +22,8 @@ extension AccessLogConfig {
             return
         }
         let log = section.section(of: node)
-        target = .off
-        if let path = log.value(required: "path", .name) {
-            target = .file(path: ConfigFile.resolve(path, from: node.mark.file))
-        }
+        let path = log.value("path", .name) ?? Self.defaultPath
+        target = .file(path: ConfigFile.resolve(path, from: node.mark.file))
         format = .json
         guard let text = log.value("format", .name), let place = log.raw("format")?.place else { return }
         switch text {

@@ -20,7 +20,6 @@ enum ConfigJSON {
     var text: String {
         var output = ""
         write(to: &output, indentation: "")
-        output += "\n"
         return output
     }
 

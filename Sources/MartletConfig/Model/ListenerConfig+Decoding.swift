@@ -29,7 +29,9 @@ extension ListenerConfig {
     private static func upgrades(_ section: ConfigSection) -> (names: [String], connect: Bool) {
         guard let node = section.raw("upgrades") else { return (["websocket"], false) }
         if node.isOff { return ([], false) }
-        let names = section.values("upgrades", .upgrade)
+        let names = section.list("upgrades").compactMap { item in
+            section.isUnavailable(item, for: "upgrades") ? nil : section.read(item, .upgrade)
+        }
         return (names.filter { $0 != "connect" }, names.contains("connect"))
     }
 
@@ -96,12 +98,7 @@ extension ListenerConfig {
 extension ConfigSection {
     /// A truth whose one value may be beyond this version.
     func flag(_ key: String, default standard: Bool) -> Bool {
-        if let node = raw(key), let text = node.text,
-            let feature = UnavailableFeatures.name(of: text, for: key, at: self.node.path)
-        {
-            diagnostics.error(at: node.place, "\(feature) not available in this version")
-            return standard
-        }
+        if let node = raw(key), isUnavailable(node, for: key) { return standard }
         return bool(key, default: standard)
     }
 }

@@ -20,7 +20,7 @@ extension RouteAction {
     private static func split(_ section: ConfigSection) -> [WeightedCluster] {
         let items = section.sections("split")
         let split = items.compactMap { item in
-            let weight = item.int(required: "weight", in: 0...1_000_000)
+            let weight = item.int("weight", default: 1, in: 0...1_000_000)
             return ClusterReference(required: "cluster", item).map { WeightedCluster(cluster: $0, weight: weight) }
         }
         if section.raw("split")?.items?.isEmpty == true {

@@ -17,7 +17,7 @@ package struct ClusterReference: Sendable {
 
 package struct WeightedCluster: Sendable {
     package var cluster: ClusterReference
-    /// Its share is this over the sum. 0 to 1 million; the sum is above 0.
+    /// Its share is this over the sum. Default 1, 0 to 1 million; the sum is above 0.
     package var weight: Int
 }
 
@@ -56,7 +56,7 @@ package struct RewriteConfig: Sendable {
     package enum Path: Sendable {
         /// Replaces what the route's prefix or exact path matched.
         case prefix(String)
-        /// Every match of the expression in the path becomes `to`, with `\1` for groups.
+        /// The first match of the expression in the path becomes `to`, with `\1` for groups.
         case regex(RegexSource, to: String)
     }
 

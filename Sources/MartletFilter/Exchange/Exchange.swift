@@ -39,6 +39,8 @@ public final class Exchange {
     public package(set) var upstreamAddress: String?
     /// The client has been sent a response head.
     package var hasSentHead = false
+    /// The cluster of the last attempt.
+    public package(set) var clusterName: String?
     package var upstreamStarted = Instant(nanoseconds: 0)
     package var upstreamResponded = Instant(nanoseconds: 0)
 
@@ -93,7 +95,8 @@ public final class Exchange {
         responseBytes = 0
         attempts = 0
         hasSentHead = false
-        upstreamAddress = nil
+        if upstreamAddress != nil { upstreamAddress = nil }
+        if clusterName != nil { clusterName = nil }
         cachedRoute = nil
         hasCachedRoute = false
         plan = nil
@@ -119,6 +122,9 @@ public final class Exchange {
         hasCachedRoute = true
         return cachedRoute
     }
+
+    /// The route found so far, without looking for one.
+    package var matchedRoute: Route? { cachedRoute }
 
     /// Makes the next look at `route` match again, after the request head was edited.
     public func clearRouteCache() {

@@ -72,6 +72,8 @@ package struct RedirectAction: Sendable {
     package var path: String?
     /// Replaces the matched prefix, of this length.
     package var prefix: (matched: Int, with: String)?
+    /// Replaces the first match in the path.
+    package var regex: (pattern: Pattern, to: [UInt8])?
     package var stripsQuery: Bool
     package init(
         status: UInt16, scheme: String? = nil, host: String? = nil, port: UInt16? = nil, path: String? = nil,

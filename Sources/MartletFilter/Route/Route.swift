@@ -5,23 +5,27 @@ public final class Route: Sendable {
     /// Its `name`, or `route-<position>`.
     public let name: String
     package let action: CompiledAction
-    private let overrides: [Int: RouteOverride]
+    /// By place in the chain; empty when the route says nothing.
+    private let overrides: [RouteOverride?]
 
     package init(position: Int, name: String, action: CompiledAction, overrides: [Int: RouteOverride]) {
         self.position = position
         self.name = name
         self.action = action
-        self.overrides = overrides
+        let length = (overrides.keys.max() ?? -1) + 1
+        self.overrides = (0..<length).map { overrides[$0] }
     }
 
     package var hasOverrides: Bool { !overrides.isEmpty }
 
     func isDisabled(_ position: Int) -> Bool {
-        if case .disabled = overrides[position] { true } else { false }
+        guard position < overrides.count, case .disabled = overrides[position] else { return false }
+        return true
     }
 
     func override(_ position: Int) -> (any Sendable)? {
-        if case .config(let config) = overrides[position] { config } else { nil }
+        guard position < overrides.count, case .config(let config) = overrides[position] else { return nil }
+        return config
     }
 }
 

@@ -1,22 +1,104 @@
+internal import MartletCore
 package import MartletHTTP
 
-/// The routes of a listener, compiled so that finding one costs the same however many there are.
+/// The routes of a listener, compiled so that finding one costs the same however many there are. The first in configured
+/// order wins.
+///
+/// A request's host names a few groups of routes (its exact name, the wildcards it falls under, every host); each group
+/// finds by path. What cannot be found that way, regular expressions, is tried in order.
 package final class RouteIndex: Sendable {
     package let hasOverrides: Bool
     private let routes: [Route]
+    /// Nil: host and path say it all.
+    private let conditions: [RouteConditions?]
+    private let hosts: HostTable
+    private let groups: [RouteGroup]
 
-    package init(routes: [Route]) {
+    init(routes: [Route], conditions: [RouteConditions?], hosts: HostTable, groups: [RouteGroup]) {
         self.routes = routes
+        self.conditions = conditions
+        self.hosts = hosts
+        self.groups = groups
         hasOverrides = routes.contains { $0.hasOverrides }
     }
 
-    /// The first route in configured order that matches.
-    package func match(_ request: RequestHead) -> Route? { routes.first }
+    package func match(_ request: RequestHead) -> Route? {
+        var best = routes.count
+        let path = request.path()
+        let test: (Int) -> Bool = { [conditions] in conditions[$0]?.holds(request) ?? true }
+        if hosts.isPlain {
+            best = groups[0].first(path, below: best, test)
+        } else {
+            hosts.forEachGroup(of: request.authority()) { best = groups[$0].first(path, below: best, test) }
+        }
+        return best < routes.count ? routes[best] : nil
+    }
 }
-package import MartletConfig
-extension RouteIndex {
-    package static func build(
-        _ listener: ListenerConfig, clusterIndex: (String) -> Int?, overrides: [[Int: RouteOverride]],
-        diagnostics: ConfigDiagnostics
-    ) -> RouteIndex? { nil }
+
+/// The routes that share a host.
+struct RouteGroup: Sendable {
+    var paths = PathTable(folds: false)
+    var foldedPaths = PathTable(folds: true)
+    /// Routes whose path is no plain text, ascending.
+    var others: [Int32] = []
+
+    func first(_ path: Span<UInt8>, below limit: Int, _ test: (Int) -> Bool) -> Int {
+        var best = paths.first(path, below: limit, test)
+        if !foldedPaths.isEmpty { best = foldedPaths.first(path, below: best, test) }
+        var index = 0
+        while index < others.count, Int(others[index]) < best {
+            if test(Int(others[index])) { return Int(others[index]) }
+            index += 1
+        }
+        return best
+    }
+}
+
+/// From a request's host to the groups whose pattern it matches. Group 0 is every host's.
+struct HostTable: Sendable {
+    private var exact = ByteTable(folds: true)
+    private var suffixes = ByteTable(folds: true)
+    private var prefixes = ByteTable(folds: true)
+    private var exactGroups: [Int] = []
+    private var suffixGroups: [Int] = []
+    private var prefixGroups: [Int] = []
+
+    /// No route asks for a host.
+    var isPlain: Bool { exact.count + suffixes.count + prefixes.count == 0 }
+
+    enum Kind { case exact, suffix, prefix }
+
+    /// The group of a pattern; `make` is called for a new one.
+    mutating func group(_ kind: Kind, _ text: String, _ make: () -> Int) -> Int {
+        let key = Array(text.utf8)
+        switch kind {
+        case .exact: return Self.group(&exact, &exactGroups, key, make)
+        case .suffix: return Self.group(&suffixes, &suffixGroups, key, make)
+        case .prefix: return Self.group(&prefixes, &prefixGroups, key, make)
+        }
+    }
+
+    private static func group(_ table: inout ByteTable, _ groups: inout [Int], _ key: [UInt8], _ make: () -> Int) -> Int {
+        let number = table.insert(key)
+        if number == groups.count { groups.append(make()) }
+        return groups[number]
+    }
+
+    /// `authority` may have a port, which does not count.
+    func forEachGroup(of authority: Span<UInt8>, _ body: (Int) -> Void) {
+        body(0)
+        var end = authority.count
+        if end > 0, authority[end - 1] != 0x5D, let colon = authority.firstIndex(of: 0x3A, from: authority[0] == 0x5B ? authority.firstIndex(of: 0x5D) ?? 0 : 0) {
+            end = colon
+        }
+        let host = authority.extracting(0..<end)
+        if let number = exact.find(host) { body(exactGroups[number]) }
+        guard suffixes.count + prefixes.count > 0 else { return }
+        var dot = host.firstIndex(of: 0x2E)
+        while let at = dot {
+            if at > 0, let number = suffixes.find(host.extracting(at..<end)) { body(suffixGroups[number]) }
+            if at + 1 < end, let number = prefixes.find(host.extracting(0..<(at + 1))) { body(prefixGroups[number]) }
+            dot = host.firstIndex(of: 0x2E, from: at + 1)
+        }
+    }
 }

@@ -15,6 +15,7 @@ extension ExchangeDriver: ConnectionTaker {
         guard let cluster = clusters.cluster(plan.cluster) else { return rescue(.noCluster) }
         attempt.isStarted = true
         attempt.cluster = cluster
+        exchange.clusterName = cluster.name
         attempt.isRequestSent = ended
         guard cluster.runtime.limits.requests.take() else {
             cluster.refused(.requests)

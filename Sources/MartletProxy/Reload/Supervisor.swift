@@ -14,7 +14,7 @@ enum SupervisorMessage: Sendable {
     case adopted(worker: Int, SystemError?)
     case resolved(ClusterRuntime, Result<[SocketAddress], ResolveError>)
     case workerDrained(Int)
-    case run(@Sendable () -> Void)
+    case gathered(Gathering)
 }
 
 /// How a process runs, decided on the command line.
@@ -77,7 +77,8 @@ package final class Supervisor {
     private var exitCode: Int32 = 0
     private var resolver: EndpointResolver?
     private var admin: AdminServer?
-    private var targets: [TimerAction] = []
+    /// Scrapes waiting for the workers' answers.
+    var pendingGathers: [(Gathering, ([WorkerReport]) -> Void)] = []
 
     package init(_ options: SupervisorOptions) throws(SystemError) {
         self.options = options
@@ -165,7 +166,7 @@ package final class Supervisor {
         case .workerDrained(let index):
             drained.insert(index)
             if drained.count == workers.count { loop.stop() }
-        case .run(let action): action()
+        case .gathered(let gathering): self.gathered(gathering)
         }
     }
 
@@ -173,12 +174,11 @@ package final class Supervisor {
         switch signal {
         case .hangup:
             sinks.reopen()
-            reload { _ in }
+            reload { (_: Result<Snapshot, ConfigLoadFailure>) in }
         case .terminate, .interrupt:
             if isDraining {
-                options.log(.warning, "second signal: exiting at once")
-                sinks.flush()
-                exit(1)
+                // At once is at once: nothing is waited for.
+                _exit(1)
             }
             drain()
         }
@@ -322,7 +322,7 @@ extension Supervisor: TimerTarget {
             for directory in ConfigLoader.directories(of: files) { try? watcher?.watch(directory) }
             return
         }
-        reload { _ in }
+        reload { (_: Result<Snapshot, ConfigLoadFailure>) in }
     }
 }
 

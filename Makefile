@@ -1,0 +1,58 @@
+# `make` alone lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help packages run build release test lint format house bench ceilings fuzz sanitize clean
+
+# Set VERBOSE=1 to see every compiler line.
+SWIFT_FLAGS := $(if $(VERBOSE),--verbose,)
+ARROWS := --explicit-target-dependency-import-check error
+SWIFT_FOLDERS := Package.swift Sources Plugins Tests
+FUZZ_SECONDS ?= 60
+BENCH_FLAGS ?=
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+packages:
+	@Scripts/install-packages build
+
+run: packages release ## installs what is missing, builds release and starts the demo
+	.build/release/martlet demo
+
+build: packages ## debug build; the arrows between rooms are errors
+	swift build $(SWIFT_FLAGS) $(ARROWS)
+
+release: packages ## release build of the proxy
+	swift build $(SWIFT_FLAGS) -c release --product martlet
+
+test: ## installs what is missing, builds, runs every test
+	@Scripts/install-packages build test
+	swift build $(SWIFT_FLAGS) $(ARROWS) --build-tests
+	swift test $(SWIFT_FLAGS) --skip-build --disable-xctest
+
+lint: ## formatting and the house rules
+	swift format lint --strict --recursive $(SWIFT_FOLDERS)
+	Scripts/lint
+
+format: ## formats the Swift files in place
+	swift format --in-place --recursive $(SWIFT_FOLDERS)
+
+house: ## how often each target says `unsafe`; fails when it became more
+	Scripts/house
+
+bench: release ## Martlet beside nginx, HAProxy and Envoy; BENCH_FLAGS="--quick" for a short look
+	Tests/Benchmarks/bench.py $(BENCH_FLAGS)
+
+ceilings: release ## allocations and system calls per request; fails above the ceilings
+	Tests/Benchmarks/ceilings.py
+
+fuzz: packages ## runs each fuzz target for FUZZ_SECONDS (60)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) Scripts/fuzz
+
+sanitize: packages ## the tests under AddressSanitizer, then under ThreadSanitizer
+	@Scripts/install-packages test
+	SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=1 swift test $(SWIFT_FLAGS) --disable-xctest --scratch-path .build-asan --sanitize address
+	SWIFT_BACKTRACE=enable=no TSAN_OPTIONS=halt_on_error=1 swift test $(SWIFT_FLAGS) --disable-xctest --scratch-path .build-tsan --sanitize thread
+
+clean: ## removes everything that was built
+	rm -rf .build .build-asan .build-tsan .build-fuzz Tests/Benchmarks/results

@@ -1,0 +1,159 @@
+internal import MartletConfig
+internal import MartletCore
+internal import MartletFilter
+internal import MartletNet
+internal import Synchronization
+
+extension Supervisor: AdminBackend {
+    func readiness() -> (isReady: Bool, reason: String) {
+        if isDraining { return (false, "draining") }
+        return isReady ? (true, "ready") : (false, "starting: the first configuration is not in force yet")
+    }
+
+    func configJSON() -> String {
+        guard let snapshot else { return "{}" }
+        return JSONText.object([
+            ("version", "\(snapshot.version)"), ("loaded_at", JSONText.string(Self.text(snapshot.loadedAt))),
+            ("file", JSONText.string(snapshot.config.file)), ("config", snapshot.config.json),
+        ]) + "\n"
+    }
+
+    private static func text(_ time: WallClock) -> String {
+        var line = LineBuffer()
+        var writer = LogTime()
+        writer.append(time, to: &line)
+        return String(decoding: line.bytes, as: UTF8.self)
+    }
+
+    func policiesJSON() -> String { options.policies() + "\n" }
+
+    func startDraining() { drain() }
+
+    // MARK: Workers' counts
+
+    /// Asks every worker for a copy of its counts; they answer between two turns of their loops.
+    private func gather(_ done: @escaping ([WorkerReport]) -> Void) {
+        let gathering = Gathering(count: workers.count)
+        let mailbox = self.mailbox
+        pendingGathers.append((gathering, done))
+        for worker in workers {
+            worker.post(
+                .report { report in
+                    if gathering.add(report) { mailbox.post(.gathered(gathering)) }
+                })
+        }
+    }
+
+    func gathered(_ gathering: Gathering) {
+        guard let index = pendingGathers.firstIndex(where: { $0.0 === gathering }) else { return }
+        let done = pendingGathers.remove(at: index).1
+        done(gathering.reports)
+    }
+
+    func metricsText(_ done: @escaping (String) -> Void) {
+        gather { [weak self] reports in
+            guard let self else { return }
+            var total = MetricsCopy()
+            for report in reports { total.add(report.metrics) }
+            self.addProcess(to: &total)
+            done(MetricsText.render(total))
+        }
+    }
+
+    private func addProcess(to copy: inout MetricsCopy) {
+        func gauge(_ name: String, _ labels: [(String, String)] = [], _ value: Int) {
+            copy.gauges[Metrics.Series(name, labels)] = Int64(value)
+        }
+        gauge("process_resident_memory_bytes", [], Machine.residentBytes)
+        gauge("martlet_build_info", [("version", options.version)], 1)
+        gauge("martlet_workers", [], workers.count)
+        gauge("martlet_config_version", [], snapshot?.version ?? 0)
+        gauge("martlet_config_loaded_timestamp_seconds", [], Int((snapshot?.loadedAt.nanoseconds ?? 0) / 1_000_000_000))
+        copy.counters[Metrics.Series("martlet_reloads_total", [("result", "accepted")])] = UInt64(reloads.succeeded)
+        copy.counters[Metrics.Series("martlet_reloads_total", [("result", "refused")])] = UInt64(reloads.failed)
+        for entry in sinks.dropped {
+            copy.counters[Metrics.Series("martlet_access_log_dropped_total", [("path", entry.path)])] = entry.lines
+        }
+        for cluster in snapshot?.clusters ?? [] {
+            for endpoint in cluster.currentEndpoints {
+                gauge(
+                    "martlet_endpoint_requests_active", [("cluster", cluster.name), ("endpoint", endpoint.name)],
+                    endpoint.activeRequests)
+            }
+            gauge("martlet_cluster_requests_active", [("cluster", cluster.name)], cluster.limits.requests.inUse)
+            gauge("martlet_cluster_connections_active", [("cluster", cluster.name)], cluster.limits.connections.inUse)
+        }
+    }
+
+    func clustersJSON(_ done: @escaping (String) -> Void) {
+        gather { [weak self] reports in
+            guard let self else { return }
+            let clusters = (self.snapshot?.clusters ?? []).map { cluster in
+                let counts = reports.flatMap(\.clusters).filter { $0.name == cluster.name }
+                return JSONText.object([
+                    ("name", JSONText.string(cluster.name)),
+                    ("load_balancing", JSONText.string(cluster.config.loadBalancing.rawValue)),
+                    ("connections_open", "\(counts.reduce(0) { $0 + $1.open })"),
+                    ("connections_idle", "\(counts.reduce(0) { $0 + $1.idle })"),
+                    ("requests_active", "\(cluster.limits.requests.inUse)"),
+                    ("requests_pending", "\(cluster.limits.pending.inUse)"),
+                    ("endpoints", JSONText.array(cluster.currentEndpoints.map(Self.json))),
+                ])
+            }
+            done(JSONText.object([("clusters", JSONText.array(clusters))]) + "\n")
+        }
+    }
+
+    private static func json(_ endpoint: Endpoint) -> String {
+        // Nothing checks health yet, so every endpoint counts as healthy and none is ever ejected.
+        JSONText.object([
+            ("address", JSONText.string(endpoint.name)), ("weight", "\(endpoint.weight)"),
+            ("zone", endpoint.zone.map(JSONText.string) ?? "null"), ("health", "\"healthy\""), ("ejected", "false"),
+            ("requests_active", "\(endpoint.activeRequests)"),
+        ])
+    }
+
+    // MARK: Reload
+
+    func reload(_ done: @escaping (AdminReply) -> Void) {
+        reload { (result: Result<Snapshot, ConfigLoadFailure>) in
+            switch result {
+            case .success(let snapshot):
+                done(AdminReply(status: 200, body: JSONText.object([("version", "\(snapshot.version)")]) + "\n"))
+            case .failure(let failure):
+                let errors = failure.errors.map { error in
+                    JSONText.object([
+                        ("file", JSONText.string(error.mark.file)), ("line", "\(error.mark.line)"),
+                        ("column", "\(error.mark.column)"), ("path", JSONText.string(error.path)),
+                        ("message", JSONText.string(error.message)),
+                        ("hint", error.hint.map(JSONText.string) ?? "null"),
+                        ("text", JSONText.string(error.description)),
+                    ])
+                }
+                done(AdminReply(status: 422, body: JSONText.object([("errors", JSONText.array(errors))]) + "\n"))
+            }
+        }
+    }
+}
+
+/// Collects one report from each worker.
+final class Gathering: Sendable {
+    // Written by each worker once, read by the supervisor after the last.
+    private let state: Mutex<[WorkerReport]>
+    private let count: Int
+
+    init(count: Int) {
+        self.count = count
+        state = Mutex([])
+    }
+
+    /// True for the last one.
+    func add(_ report: WorkerReport) -> Bool {
+        state.withLock {
+            $0.append(report)
+            return $0.count == count
+        }
+    }
+
+    var reports: [WorkerReport] { state.withLock { $0 } }
+}

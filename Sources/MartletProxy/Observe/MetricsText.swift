@@ -1,0 +1,70 @@
+internal import MartletFilter
+
+/// Prometheus' text format, version 0.0.4.
+enum MetricsText {
+    /// What single series mean; a family not listed gets its name's words.
+    private static let help: [String: String] = [
+        "martlet_requests_total": "Finished exchanges.",
+        "martlet_request_duration_seconds": "From a request's head to the end of its exchange.",
+        "martlet_requests_active": "Exchanges under way.",
+        "martlet_downstream_connections_total": "Connections accepted.",
+        "martlet_downstream_connections_active": "Client connections open.",
+        "martlet_downstream_connections_rejected_total": "Connections closed because of max_connections.",
+        "martlet_downstream_protocol_errors_total": "Requests refused as malformed.",
+        "martlet_upstream_connections_total": "Connections dialled.",
+        "martlet_upstream_connect_failures_total": "Dials that failed.",
+        "martlet_upstream_overflow_total": "Requests refused by a circuit-breaker limit.",
+        "martlet_upstream_stale_connection_replays_total": "Requests sent again after a reused connection had been closed.",
+        "martlet_config_version": "Version of the configuration in force.",
+        "martlet_reloads_total": "Reloads since the start.",
+        "martlet_access_log_dropped_total": "Log lines dropped because their reader was too slow.",
+        "process_resident_memory_bytes": "Resident memory.",
+    ]
+
+    static func render(_ copy: MetricsCopy) -> String {
+        var out = ""
+        var counters: [String: [(String, String)]] = [:]
+        for (series, value) in copy.counters { counters[series.name, default: []].append((series.labels, "\(value)")) }
+        var gauges: [String: [(String, String)]] = [:]
+        for (series, value) in copy.gauges { gauges[series.name, default: []].append((series.labels, "\(value)")) }
+        for (name, rows) in counters.sorted(by: { $0.key < $1.key }) { family(name, "counter", rows, &out) }
+        for (name, rows) in gauges.sorted(by: { $0.key < $1.key }) { family(name, "gauge", rows, &out) }
+        var histograms: [String: [(String, HistogramCopy)]] = [:]
+        for (series, value) in copy.histograms { histograms[series.name, default: []].append((series.labels, value)) }
+        for (name, rows) in histograms.sorted(by: { $0.key < $1.key }) { histogram(name, rows, &out) }
+        return out
+    }
+
+    private static func header(_ name: String, _ type: String, _ out: inout String) {
+        let text = help[name] ?? name.split(separator: "_").dropFirst().joined(separator: " ") + "."
+        out += "# HELP \(name) \(text)\n# TYPE \(name) \(type)\n"
+    }
+
+    private static func family(_ name: String, _ type: String, _ rows: [(String, String)], _ out: inout String) {
+        header(name, type, &out)
+        for (labels, value) in rows.sorted(by: { $0.0 < $1.0 }) {
+            out += labels.isEmpty ? "\(name) \(value)\n" : "\(name){\(labels)} \(value)\n"
+        }
+    }
+
+    private static func histogram(_ name: String, _ rows: [(String, HistogramCopy)], _ out: inout String) {
+        header(name, "histogram", &out)
+        for (labels, copy) in rows.sorted(by: { $0.0 < $1.0 }) {
+            let prefix = labels.isEmpty ? "" : labels + ","
+            var total: UInt64 = 0
+            for (index, bound) in Histogram.bounds.enumerated() {
+                total += copy.buckets[index]
+                out += "\(name)_bucket{\(prefix)le=\"\(seconds(bound))\"} \(total)\n"
+            }
+            total += copy.buckets.last ?? 0
+            out += "\(name)_bucket{\(prefix)le=\"+Inf\"} \(total)\n"
+            let braces = labels.isEmpty ? "" : "{\(labels)}"
+            out += "\(name)_sum\(braces) \(Double(copy.sum) / 1_000_000_000)\n\(name)_count\(braces) \(total)\n"
+        }
+    }
+
+    private static func seconds(_ milliseconds: Double) -> String {
+        let seconds = milliseconds / 1000
+        return seconds == seconds.rounded() ? String(Int(seconds)) : String(seconds)
+    }
+}

