@@ -78,6 +78,14 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: house),
+
+        // Tests: one folder a room, and the kit they share.
+        room("MartletTesting", ["MartletNet"], path: "Tests/MartletTesting"),
+        tests("MartletHTTPTests", ["MartletCore", "MartletHTTP"]),
+        tests("MartletNetTests", ["MartletCore", "MartletNet"]),
+        tests("MartletFilterTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting"]),
+        tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
+        tests("EndToEnd", ["MartletTesting", "martlet"]),
     ]
 )
 
@@ -88,5 +96,8 @@ func fuzzer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 if Context.environment["MARTLET_FUZZ"] != nil {
-    package.targets += []
+    package.targets += [
+        fuzzer("FuzzHTTP1Request", ["MartletCore", "MartletHTTP"]),
+        fuzzer("FuzzHTTP1Response", ["MartletCore", "MartletHTTP"]),
+    ]
 }

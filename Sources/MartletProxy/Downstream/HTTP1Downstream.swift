@@ -153,7 +153,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     func consumeNow() {
         consumePending()
         guard state != .closed else { return }
-        if state == .idle && hasEnded && pending == nil { return close() }
+        if state == .idle && hasEnded && pending == nil { return closeWhenSent() }
         if wantsBytes { socket.resumeReading() }
     }
 
@@ -220,7 +220,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         let idle = listener.current.idleTimeout
         deadline = idle > .zero ? worker.loop.now + idle : .never
         timer.require(deadline, worker.loop, self)
-        if worker.isDraining && requests > 0 { close() }
+        if worker.isDraining && requests > 0 { closeWhenSent() }
     }
 
     private func waitForHead() {
@@ -250,7 +250,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     /// The worker drains: idle connections go now, others after their exchange.
     func drain() {
         keepsAlive = false
-        if state == .idle && pending == nil { close() }
+        if state == .idle && pending == nil { closeWhenSent() }
     }
 
     /// The drain deadline has passed.
@@ -263,7 +263,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     private func clientEnded() {
         hasEnded = true
         switch state {
-        case .idle, .lingering: close()
+        case .idle, .lingering: closeWhenSent()
         case .exchange:
             // A client may send its end behind a whole request and still wait for the answer (RFC 9112 section 9.6).
             if driver?.isRequestComplete != true { lost(.downstreamDisconnect) }
@@ -300,7 +300,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         socket.shutdownWhenFlushed()
         deadline = worker.loop.now + Self.lingerTime
         timer.require(deadline, worker.loop, self)
-        if hasEnded { return socket.queuedBytes == 0 ? close() : closeWhenSent() }
+        if hasEnded { return closeWhenSent() }
         socket.resumeReading()
     }
 
@@ -440,7 +440,7 @@ extension HTTP1Downstream: DownstreamStream {
         guard !isConsuming else { return }
         // Not from within this call: a pipelined flood of local replies would nest without bound.
         if pending != nil { return worker.consumeLater(self) }
-        if hasEnded { return close() }
+        if hasEnded { return closeWhenSent() }
         becomeIdle()
         socket.resumeReading()
     }
