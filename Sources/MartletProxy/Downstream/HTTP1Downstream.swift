@@ -307,6 +307,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     private func closeWhenSent() {
         guard state != .closed else { return }
         state = .closed
+        pending = nil
         timer.cancel(worker.loop)
         socket.closeWhenFlushed()
         listener.closed(self)
@@ -419,12 +420,18 @@ extension HTTP1Downstream: DownstreamStream {
 
     func resetStream() {
         driver = nil
-        guard state != .closed else { return }
-        state = .closed
-        pending = nil
-        timer.cancel(worker.loop)
-        socket.reset()
-        listener.closed(self)
+        // A length or a last chunk that is missing tells the client that the body is not whole. Where the body ends with
+        // the connection only a reset does.
+        if case .untilClose = framing {
+            guard state != .closed else { return }
+            state = .closed
+            pending = nil
+            timer.cancel(worker.loop)
+            socket.reset()
+            listener.closed(self)
+        } else {
+            closeWhenSent()
+        }
     }
 
     func exchangeEnded(requestComplete: Bool) {
