@@ -12,6 +12,9 @@ package enum ConfigFile {
     /// The largest configuration file.
     package static let maxConfiguration = 64 << 20
 
+    /// The largest policy.
+    package static let maxPolicy = 4 << 20
+
     package static func read(_ path: String, atMost limit: Int) throws(Failure) -> [UInt8] {
         guard !path.utf8.contains(0) else { throw Failure(reason: "a path cannot hold NUL") }
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
@@ -34,6 +37,9 @@ package enum ConfigFile {
             bytes += chunk[..<count]
         }
     }
+
+    /// A directory opens like a file, and only reading tells.
+    package static func checkReadable(_ path: String) throws(Failure) { _ = try read(path, atMost: maxPolicy) }
 
     private static func systemReason() -> String {
         // strerror answers with text that lives until the next call on this thread; it is copied here.

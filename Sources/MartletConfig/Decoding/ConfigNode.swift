@@ -39,11 +39,8 @@ public struct ConfigNode: Sendable {
         return false
     }
 
-    /// Whether this is the unquoted word `off`, which disables things.
-    public var isOff: Bool {
-        if case .scalar("off", plain: true) = content { return true }
-        return false
-    }
+    /// Whether this is the word `off`, which disables things.
+    public var isOff: Bool { text == "off" }
 
     public var entries: [Entry]? {
         if case .mapping(let entries) = content { return entries }

@@ -123,18 +123,26 @@ extension ConfigSection {
 
     public func stringMap(_ key: String) -> [(key: String, value: String)] { map(key, .string) }
 
-    /// Headers with their values, in file order.
+    /// Headers with their values, in file order: `name: value`, or `name: [value, value]` for several fields.
     public func headers(_ key: String) -> [(name: HeaderName, value: String)] {
         guard let section = section(key) else { return [] }
-        return section.allEntries().compactMap { entry in
+        var headers: [(name: HeaderName, value: String)] = []
+        var names: Set<HeaderName> = []
+        for entry in section.allEntries() {
+            let place = ConfigPlace(mark: entry.keyMark, path: entry.value.path)
             guard let name = HeaderName(entry.key) else {
-                diagnostics.error(
-                    at: ConfigPlace(mark: entry.keyMark, path: entry.value.path),
-                    "\"\(entry.key.prefix(60))\" is not a header's name")
-                return nil
+                diagnostics.error(at: place, "\"\(entry.key.prefix(60))\" is not a header's name")
+                continue
             }
-            return read(entry.value, .headerValue).map { (name, $0) }
+            if !names.insert(name).inserted {
+                diagnostics.error(
+                    at: place, "header \"\(name)\" twice", hint: "write \(name): [first, second] for two fields")
+            }
+            for value in entry.value.items ?? [entry.value] {
+                if let text = read(value, .headerValue) { headers.append((name, text)) }
+            }
         }
+        return headers
     }
 }
 

@@ -73,18 +73,41 @@ public struct ConfigSection {
         diagnostics.warning(at: place(of: key), message, hint: hint)
     }
 
-    /// Reports that `key` is missing.
+    /// Reports that `key` is missing, or what is there in its place if that looks like it.
     public func missing(_ key: String, hint: String? = nil) {
+        if isMalformed || reportMisspelling(of: [key]) { return }
         diagnostics.error(at: node.place, "\"\(key)\" is required", hint: hint)
+    }
+
+    /// Whether this is not a mapping at all. That has been reported, and that keys are missing is not worth saying.
+    public var isMalformed: Bool {
+        switch node.content {
+        case .mapping, .null: false
+        case .scalar, .list: true
+        }
+    }
+
+    /// One mistake, one message: a required key that is there but misspelt.
+    private func reportMisspelling(of keys: [String]) -> Bool {
+        for entry in node.entries ?? [] where !reading.known.contains(entry.key) {
+            guard let meant = NearestName.of(entry.key, in: keys) else { continue }
+            diagnostics.error(
+                at: ConfigPlace(mark: entry.keyMark, path: node.path.key(entry.key)),
+                "unknown key \"\(entry.key.prefix(60))\"", hint: "did you mean \"\(meant)\"?")
+            reading.known.append(entry.key)
+            return true
+        }
+        return false
     }
 
     /// Reports when more than one of `keys` is written, or, if one is `required`, none.
     public func oneOf(_ keys: [String], required: Bool = false) {
-        let written = keys.filter(has)
-        if written.count > 1, let second = written.dropFirst().first {
-            let names = written.map { "\"\($0)\"" }.joined(separator: " and ")
-            error(at: second, "\(names) exclude each other", hint: "keep one")
-        } else if written.isEmpty, required {
+        let written = keys.compactMap { key in node[key].map { (key: key, value: $0) } }
+            .sorted { $0.value.mark < $1.value.mark }
+        if written.count > 1, let last = written.last {
+            let names = written.map { "\"\($0.key)\"" }.joined(separator: " and ")
+            error(at: last.key, "\(names) exclude each other", hint: "keep one")
+        } else if written.isEmpty, required, !isMalformed, !reportMisspelling(of: keys) {
             error("one of \(keys.map { "\"\($0)\"" }.joined(separator: ", ")) is required")
         }
     }
@@ -167,7 +190,9 @@ public struct ConfigSection {
         guard let node = raw(key) else { return [] }
         switch node.content {
         case .list(let items): return items
-        case .null: return []
+        case .null:
+            diagnostics.error(at: node.place, "has no value", hint: "expected a list")
+            return []
         case .scalar, .mapping:
             diagnostics.error(
                 at: node.place, "expected a list, found \(node.kind)", hint: "write [a, b], or one `- item` a line")

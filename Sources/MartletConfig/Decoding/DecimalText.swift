@@ -51,10 +51,19 @@ package enum ConfigText {
             }
             return "\(seconds)s"
         }
-        if nanoseconds % 1_000_000 == 0, seconds < 1_000_000_000 {
-            return "\(seconds * 1000 + nanoseconds / 1_000_000)ms"
-        }
-        return seconds == 0 ? "\(nanoseconds / 1000)us" : "\(seconds)s"
+        // Beyond this no duration is read, and the products below would not fit.
+        guard seconds < 1_000_000_000 else { return "\(seconds)s" }
+        let total = seconds * 1_000_000_000 + nanoseconds
+        if total % 1_000_000 == 0 { return "\(total / 1_000_000)ms" }
+        return decimal(total, digits: 3) + "us"
+    }
+
+    /// `value` over 10 to the power of `digits`, without an exponent and zeros at the end.
+    private static func decimal(_ value: Int64, digits: Int) -> String {
+        let scale = (0..<digits).reduce(Int64(1)) { scale, _ in scale * 10 }
+        guard value % scale != 0 else { return "\(value / scale)" }
+        let fraction = String(scale + value % scale).dropFirst()
+        return "\(value / scale).\(fraction.reversed().drop { $0 == "0" }.reversed().map(String.init).joined())"
     }
 
     package static func size(_ value: ByteCount) -> String {
@@ -66,7 +75,8 @@ package enum ConfigText {
     }
 
     package static func percent(_ fraction: Double) -> String {
-        let value = (fraction * 100_000_000).rounded() / 1_000_000
-        return value == value.rounded() && abs(value) < 1e15 ? "\(Int(value))%" : "\(value)%"
+        let millionths = (fraction * 100_000_000).rounded()
+        guard abs(millionths) < 1e15 else { return "\(fraction * 100)%" }
+        return decimal(Int64(millionths), digits: 6) + "%"
     }
 }

@@ -1,14 +1,20 @@
 /// Finds the name somebody probably meant.
 package enum NearestName {
+    /// With more candidates a search for each mistake would take too long, and a list would help nobody.
+    private static let maxCandidates = 5000
+
     /// The candidate with the fewest edits to `name`; nil when none is near enough to be a typing error.
-    package static func of(_ name: String, in candidates: some Sequence<String>) -> String? {
+    package static func of(_ name: String, in candidates: some Collection<String>) -> String? {
         let wanted = Array(name.lowercased().unicodeScalars.map { $0 == "-" ? "_" : $0 })
         // Long input is no typing error, and the distance below is quadratic.
-        guard !wanted.isEmpty, wanted.count <= 64 else { return nil }
+        guard !wanted.isEmpty, wanted.count <= 64, candidates.count <= maxCandidates else { return nil }
         var best: (name: String, distance: Int)?
         for candidate in candidates where candidate != name {
             let letters = Array(candidate.lowercased().unicodeScalars.map { $0 == "-" ? "_" : $0 })
-            let allowed = max(1, min(wanted.count, letters.count) / 3)
+            let shorter = min(wanted.count, letters.count)
+            // Of one or two letters nothing is left after an edit; three or more may be a word cut short.
+            let isCutShort = shorter >= 3 && letters.starts(with: wanted)
+            let allowed = isCutShort ? letters.count : shorter < 3 ? 0 : shorter / 3
             guard abs(letters.count - wanted.count) <= allowed else { continue }
             let distance = distance(wanted, letters)
             guard distance <= allowed else { continue }
@@ -41,7 +47,7 @@ package enum NearestName {
     /// `did you mean "x"?`, or the list when it is short, or nothing.
     package static func hint(_ name: String, in candidates: some Collection<String>, what: String) -> String? {
         if let nearest = of(name, in: candidates) { return "did you mean \"\(nearest)\"?" }
-        guard !candidates.isEmpty else { return nil }
+        guard !candidates.isEmpty, candidates.count <= maxCandidates else { return nil }
         let sorted = candidates.sorted()
         let shown = sorted.prefix(24).joined(separator: ", ")
         return "\(what): \(shown)\(sorted.count > 24 ? ", ..." : "")"

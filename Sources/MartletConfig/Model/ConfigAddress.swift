@@ -56,6 +56,7 @@ package enum ConfigAddress: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension ConfigAddress {
+    static let nameHint = "a name is not an address"
     /// The kernel's limit on the path of a unix socket, its final NUL taken off.
     private static let maxUnixPath = 107
 
@@ -110,7 +111,7 @@ extension ConfigAddress {
             return .failure(.init("\"\(shown)\" has no address", hint: "for every address write 0.0.0.0:\(port)"))
         }
         let isName = host.utf8.contains { ($0 | 0x20) >= 0x61 && ($0 | 0x20) <= 0x7A }
-        let hint = isName ? (host == "localhost" ? "write 127.0.0.1:\(port)" : "a name is not an address") : nil
+        let hint = isName ? (host == "localhost" ? "write 127.0.0.1:\(port)" : nameHint) : nil
         return .failure(.init("\"\(host.prefix(60))\" is not an IP address", hint: hint))
     }
 }

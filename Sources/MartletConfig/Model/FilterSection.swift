@@ -8,6 +8,11 @@ package struct FilterSection: Sendable {
     /// The name of the filter that ends every HTTP chain.
     package static let router = "router"
 
+    package static let lua = "lua"
+
+    /// The policy that a `lua` filter names; nil for inline ones and other filters.
+    package var policy: String? { name == Self.lua ? node["policy"]?.text : nil }
+
     /// Filters whose second appearance in a chain has no meaning.
     static let onlyOnce: Set<String> = ["router", "cors", "compress", "retry"]
 

@@ -1,152 +1,160 @@
 internal import MartletCore
 
+/// The effective configuration in the words of the configuration language: JSON is YAML, so what is printed here, scripts
+/// and secrets put back, can be run.
 extension ProxyConfig {
-    /// The effective configuration as JSON: defaults filled in, keys in a fixed order. Filters' own sections are shown as
-    /// written, except values under keys that look like secrets.
+    /// Defaults filled in, keys in a fixed order, secrets left out.
     package var json: String {
-        Self.object([
-            ("workers", workers.map(String.init) ?? "null"),
-            ("admin", admin.map { Self.object([("address", Self.text($0.address.description))]) } ?? "null"),
-            ("access_log", Self.json(accessLog)),
-            ("drain", Self.object([("deadline", Self.text(ConfigText.duration(drain.deadline)))])),
-            ("listeners", Self.array(listeners.map(Self.json))),
-            ("clusters", Self.array(clusters.map(Self.json))),
-            ("policies", Self.array(policies.map(Self.json))),
-        ])
+        ConfigJSON.object([
+            ("admin", admin.map { .object([("address", .string($0.address.description))]) }),
+            ("workers", workers.map { .number($0) }),
+            ("access_log", accessLog.json),
+            ("drain", .object([("deadline", .string(ConfigText.duration(drain.deadline)))])),
+            ("listeners", .list(listeners, \.json)),
+            ("clusters", .list(clusters, \.json)),
+            ("policies", .list(policies, \.json)),
+        ]).text
     }
+}
 
-    private static func json(_ log: AccessLogConfig) -> String {
-        guard case .file(let path) = log.target else { return text("off") }
-        if case .json = log.format { return object([("path", text(path)), ("format", text("json"))]) }
-        return object([("path", text(path)), ("format", text("text"))])
+extension AccessLogConfig {
+    var json: ConfigJSON {
+        guard case .file(let path) = target else { return .string("off") }
+        let format: String =
+            switch format {
+            case .json: "json"
+            case .text(let parts): parts.map(\.text).joined()
+            }
+        return .object([("path", .string(path)), ("format", .string(format))])
     }
+}
 
-    private static func json(_ listener: ListenerConfig) -> String {
-        let limits = listener.limits
-        func duration(_ value: Duration?) -> String { text(value.map(ConfigText.duration) ?? "0") }
-        return object([
-            ("name", text(listener.name)), ("address", text(listener.address.description)),
-            (
-                "limits",
-                object([
-                    ("max_connections", "\(limits.maxConnections)"),
-                    ("request_headers", text(ConfigText.size(limits.requestHeaders))),
-                    ("header_count", "\(limits.headerCount)"),
-                    ("request_headers_timeout", duration(limits.requestHeadersTimeout)),
-                    ("idle_timeout", duration(limits.idleTimeout)),
-                    ("stream_idle_timeout", duration(limits.streamIdleTimeout)),
-                ])
-            ),
-            ("use_remote_address", "\(listener.forwarding.useRemoteAddress)"),
-            ("xff_num_trusted_hops", "\(listener.forwarding.trustedHops)"),
-            ("via", listener.forwarding.via.map(text) ?? "null"),
-            ("upgrades", array(listener.upgrades.map(text))),
-            ("filters", array(listener.filters.map { object([($0.name, json($0.node, key: ""))]) })),
-            ("routes", array(listener.routes.enumerated().map { json($0.element, $0.offset) })),
-        ])
-    }
-
-    private static func json(_ route: RouteConfig, _ position: Int) -> String {
-        var fields = [("name", text(route.name ?? "route-\(position)"))]
-        if !route.match.hosts.isEmpty { fields.append(("hosts", array(route.match.hosts.map { text("\($0)") }))) }
-        if let path = route.match.path { fields.append(("path", text("\(path)"))) }
-        if !route.match.methods.isEmpty { fields.append(("methods", array(route.match.methods.map(text)))) }
-        switch route.action {
-        case .cluster(let reference): fields.append(("cluster", text(reference.name)))
-        case .split(let parts):
-            fields.append(
-                ("split", array(parts.map { object([("cluster", text($0.cluster.name)), ("weight", "\($0.weight)")]) })))
-        case .redirect(let redirect): fields.append(("redirect", object([("status", "\(redirect.status)")])))
-        case .respond(let respond): fields.append(("respond", object([("status", "\(respond.status)")])))
+extension AccessLogPart {
+    /// As it is written in a format.
+    var text: String {
+        switch self {
+        case .literal(let text):
+            return text.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "%%")
+        case .value(let operation, let argument, let alternative, let limit):
+            var text = "%\(operation.rawValue)"
+            if let argument { text += "(\(argument)\(alternative.map { "?\($0)" } ?? ""))" }
+            if let limit { text += ":\(limit)" }
+            return text + "%"
         }
-        fields.append(("timeout", text(route.timeout.map(ConfigText.duration) ?? "0")))
-        return object(fields)
     }
+}
 
-    private static func json(_ cluster: ClusterConfig) -> String {
-        var fields = [("name", text(cluster.name))]
-        switch cluster.source {
+extension ListenerConfig {
+    fileprivate var json: ConfigJSON {
+        .object([
+            ("name", .string(name)),
+            ("address", .string(address.description)),
+            ("protocol", .string("http")),
+            ("limits", limits.json),
+            ("use_remote_address", .bool(forwarding.useRemoteAddress)),
+            ("xff_num_trusted_hops", .number(forwarding.trustedHops)),
+            ("via", forwarding.via.map { .string($0) }),
+            ("generate_request_id", .bool(forwarding.generateRequestID)),
+            ("preserve_external_request_id", .bool(forwarding.preserveExternalRequestID)),
+            ("server_header", .string(forwarding.serverHeader.rawValue)),
+            ("server_name", forwarding.serverHeader == .passThrough ? nil : .string(forwarding.serverName)),
+            ("upgrades", .strings(upgrades + (allowsConnect ? ["connect"] : []))),
+            ("normalize_path", .bool(path.normalize)),
+            ("merge_slashes", .bool(path.mergeSlashes)),
+            ("escaped_slashes", .string(path.escapedSlashes.rawValue)),
+            ("access_log", accessLog?.json),
+            ("filters", .list(filters) { .object([($0.name, .settings($0.node, of: $0.name))]) }),
+            ("routes", .list(routes, \.json)),
+        ])
+    }
+}
+
+extension ListenerLimits {
+    fileprivate var json: ConfigJSON {
+        .object([
+            ("max_connections", .number(maxConnections)),
+            ("request_headers", .string(ConfigText.size(requestHeaders))),
+            ("header_count", .number(headerCount)),
+            ("request_headers_timeout", .timeout(requestHeadersTimeout)),
+            ("idle_timeout", .timeout(idleTimeout)),
+            ("stream_idle_timeout", .timeout(streamIdleTimeout)),
+            ("stream_buffer", .string(ConfigText.size(streamBuffer))),
+            ("filter_buffer", .string(ConfigText.size(filterBuffer))),
+        ])
+    }
+}
+
+extension ClusterConfig {
+    fileprivate var json: ConfigJSON {
+        var members: [(String, ConfigJSON?)] = [("name", .string(name))]
+        switch source {
         case .endpoints(let endpoints):
-            fields.append(
+            members.append(
                 (
                     "endpoints",
-                    array(endpoints.map { object([("address", text($0.address.description)), ("weight", "\($0.weight)")]) })
+                    .list(endpoints) { endpoint in
+                        .object([
+                            ("address", .string(endpoint.address.description)),
+                            ("weight", .number(endpoint.weight)),
+                            ("zone", endpoint.zone.map { .string($0) }),
+                        ])
+                    }
                 ))
         case .dns(let dns):
-            fields.append(
-                ("discovery", object([("dns", text("\(dns.host):\(dns.port)")), ("refresh", text(ConfigText.duration(dns.refresh)))])))
+            members.append(
+                (
+                    "discovery",
+                    .object([
+                        ("dns", .string("\(dns.host):\(dns.port)")),
+                        ("refresh", .string(ConfigText.duration(dns.refresh))),
+                    ])
+                ))
         }
-        fields += [
-            ("load_balancing", text(cluster.loadBalancing.rawValue)),
-            ("connect_timeout", text(ConfigText.duration(cluster.connectTimeout))),
-            ("idle_timeout", text(cluster.idleTimeout.map(ConfigText.duration) ?? "0")),
+        members += [
+            ("load_balancing", .string(loadBalancing.rawValue)),
+            ("protocol", .string("http1")),
+            ("connect_timeout", .string(ConfigText.duration(connectTimeout))),
+            ("idle_timeout", .timeout(idleTimeout)),
+            (
+                "limits",
+                .object([
+                    ("response_headers", .string(ConfigText.size(limits.responseHeaders))),
+                    ("header_count", .number(limits.headerCount)),
+                ])
+            ),
             (
                 "circuit_breaker",
-                object([
-                    ("max_connections", "\(cluster.circuitBreaker.maxConnections)"),
-                    ("max_pending_requests", "\(cluster.circuitBreaker.maxPendingRequests)"),
-                    ("max_requests", "\(cluster.circuitBreaker.maxRequests)"),
-                    ("max_retries", "\(cluster.circuitBreaker.maxRetries)"),
+                .object([
+                    ("max_connections", .number(circuitBreaker.maxConnections)),
+                    ("max_pending_requests", .number(circuitBreaker.maxPendingRequests)),
+                    ("max_requests", .number(circuitBreaker.maxRequests)),
+                    ("max_retries", .number(circuitBreaker.maxRetries)),
                 ])
             ),
         ]
-        return object(fields)
+        return .object(members)
     }
+}
 
-    private static func json(_ policy: PolicyConfig) -> String {
-        var fields = [("name", text(policy.name))]
-        if case .file(let path) = policy.source { fields.append(("file", text(path))) } else { fields.append(("inline", "true")) }
-        fields += [
-            ("on_error", text(policy.onError.rawValue)), ("mode", text(policy.mode.rawValue)),
+extension PolicyConfig {
+    fileprivate var json: ConfigJSON {
+        var members: [(String, ConfigJSON?)] = [("name", .string(name))]
+        switch source {
+        case .file(let path): members.append(("file", .string(path)))
+        case .inline: members.append(("inline", .redacted))
+        }
+        members += [
+            ("on_error", .string(onError.rawValue)),
+            ("mode", .string(mode.rawValue)),
             (
                 "budget",
-                object([
-                    ("instructions", "\(policy.budget.instructions)"), ("memory", text(ConfigText.size(policy.budget.memory))),
-                    ("time", text(ConfigText.duration(policy.budget.time))),
+                .object([
+                    ("instructions", .number(budget.instructions)),
+                    ("memory", .string(ConfigText.size(budget.memory))),
+                    ("time", .string(ConfigText.duration(budget.time))),
                 ])
             ),
         ]
-        return object(fields)
-    }
-
-    // MARK: Sections as written
-
-    private static let secretWords = ["secret", "password", "token", "key", "credential", "authorization", "cookie"]
-
-    private static func json(_ node: ConfigNode, key: String) -> String {
-        switch node.content {
-        case .null: return "null"
-        case .scalar(let value, _):
-            let lower = key.lowercased()
-            return secretWords.contains { lower.contains($0) } ? text("[redacted]") : text(value)
-        case .list(let items): return array(items.map { json($0, key: key) })
-        case .mapping(let entries): return object(entries.map { ($0.key, json($0.value, key: $0.key)) })
-        }
-    }
-
-    // MARK: Text
-
-    private static func object(_ fields: [(String, String)]) -> String {
-        "{" + fields.map { "\(text($0.0)):\($0.1)" }.joined(separator: ",") + "}"
-    }
-
-    private static func array(_ items: [String]) -> String { "[" + items.joined(separator: ",") + "]" }
-
-    private static func text(_ value: String) -> String {
-        var out = "\""
-        for scalar in value.unicodeScalars {
-            switch scalar {
-            case "\"": out += "\\\""
-            case "\\": out += "\\\\"
-            case "\n": out += "\\n"
-            case "\r": out += "\\r"
-            case "\t": out += "\\t"
-            case _ where scalar.value < 0x20:
-                let digits = String(scalar.value, radix: 16)
-                out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: out.unicodeScalars.append(scalar)
-            }
-        }
-        return out + "\""
+        return .object(members)
     }
 }

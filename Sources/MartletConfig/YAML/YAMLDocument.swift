@@ -41,7 +41,9 @@ package struct YAMLDocument {
                 guard renamed.count < renames,
                     let letter = text.rename(at: position, to: YAMLText.placeholder(renamed.count))
                 else {
-                    report(mark(context.mark.line, context.mark.column), "duplicate key \"\(names.first?.prefix(60) ?? "")\"", hint: "keep one")
+                    report(
+                        mark(context.mark.line, context.mark.column),
+                        "duplicate key \"\(names.first?.prefix(60) ?? "")\"", hint: "keep one")
                     return nil
                 }
                 renamed[position] = letter
@@ -145,7 +147,8 @@ package struct YAMLDocument {
             let fault = YAMLFault(
                 problem: problem, context: context?.text ?? "", contextLine: context?.mark.line,
                 letter: text.letter(at: YAMLText.Position(line: mark.line, column: mark.column)))
-            report(self.mark(mark.line, mark.column), fault.message, hint: fault.hint)
+            let place = fault.isAtContext ? context?.mark ?? mark : mark
+            report(self.mark(place.line, place.column), fault.message, hint: fault.hint)
         case .memory: report(mark(1, 1), "not enough memory to read the file")
         default: report(mark(1, 1), "cannot be read as YAML")
         }

@@ -2,11 +2,15 @@
 struct YAMLFault {
     var message: String
     var hint: String?
+    /// Whether the mistake is where the context began, not where the library noticed it.
+    var isAtContext = false
 
     /// `letter` is what stands at the problem's place.
     init(problem: String, context: String, contextLine: Int?, letter: Unicode.Scalar?) {
         let since = contextLine.map { " of line \($0)" } ?? ""
-        if problem.contains("did not find expected alphabetic or numeric character") || problem.contains("undefined alias") {
+        if problem.contains("did not find expected alphabetic or numeric character")
+            || problem.contains("undefined alias")
+        {
             message = context.contains("anchor") ? "a value begins with &" : "a value begins with *"
             hint = "quote it, as in \"*.example.com\""
         } else if letter == "\t" {
@@ -19,7 +23,8 @@ struct YAMLFault {
             message = "a \":\" that YAML does not expect here"
             hint = "check the indentation, and quote values that hold \": \""
         } else if problem.contains("could not find expected ':'") {
-            message = "a key\(since) without \":\""
+            message = "a key without \":\""
+            isAtContext = true
             hint = "write `key: value`, with a space after the colon"
         } else if problem.contains("did not find expected key") {
             message = "neither a key nor the end of the mapping\(since)"
@@ -31,7 +36,8 @@ struct YAMLFault {
             message = "the bracket\(since) is not closed, or a comma is missing"
             hint = nil
         } else if context.contains("quoted scalar") && problem.contains("end of stream") {
-            message = "the quote\(since) is not closed"
+            message = "the quote is not closed"
+            isAtContext = true
             hint = nil
         } else if problem.contains("another document") {
             message = "a second document begins here"

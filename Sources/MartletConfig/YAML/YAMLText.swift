@@ -36,7 +36,8 @@ struct YAMLText {
         self.string = string
         if let (position, letter) = forbiddenLetter() {
             let code = String(letter.value, radix: 16, uppercase: true)
-            report(position, "the character U+\(code) cannot stand in YAML", "in a double-quoted string write an escape")
+            report(
+                position, "the character U+\(code) cannot stand in YAML", "in a double-quoted string write an escape")
             return nil
         }
         if let (line, message, hint) = Self.aliasFault(in: body) {
@@ -137,7 +138,9 @@ struct YAMLText {
             return (survey.deepestLine, "nested more than \(YAMLDocument.maxDepth) deep", nil)
         }
         if let line = survey.compoundKeyLine {
-            return (line, "a key must be a word", "in a file with anchors quote strings that hold \"?\", \"]:\" or \"}:\"")
+            return (
+                line, "a key must be a word", "in a file with anchors quote strings that hold \"?\", \"]:\" or \"}:\""
+            )
         }
         return nil
     }

@@ -1,0 +1,129 @@
+extension ListenerConfig {
+    private enum TransportProtocol: String, CaseIterable {
+        case http
+    }
+
+    init(_ section: ConfigSection, filters known: Set<String>) {
+        place = section.place
+        name = section.value(required: "name", .label) ?? ""
+        address =
+            section.value(required: "address", ConfigAddress.scalar(ports: 0...65535)) ?? .ipv4(0, port: 0)
+        let _: TransportProtocol? = section.choice("protocol")
+        _ = section.flag("proxy_protocol", default: false)
+        limits = section.section("limits").map { ListenerLimits($0) } ?? ListenerLimits()
+        accessLog = section.raw("access_log").map { AccessLogConfig($0, in: section) }
+        forwarding = ForwardingConfig(section)
+        path = PathPolicy(section)
+        (upgrades, allowsConnect) = Self.upgrades(section)
+        filters = section.list("filters").compactMap {
+            FilterSection($0, known: known, diagnostics: section.diagnostics)
+        }
+        routes = section.sections("routes").map { RouteConfig($0) }
+        // What stands in for a chain that could not be read is judged no further.
+        let isWhole = ["filters", "routes"].allSatisfy { key in section.node[key].map { $0.items != nil } ?? true }
+        guard isWhole, section.list("filters").count == filters.count else { return }
+        checkChain(section)
+    }
+
+    /// `upgrades: [websocket]`, `off` for none; `connect` in the list is the method, not a protocol.
+    private static func upgrades(_ section: ConfigSection) -> (names: [String], connect: Bool) {
+        guard let node = section.raw("upgrades") else { return (["websocket"], false) }
+        if node.isOff { return ([], false) }
+        let names = section.values("upgrades", .upgrade)
+        return (names.filter { $0 != "connect" }, names.contains("connect"))
+    }
+
+    private func checkChain(_ section: ConfigSection) {
+        if !routes.isEmpty || !filters.isEmpty, filters.last?.name != FilterSection.router {
+            if let router = filters.first(where: { $0.name == FilterSection.router }) {
+                section.diagnostics.error(
+                    at: router.place, "\"router\" must be the last filter", hint: "what stands after it never runs")
+            } else {
+                section.error(
+                    at: "filters", "the chain does not end with \"router\"", hint: "add `- router` as the last filter")
+            }
+        }
+        if routes.isEmpty && filters.isEmpty {
+            section.error("a listener needs \"filters\" and \"routes\"", hint: "filters: [router]")
+        } else if routes.isEmpty && !section.has("routes") {
+            section.missing("routes", hint: "without routes every request is answered 404")
+        }
+        var seen: Set<String> = []
+        for filter in filters {
+            let identity = filter.policy.map { "lua \($0)" } ?? filter.name
+            let isRepeatable = !FilterSection.onlyOnce.contains(filter.name) && filter.policy == nil
+            if !seen.insert(identity).inserted, !isRepeatable {
+                let what = filter.policy.map { "policy \"\($0)\"" } ?? "filter \"\(filter.name)\""
+                section.diagnostics.error(at: filter.place, "\(what) twice in one chain", hint: "keep one")
+            }
+        }
+        for route in routes { check(route, section.diagnostics) }
+        var names: Set<String> = []
+        for route in routes {
+            guard let name = route.name, !names.insert(name).inserted else { continue }
+            section.diagnostics.error(at: route.place.key("name"), "duplicate route name \"\(name.prefix(60))\"")
+        }
+    }
+
+    /// What a route overrides must be in the chain.
+    private func check(_ route: RouteConfig, _ diagnostics: ConfigDiagnostics) {
+        let names = Set(filters.map(\.name))
+        let policies = Set(filters.compactMap(\.policy))
+        for override in route.overrides {
+            if override.filter == FilterSection.router {
+                diagnostics.error(
+                    at: override.place, "\"router\" cannot be overridden", hint: "set the route's own keys")
+                continue
+            }
+            guard names.contains(override.filter) else {
+                diagnostics.error(
+                    at: override.place, "filter \"\(override.filter.prefix(60))\" is not in this listener's chain",
+                    hint: NearestName.hint(
+                        override.filter, in: names.subtracting([FilterSection.router]), what: "the chain has"))
+                continue
+            }
+            guard override.filter == FilterSection.lua, case .settings(let node) = override.change else { continue }
+            for entry in node.entries ?? [] where !policies.contains(entry.key) {
+                diagnostics.error(
+                    at: ConfigPlace(mark: entry.keyMark, path: entry.value.path),
+                    "policy \"\(entry.key.prefix(60))\" is not in this listener's chain",
+                    hint: NearestName.hint(entry.key, in: policies, what: "the chain has"))
+            }
+        }
+    }
+}
+
+extension ConfigSection {
+    /// A truth whose one value may be beyond this version.
+    func flag(_ key: String, default standard: Bool) -> Bool {
+        if let node = raw(key), let text = node.text,
+            let feature = UnavailableFeatures.name(of: text, for: key, at: self.node.path)
+        {
+            diagnostics.error(at: node.place, "\(feature) not available in this version")
+            return standard
+        }
+        return bool(key, default: standard)
+    }
+}
+
+extension ConfigScalar where Value == String {
+    /// A name that labels metrics and logs.
+    static var label: ConfigScalar {
+        name.checked { $0.utf8.count <= 256 ? nil : Problem("a name has at most 256 bytes") }
+    }
+
+    /// A protocol's name, lower case; HTTP/2 in clear text is never one of them.
+    static var upgrade: ConfigScalar {
+        ConfigScalar(expected: "a protocol's name, such as websocket") { text in
+            let name = text.lowercased()
+            if name == "h2c" || name == "http/2" || name == "tls" || name.hasPrefix("tls/") {
+                return .failure(
+                    Problem("\"\(name)\" cannot be allowed", hint: "it would carry requests past the chain"))
+            }
+            let isToken =
+                !name.isEmpty
+                && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !"\"(),:;<=>?@[\\]{}".utf8.contains($0) }
+            return isToken ? .success(name) : .failure(Problem("\"\(text.prefix(60))\" is not a protocol's name"))
+        }
+    }
+}

@@ -1,0 +1,28 @@
+extension PolicyConfig {
+    init(_ section: ConfigSection) {
+        place = section.place
+        name = section.value(required: "name", .label) ?? ""
+        section.oneOf(["file", "inline"], required: true)
+        let path = section.path("file")
+        let text = section.string("inline")
+        source = path.map { .file(path: $0) } ?? .inline(text ?? "")
+        onError = section.choice("on_error", default: .deny)
+        mode = section.choice("mode", default: .enforce)
+        budget = section.section("budget").map { PolicyBudget($0) } ?? PolicyBudget()
+        if section.has("inline"), text?.utf8.allSatisfy({ $0 <= 0x20 }) == true {
+            section.error(at: "inline", "the policy is empty")
+        }
+        if let path { checkReadable(path, section) }
+    }
+
+    /// The script is read again when the policy is compiled; here it is enough that it can be.
+    private func checkReadable(_ path: String, _ section: ConfigSection) {
+        do {
+            try ConfigFile.checkReadable(path)
+        } catch {
+            section.error(
+                at: "file", "cannot read \"\(path)\": \(error.reason)",
+                hint: path.hasPrefix("/") ? nil : "relative paths start at the configuration file's folder")
+        }
+    }
+}

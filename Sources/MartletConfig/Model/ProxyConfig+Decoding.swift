@@ -1,0 +1,71 @@
+extension ProxyConfig {
+    /// Reads and checks a file. `filters` are the names a chain may use. Nil when there are errors, which are then in
+    /// `diagnostics`; warnings may be there in either case.
+    package static func load(
+        file: String, filters: Set<String>, diagnostics: ConfigDiagnostics
+    ) -> ProxyConfig? {
+        let config = decode(file: file, filters: filters, diagnostics: diagnostics)
+        return diagnostics.hasErrors ? nil : config
+    }
+
+    /// As `load`, for text. Relative paths in it are relative to the folder of `file`.
+    package static func parse(
+        text: String, file: String, filters: Set<String>, diagnostics: ConfigDiagnostics
+    ) -> ProxyConfig? {
+        parse(bytes: Array(text.utf8), file: file, filters: filters, diagnostics: diagnostics)
+    }
+
+    /// As `load`, for any bytes.
+    package static func parse(
+        bytes: [UInt8], file: String, filters: Set<String>, diagnostics: ConfigDiagnostics
+    ) -> ProxyConfig? {
+        let config = decode(bytes: bytes, file: file, filters: filters, diagnostics: diagnostics)
+        return diagnostics.hasErrors ? nil : config
+    }
+
+    /// As `load`, but a configuration with errors comes back as well, as far as it could be read: its filters can then
+    /// be made to report theirs. Never to be run without asking `diagnostics.hasErrors`.
+    package static func decode(
+        file: String, filters: Set<String>, diagnostics: ConfigDiagnostics
+    ) -> ProxyConfig? {
+        do {
+            let bytes = try ConfigFile.read(file, atMost: ConfigFile.maxConfiguration)
+            return decode(bytes: bytes, file: file, filters: filters, diagnostics: diagnostics)
+        } catch {
+            let mark = ConfigMark(file: file, line: 1, column: 1)
+            diagnostics.add(ConfigError(mark: mark, path: "", message: "cannot read the file: \(error.reason)"))
+            return nil
+        }
+    }
+
+    package static func decode(
+        bytes: [UInt8], file: String, filters: Set<String>, diagnostics: ConfigDiagnostics
+    ) -> ProxyConfig? {
+        guard let root = YAMLDocument.read(bytes, file: file, diagnostics: diagnostics) else { return nil }
+        if root.isNull {
+            diagnostics.error(at: root.place, "the file is empty", hint: "a proxy needs \"listeners\" and \"clusters\"")
+            return nil
+        }
+        let section = ConfigSection(root, diagnostics: diagnostics)
+        let config = ProxyConfig(section, filters: filters)
+        section.finish()
+        return config
+    }
+
+    init(_ section: ConfigSection, filters known: Set<String>) {
+        file = section.place.mark.file
+        admin = section.section("admin").map { AdminConfig($0) }
+        workers = section.int("workers", in: 1...1024)
+        accessLog = section.raw("access_log").map { AccessLogConfig($0, in: section) } ?? .off
+        drain = section.section("drain").map { DrainConfig($0) } ?? DrainConfig()
+        listeners = section.sections("listeners").map { ListenerConfig($0, filters: known) }
+        clusters = section.sections("clusters").map { ClusterConfig($0) }
+        policies = section.sections("policies").map { PolicyConfig($0) }
+        if !section.has("listeners") {
+            section.missing("listeners", hint: "a proxy needs at least one listener")
+        } else if section.node["listeners"]?.items?.isEmpty == true {
+            section.error(at: "listeners", "a proxy needs at least one listener")
+        }
+        ProxyConfigCheck(self, section).run()
+    }
+}

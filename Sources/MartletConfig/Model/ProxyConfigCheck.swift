@@ -1,0 +1,90 @@
+/// What can only be judged with the whole configuration in sight: unique names, and references that lead somewhere.
+struct ProxyConfigCheck {
+    let config: ProxyConfig
+    let section: ConfigSection
+    private var diagnostics: ConfigDiagnostics { section.diagnostics }
+
+    init(_ config: ProxyConfig, _ section: ConfigSection) {
+        self.config = config
+        self.section = section
+    }
+
+    func run() {
+        unique("listeners", "listener")
+        unique("clusters", "cluster")
+        unique("policies", "policy")
+        addresses()
+        let clusters = Set(config.clusters.map(\.name))
+        let policies = Set(config.policies.map(\.name))
+        for listener in config.listeners {
+            for route in listener.routes {
+                for reference in route.clusters where !clusters.contains(reference.name) {
+                    diagnostics.error(
+                        at: reference.place, "no cluster \"\(reference.name.prefix(60))\"",
+                        hint: NearestName.hint(reference.name, in: clusters, what: "clusters") ?? "add it to clusters")
+                }
+            }
+            for filter in listener.filters {
+                guard let policy = filter.policy, !policies.contains(policy), let node = filter.node["policy"] else {
+                    continue
+                }
+                diagnostics.error(
+                    at: node.place, "no policy \"\(policy.prefix(60))\"",
+                    hint: NearestName.hint(policy, in: policies, what: "policies") ?? "add it to policies")
+            }
+        }
+    }
+
+    private func unique(_ key: String, _ what: String) {
+        var first: [String: Int] = [:]
+        for item in section.node[key]?.items ?? [] {
+            guard let node = item["name"], let name = node.text, !name.isEmpty else { continue }
+            guard let line = first[name] else {
+                first[name] = node.mark.line
+                continue
+            }
+            diagnostics.error(
+                at: node.place, "duplicate \(what) \"\(name.prefix(60))\"", hint: "first on line \(line)")
+        }
+    }
+
+    /// No address twice, the admin's included; a wildcard takes the port of every address of its family.
+    private func addresses() {
+        var taken: [(address: ConfigAddress, owner: String)] = []
+        if let admin = config.admin { taken.append((admin.address, "the admin API")) }
+        for (item, listener) in zip(section.node["listeners"]?.items ?? [], config.listeners) {
+            // An address that could not be read is no address.
+            guard let node = item["address"], listener.address.port != 0 else { continue }
+            let address = listener.address
+            defer { taken.append((address, "listener \"\(listener.name.prefix(60))\"")) }
+            guard let owner = taken.first(where: { $0.address.collides(with: address) })?.owner else { continue }
+            diagnostics.error(at: node.place, "\(address) is taken by \(owner)", hint: "choose another port")
+        }
+    }
+}
+
+extension ConfigAddress {
+    func collides(with other: ConfigAddress) -> Bool {
+        // Port 0 is a different port each time.
+        if port == 0 || other.port == 0 { return false }
+        if self == other { return true }
+        switch (self, other) {
+        case (.ipv4(_, let left), .ipv4(_, let right)), (.ipv6(_, _, let left), .ipv6(_, _, let right)):
+            return left == right && (isWildcard || other.isWildcard)
+        default: return false
+        }
+    }
+}
+
+extension RouteConfig {
+    /// Every cluster the route may ask.
+    package var clusters: [ClusterReference] {
+        let asked: [ClusterReference] =
+            switch action {
+            case .cluster(let cluster): [cluster]
+            case .split(let parts): parts.map(\.cluster)
+            case .redirect, .respond: []
+            }
+        return asked + mirrors.map(\.cluster)
+    }
+}
