@@ -52,7 +52,8 @@ let package = Package(
         room("MartletHTTP", ["MartletCore"], settings: requestPath),
         room("MartletConfig", ["MartletCore", .product(name: "Yams", package: "Yams")]),
         room("MartletFilter", ["MartletCore", "MartletHTTP", "MartletConfig"], settings: requestPath),
-        room("MartletLua", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "CLua"],
+        room(
+            "MartletLua", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "CLua"],
             settings: requestPath),
         room(
             "MartletProxy",
@@ -83,7 +84,8 @@ let package = Package(
         room("MartletTesting", ["MartletNet"], path: "Tests/MartletTesting"),
         tests("MartletHTTPTests", ["MartletCore", "MartletHTTP"]),
         tests("MartletNetTests", ["MartletCore", "MartletNet"]),
-        tests("MartletFilterTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting"]),
+        tests(
+            "MartletFilterTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting"]),
         tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
         tests("EndToEnd", ["MartletTesting", "martlet"]),
     ]

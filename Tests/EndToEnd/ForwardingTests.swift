@@ -14,7 +14,9 @@ struct ForwardingTests {
         #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\n"))
         #expect(answer.hasSuffix("\r\n\r\nok"))
         let seen = try #require(upstream.recorded.first)
-        #expect(seen.hasPrefix("GET /path?q=1 HTTP/1.1\r\nHost: test\r\nX-First: One\r\nx-SECOND: two\r\nX-First: three\r\n"))
+        #expect(
+            seen.hasPrefix(
+                "GET /path?q=1 HTTP/1.1\r\nHost: test\r\nX-First: One\r\nx-SECOND: two\r\nX-First: three\r\n"))
         #expect(seen.contains("x-forwarded-for: 127.0.0.1\r\n"))
         #expect(seen.contains("x-forwarded-proto: http\r\n"))
         #expect(seen.contains("x-request-id: "))
@@ -39,7 +41,8 @@ struct ForwardingTests {
         let upstream = try ScriptedUpstream.answering { request in
             let body = request.components(separatedBy: "\r\n\r\n").dropFirst().joined(separator: "\r\n\r\n")
             let chunk = String(body.utf8.count, radix: 16)
-            return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\(chunk)\r\n\(body)\r\n0\r\nX-Trailer: yes\r\n\r\n"
+            return
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\(chunk)\r\n\(body)\r\n0\r\nX-Trailer: yes\r\n\r\n"
         }
         let proxy = try TestProxy(upstream: upstream)
         let body = String(repeating: "z", count: size)
@@ -118,8 +121,11 @@ struct ForwardingTests {
     @Test("An accepted upgrade becomes a tunnel in both directions")
     func tunnel() throws {
         let upstream = try ScriptedUpstream { _, connection in
-            guard let request = connection.nextRequest(), request.lowercased().contains("upgrade: websocket") else { return }
-            try? connection.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nhello")
+            guard let request = connection.nextRequest(), request.lowercased().contains("upgrade: websocket") else {
+                return
+            }
+            try? connection.send(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nhello")
             while connection.received.count < 4 { guard case .bytes = connection.receive() else { return } }
             try? connection.send(connection.received + Array("!".utf8))
             connection.finishSending()

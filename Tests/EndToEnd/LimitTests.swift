@@ -95,7 +95,8 @@ struct LimitTests {
     func connections() throws {
         let upstream = try ScriptedUpstream.answering(ok)
         let proxy = try TestProxy(
-            listener: "    limits: { max_connections: 2 }\n" + TestProxy.forwarding, rest: TestProxy.cluster(upstream.port))
+            listener: "    limits: { max_connections: 2 }\n" + TestProxy.forwarding,
+            rest: TestProxy.cluster(upstream.port))
         let first = try proxy.connect()
         let second = try proxy.connect()
         for client in [first, second] {
@@ -127,7 +128,8 @@ struct LimitTests {
         #expect(eventually { upstream.recorded.count == 10 })
         #expect(
             try eventually {
-                try proxy.metric("martlet_requests_total{listener=\"public\",cluster=\"up\",response_class=\"5xx\"}") == "30"
+                try proxy.metric("martlet_requests_total{listener=\"public\",cluster=\"up\",response_class=\"5xx\"}")
+                    == "30"
             })
         #expect(upstream.recorded.count == 10)
         for _ in 0..<40 { release.signal() }

@@ -8,16 +8,21 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 struct ObservationTests {
     @Test("Counts equal the client's exactly, over workers")
     func counts() throws {
-        let upstream = try ScriptedUpstream.answering { $0.hasPrefix("GET /bad") ? ok.replacingOccurrences(of: "200 OK", with: "404 Nope") : ok }
+        let upstream = try ScriptedUpstream.answering {
+            $0.hasPrefix("GET /bad") ? ok.replacingOccurrences(of: "200 OK", with: "404 Nope") : ok
+        }
         let proxy = try TestProxy(workers: 2, listener: TestProxy.forwarding, rest: TestProxy.cluster(upstream.port))
         for number in 0..<60 { _ = try proxy.get(number % 3 == 0 ? "/bad" : "/good") }
         #expect(
-            try proxy.metric("martlet_requests_total{listener=\"public\",cluster=\"up\",response_class=\"2xx\"}") == "40")
+            try proxy.metric("martlet_requests_total{listener=\"public\",cluster=\"up\",response_class=\"2xx\"}")
+                == "40")
         #expect(
-            try proxy.metric("martlet_requests_total{listener=\"public\",cluster=\"up\",response_class=\"4xx\"}") == "20")
+            try proxy.metric("martlet_requests_total{listener=\"public\",cluster=\"up\",response_class=\"4xx\"}")
+                == "20")
         #expect(
             try proxy.metric(
-                "martlet_request_duration_seconds_count{listener=\"public\",cluster=\"up\",response_class=\"2xx\"}") == "40")
+                "martlet_request_duration_seconds_count{listener=\"public\",cluster=\"up\",response_class=\"2xx\"}")
+                == "40")
     }
 
     @Test("The access log has one line of JSON for each exchange, whatever is in its fields")
@@ -29,7 +34,9 @@ struct ObservationTests {
         _ = try proxy.get("/a\"b", headers: "User-Agent: quote\" back\\ tab\there \u{FF}\r\n")
         _ = try proxy.exchange("BROKEN\r\n\r\n")
         let path = proxy.directory.appendingPathComponent("access.log").path
-        #expect(eventually { ((try? String(contentsOfFile: path, encoding: .utf8)) ?? "").filter { $0 == "\n" }.count == 2 })
+        #expect(
+            eventually { ((try? String(contentsOfFile: path, encoding: .utf8)) ?? "").filter { $0 == "\n" }.count == 2 }
+        )
         let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
         let objects = try lines.map {
             try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
@@ -45,7 +52,8 @@ struct ObservationTests {
     @Test("A text log writes Envoy's operators")
     func text() throws {
         let upstream = try ScriptedUpstream.answering(ok)
-        let format = "%REQ(:METHOD)% %REQ(X-None?:PATH)% %PROTOCOL% %RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_SENT% %REQ(X-LONG):3% 100%%"
+        let format =
+            "%REQ(:METHOD)% %REQ(X-None?:PATH)% %PROTOCOL% %RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_SENT% %REQ(X-LONG):3% 100%%"
         let proxy = try TestProxy(
             listener: "    access_log: { path: access.log, format: \"\(format)\" }\n" + TestProxy.forwarding,
             rest: TestProxy.cluster(upstream.port))

@@ -12,20 +12,44 @@ struct StrictnessTests {
     }
 
     static let refused: [Case] = [
-        Case(name: "CL.TE", bytes: "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG"),
-        Case(name: "TE.CL", bytes: "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n5c\r\nGET /x HTTP/1.1\r\n\r\n0\r\n\r\n"),
-        Case(name: "TE.TE", bytes: "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"),
+        Case(
+            name: "CL.TE",
+            bytes: "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG"),
+        Case(
+            name: "TE.CL",
+            bytes:
+                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n5c\r\nGET /x HTTP/1.1\r\n\r\n0\r\n\r\n"
+        ),
+        Case(
+            name: "TE.TE",
+            bytes:
+                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"
+        ),
         Case(name: "xchunked", bytes: "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
-        Case(name: "chunked, identity", bytes: "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"),
-        Case(name: "tab in coding", bytes: "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \u{0B}chunked\r\n\r\n0\r\n\r\n"),
-        Case(name: "space before colon", bytes: "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n"),
-        Case(name: "folded coding", bytes: "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n"),
-        Case(name: "two lengths", bytes: "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!"),
-        Case(name: "equal lengths", bytes: "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello"),
+        Case(
+            name: "chunked, identity",
+            bytes: "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"),
+        Case(
+            name: "tab in coding",
+            bytes: "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \u{0B}chunked\r\n\r\n0\r\n\r\n"),
+        Case(
+            name: "space before colon",
+            bytes: "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n"),
+        Case(
+            name: "folded coding",
+            bytes: "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n"),
+        Case(
+            name: "two lengths",
+            bytes: "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!"),
+        Case(
+            name: "equal lengths",
+            bytes: "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello"),
         Case(name: "list of lengths", bytes: "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 5\r\n\r\nhello"),
         Case(name: "signed length", bytes: "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nhello"),
         Case(name: "hex length", bytes: "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x5\r\n\r\nhello"),
-        Case(name: "huge length", bytes: "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\nhello"),
+        Case(
+            name: "huge length",
+            bytes: "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\nhello"),
         Case(name: "bare LF", bytes: "GET / HTTP/1.1\nHost: a\n\n"),
         Case(name: "bare LF in a field", bytes: "GET / HTTP/1.1\r\nHost: a\r\nX: a\nY: b\r\n\r\n"),
         Case(name: "bare CR in a value", bytes: "GET / HTTP/1.1\r\nHost: a\r\nX: a\rY: b\r\n\r\n"),
@@ -36,11 +60,20 @@ struct StrictnessTests {
         Case(name: "junk in Host", bytes: "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"),
         Case(name: "userinfo in target", bytes: "GET http://user@a/ HTTP/1.1\r\nHost: a\r\n\r\n"),
         Case(name: "fragment", bytes: "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n"),
-        Case(name: "HTTP/1.0 with coding", bytes: "POST / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        Case(
+            name: "HTTP/1.0 with coding",
+            bytes: "POST / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        ),
         Case(name: "Connection names Host", bytes: "GET / HTTP/1.1\r\nHost: a\r\nConnection: host\r\n\r\n"),
-        Case(name: "Connection names Content-Length", bytes: "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nConnection: content-length\r\n\r\nx"),
-        Case(name: "Connection names X-Forwarded-For", bytes: "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, x-forwarded-for\r\n\r\n"),
-        Case(name: "Connection names Authorization", bytes: "GET / HTTP/1.1\r\nHost: a\r\nAuthorization: x\r\nConnection: authorization\r\n\r\n"),
+        Case(
+            name: "Connection names Content-Length",
+            bytes: "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nConnection: content-length\r\n\r\nx"),
+        Case(
+            name: "Connection names X-Forwarded-For",
+            bytes: "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, x-forwarded-for\r\n\r\n"),
+        Case(
+            name: "Connection names Authorization",
+            bytes: "GET / HTTP/1.1\r\nHost: a\r\nAuthorization: x\r\nConnection: authorization\r\n\r\n"),
         Case(name: "two spaces", bytes: "GET  / HTTP/1.1\r\nHost: a\r\n\r\n"),
         Case(name: "HTTP/0.9", bytes: "GET /\r\n\r\n"),
         Case(name: "HTTP/3.0", bytes: "GET / HTTP/3.0\r\nHost: a\r\n\r\n", status: 505),
@@ -82,7 +115,8 @@ struct StrictnessTests {
         let upstream = try ScriptedUpstream.answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         let proxy = try TestProxy(upstream: upstream)
         let answer = try proxy.exchange(
-            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\(test.bytes)GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n")
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\(test.bytes)GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
+        )
         #expect(answer.hasPrefix("HTTP/1.1 400 "), "\(answer.prefix(60))")
         #expect(upstream.recorded.allSatisfy { !$0.contains("smuggled") })
     }
@@ -92,7 +126,8 @@ struct StrictnessTests {
         let upstream = try ScriptedUpstream.answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno")
         let proxy = try TestProxy(upstream: upstream)
         let answer = try proxy.exchange(
-            "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nGET /early HTTP/1.1\r\nHost: a\r\n\r\n")
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nGET /early HTTP/1.1\r\nHost: a\r\n\r\n"
+        )
         #expect(answer.hasSuffix("no"))
         #expect(upstream.recorded.count == 1)
     }
@@ -102,7 +137,8 @@ struct StrictnessTests {
         let upstream = try ScriptedUpstream.answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         let proxy = try TestProxy(upstream: upstream)
         _ = try proxy.exchange(
-            "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n")
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n"
+        )
         let seen = try #require(upstream.recorded.first?.lowercased())
         #expect(!seen.contains("upgrade"))
         #expect(!seen.contains("http2-settings"))
@@ -117,9 +153,13 @@ struct StrictnessTests {
         Case(name: "no status", bytes: "HTTP/1.1 OK\r\nContent-Length: 0\r\n\r\n"),
         Case(name: "not HTTP", bytes: "SSH-2.0-OpenSSH_9.2\r\n"),
         Case(name: "two lengths", bytes: "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nok"),
-        Case(name: "length and coding", bytes: "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        Case(
+            name: "length and coding",
+            bytes: "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         Case(name: "unknown coding", bytes: "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n"),
-        Case(name: "101 that nobody asked for", bytes: "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"),
+        Case(
+            name: "101 that nobody asked for",
+            bytes: "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"),
         Case(name: "closed without a byte", bytes: ""),
     ]
 

@@ -51,7 +51,8 @@ public final class TCPSocket: @unchecked Sendable {
         var done = 0
         while done < bytes.count {
             let count = unsafe bytes.withUnsafeBytes {
-                unsafe Glibc.send(descriptor, $0.baseAddress?.advanced(by: done), bytes.count - done, Int32(MSG_NOSIGNAL))
+                unsafe Glibc.send(
+                    descriptor, $0.baseAddress?.advanced(by: done), bytes.count - done, Int32(MSG_NOSIGNAL))
             }
             guard count > 0 else { throw SocketFailure("send") }
             done += count
