@@ -52,7 +52,8 @@ let package = Package(
         room("MartletHTTP", ["MartletCore"], settings: requestPath),
         room("MartletConfig", ["MartletCore", .product(name: "Yams", package: "Yams")]),
         room("MartletFilter", ["MartletCore", "MartletHTTP", "MartletConfig"], settings: requestPath),
-        room("MartletLua", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "CLua"],
+        room(
+            "MartletLua", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "CLua"],
             settings: requestPath),
         room(
             "MartletProxy",
@@ -79,7 +80,14 @@ let package = Package(
             ],
             swiftSettings: house),
 
+        // Tests: one folder a room, and the kit they share.
+        room("MartletTesting", ["MartletNet"], path: "Tests/MartletTesting"),
+        tests("MartletHTTPTests", ["MartletCore", "MartletHTTP"]),
+        tests("MartletNetTests", ["MartletCore", "MartletNet"]),
+        tests(
+            "MartletFilterTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting"]),
         tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
+        tests("EndToEnd", ["MartletTesting", "martlet"]),
     ]
 )
 
@@ -90,5 +98,8 @@ func fuzzer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 if Context.environment["MARTLET_FUZZ"] != nil {
-    package.targets += []
+    package.targets += [
+        fuzzer("FuzzHTTP1Request", ["MartletCore", "MartletHTTP"]),
+        fuzzer("FuzzHTTP1Response", ["MartletCore", "MartletHTTP"]),
+    ]
 }

@@ -31,7 +31,9 @@ enum Redirect {
     }
 
     private static func split(_ authority: String) -> (host: String, port: String?) {
-        guard let colon = authority.lastIndex(of: ":"), !authority[colon...].contains("]") else { return (authority, nil) }
+        guard let colon = authority.lastIndex(of: ":"), !authority[colon...].contains("]") else {
+            return (authority, nil)
+        }
         return (String(authority[..<colon]), String(authority[authority.index(after: colon)...]))
     }
 

@@ -15,7 +15,9 @@ enum Rewrite {
             target = replacement
             target.append(contentsOf: path.extracting(min(matched, path.count)..<path.count).array())
         case .regex(let pattern, let replacement):
-            guard let replaced = pattern.replacingFirst(in: path, with: replacement, limit: maxTarget) else { return true }
+            guard let replaced = pattern.replacingFirst(in: path, with: replacement, limit: maxTarget) else {
+                return true
+            }
             target = replaced
         }
         if target.first != 0x2F { target.insert(0x2F, at: 0) }

@@ -35,7 +35,9 @@ public struct HeadersConfig: Sendable {
             set = section.headers("set").map { ($0.name, Array($0.value.utf8)) }
             add = section.headers("add").map { ($0.name, Array($0.value.utf8)) }
             remove = section.values("remove", .headerName)
-            for (name, key) in set.map({ ($0.name, "set") }) + add.map({ ($0.name, "add") }) + remove.map({ ($0, "remove") }) {
+            for (name, key) in set.map({ ($0.name, "set") }) + add.map({ ($0.name, "add") })
+                + remove.map({ ($0, "remove") })
+            {
                 check(name, key, section)
             }
         }

@@ -148,7 +148,9 @@ package final class EventLoop {
 
 extension EventLoop {
     /// Calls `body` on this loop whenever something was posted.
-    package func attach<Message>(_ mailbox: Mailbox<Message>, _ body: @escaping () -> Void) throws(SystemError) -> LevelSource {
+    package func attach<Message>(_ mailbox: Mailbox<Message>, _ body: @escaping () -> Void) throws(SystemError)
+        -> LevelSource
+    {
         try LevelSource(loop: self, descriptor: mailbox.descriptor, ownsDescriptor: false, body)
     }
 }

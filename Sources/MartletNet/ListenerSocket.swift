@@ -18,7 +18,8 @@ package struct BoundSocket: ~Copyable, Sendable {
         descriptor = try SystemError.check("listen on \(address)", unsafe mrt_listen(&raw, backlog, 1, 1))
         var bound = mrt_address()
         // Port 0 asks the kernel for a free one; report which.
-        self.address = unsafe mrt_local_address(descriptor, &bound) == 0 && address.family != .unix
+        self.address =
+            unsafe mrt_local_address(descriptor, &bound) == 0 && address.family != .unix
             ? SocketAddress(raw: bound) : address
     }
 

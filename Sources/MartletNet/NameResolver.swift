@@ -1,7 +1,8 @@
+internal import CLinux
+
 #if canImport(Glibc)
 internal import Glibc
 #endif
-internal import CLinux
 
 /// Looks names up with the system's resolver. Blocking: for a thread of its own, never a worker.
 package enum NameResolver {

@@ -46,7 +46,8 @@ struct OutputQueue {
                 first.end = buffer.count
                 return
             }
-        } else if let last = rest.indices.last, rest[last].isOpen, let buffer = rest[last].buffer, buffer.free >= space {
+        } else if let last = rest.indices.last, rest[last].isOpen, let buffer = rest[last].buffer, buffer.free >= space
+        {
             body(buffer)
             count += buffer.count - rest[last].end
             rest[last].end = buffer.count

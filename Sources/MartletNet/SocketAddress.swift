@@ -39,9 +39,10 @@ package struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
         return unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { text in
             guard let base = text.baseAddress else { return "" }
             let length = unsafe mrt_address_text(&copy, base, text.count)
-            return unsafe UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(text)[0..<Int(length)]).withMemoryRebound(
-                to: UInt8.self
-            ) { unsafe String(decoding: $0, as: UTF8.self) }
+            return unsafe UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(text)[0..<Int(length)])
+                .withMemoryRebound(
+                    to: UInt8.self
+                ) { unsafe String(decoding: $0, as: UTF8.self) }
         }
     }
 

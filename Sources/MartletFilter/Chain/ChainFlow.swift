@@ -24,10 +24,10 @@ package final class ChainFlow {
     private var trailerHooks: [Chain.Entry] = []
 
     /// Index in `heads` of the filter that runs or holds the head.
-    private var headCursor = 0
+    var headCursor = 0
     private var isHeadHeld = false
     package private(set) var isHeadPassed = false
-    private var headEnds = false
+    var headEnds = false
 
     private var item = Item.none
     private var itemCursor = 0
@@ -43,9 +43,9 @@ package final class ChainFlow {
     /// Nothing runs any more.
     private var isStopped = true
     /// What the source still sends is dropped: a reply took its place.
-    package private(set) var ignoresSource = true
+    package internal(set) var ignoresSource = true
 
-    private var collection = Collection()
+    var collection = BodyCollection()
 
     init(_ direction: Direction) { self.direction = direction }
 
@@ -77,7 +77,7 @@ package final class ChainFlow {
         releaseHeld()
     }
 
-    private func releaseHeld() {
+    func releaseHeld() {
         isHeadHeld = false
         if isItemHeld { item = .none }
         isItemHeld = false
@@ -172,7 +172,7 @@ package final class ChainFlow {
 
     // MARK: Running
 
-    private func runHead(_ exchange: Exchange) {
+    func runHead(_ exchange: Exchange) {
         while headCursor < heads.count {
             let entry = heads[headCursor]
             if !exchange.isDisabled(entry.position) {
@@ -325,7 +325,7 @@ package final class ChainFlow {
         return verdict
     }
 
-    private func rememberWhoSawTheBody() {
+    func rememberWhoSawTheBody() {
         collection.seenBodies = bodies.firstIndex { isPastHolder($0) } ?? bodies.count
         collection.seenTrailers = trailerHooks.firstIndex { isPastHolder($0) } ?? trailerHooks.count
     }
@@ -376,64 +376,5 @@ package final class ChainFlow {
         } else if what == .item, isItemHeld {
             settleItem(exchange, verdict)
         }
-    }
-
-    // MARK: Replies
-
-    /// The exchange is answered by a reply: a response that begins here, for every filter.
-    func beginReply(_ exchange: Exchange, body: [UInt8]) {
-        ignoresSource = true
-        releaseHeld()
-        headCursor = 0
-        carry(body)
-        runHead(exchange)
-    }
-
-    /// A reply's head took the response's place at the filter under the cursor; the further filters have yet to see it.
-    func replaceSource(_ exchange: Exchange, body: [UInt8]) {
-        ignoresSource = true
-        releaseHeld()
-        carry(body)
-        rememberWhoSawTheBody()
-        headCursor += 1
-        runHead(exchange)
-    }
-
-    private func carry(_ body: [UInt8]) {
-        collection.reset()
-        collection.isComplete = true
-        collection.bytes = body
-        headEnds = body.isEmpty
-    }
-}
-
-/// A body collected behind a held head.
-private struct Collection {
-    /// Pieces are being added.
-    var isOpen = false
-    var isComplete = false
-    var hasTrailers = false
-    var limit = 0
-    var bytes: [UInt8] = []
-    /// How many entries of the body and trailer lists come before the filter that held the head.
-    var seenBodies = 0
-    var seenTrailers = 0
-
-    mutating func reset() {
-        isOpen = false
-        isComplete = false
-        hasTrailers = false
-        seenBodies = 0
-        seenTrailers = 0
-        if !bytes.isEmpty { bytes = [] }
-    }
-
-    /// False when the piece would go beyond the limit.
-    mutating func append(_ chunk: BodyChunk) -> Bool {
-        guard bytes.count + chunk.count <= limit else { return false }
-        let piece = chunk.bytes()
-        bytes.reserveCapacity(bytes.count + piece.count)
-        for index in piece.indices { bytes.append(piece[index]) }
-        return true
     }
 }

@@ -27,6 +27,7 @@ public final class Downstream {
 
     /// `address:port` of the peer.
     public var directRemoteAddress: String {
-        directRemoteIP.utf8.contains(0x3A) ? "[\(directRemoteIP)]:\(directRemotePort)" : "\(directRemoteIP):\(directRemotePort)"
+        directRemoteIP.utf8.contains(0x3A)
+            ? "[\(directRemoteIP)]:\(directRemotePort)" : "\(directRemoteIP):\(directRemotePort)"
     }
 }

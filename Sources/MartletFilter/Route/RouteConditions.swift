@@ -121,7 +121,9 @@ extension Span where Element == UInt8 {
     func contains(_ part: Span<UInt8>) -> Bool {
         guard part.count <= count else { return false }
         if part.isEmpty { return true }
-        for start in 0...(count - part.count) where extracting(start..<(start + part.count)).equals(part) { return true }
+        for start in 0...(count - part.count) where extracting(start..<(start + part.count)).equals(part) {
+            return true
+        }
         return false
     }
 }

@@ -125,7 +125,8 @@ extension RouteIndex {
         _ config: RedirectConfig, matched: Int, _ diagnostics: ConfigDiagnostics
     ) -> RedirectAction? {
         var action = RedirectAction(
-            status: UInt16(config.status), scheme: config.scheme, host: config.host, port: config.port.map { UInt16($0) },
+            status: UInt16(config.status), scheme: config.scheme, host: config.host,
+            port: config.port.map { UInt16($0) },
             stripsQuery: config.stripQuery)
         switch config.path {
         case .full(let path): action.path = path

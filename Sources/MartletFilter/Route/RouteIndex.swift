@@ -78,7 +78,8 @@ struct HostTable: Sendable {
         }
     }
 
-    private static func group(_ table: inout ByteTable, _ groups: inout [Int], _ key: [UInt8], _ make: () -> Int) -> Int {
+    private static func group(_ table: inout ByteTable, _ groups: inout [Int], _ key: [UInt8], _ make: () -> Int) -> Int
+    {
         let number = table.insert(key)
         if number == groups.count { groups.append(make()) }
         return groups[number]
@@ -88,7 +89,10 @@ struct HostTable: Sendable {
     func forEachGroup(of authority: Span<UInt8>, _ body: (Int) -> Void) {
         body(0)
         var end = authority.count
-        if end > 0, authority[end - 1] != 0x5D, let colon = authority.firstIndex(of: 0x3A, from: authority[0] == 0x5B ? authority.firstIndex(of: 0x5D) ?? 0 : 0) {
+        if end > 0, authority[end - 1] != 0x5D,
+            let colon = authority.firstIndex(
+                of: 0x3A, from: authority[0] == 0x5B ? authority.firstIndex(of: 0x5D) ?? 0 : 0)
+        {
             end = colon
         }
         let host = authority.extracting(0..<end)

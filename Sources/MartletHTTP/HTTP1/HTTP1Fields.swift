@@ -152,7 +152,8 @@ struct HTTP1Fields {
     /// RFC 9110 section 6.5.1: a trailer may not change how the message was read.
     private static func isAllowedInTrailers(_ id: HeaderID) -> Bool {
         switch id {
-        case .transferEncoding, .contentLength, .host, .connection, .keepAlive, .proxyConnection, .te, .trailer, .upgrade,
+        case .transferEncoding, .contentLength, .host, .connection, .keepAlive, .proxyConnection, .te, .trailer,
+            .upgrade,
             .expect, .authorization, .proxyAuthorization, .proxyAuthenticate, .wwwAuthenticate, .cookie, .setCookie,
             .contentEncoding, .contentType, .range, .cacheControl, .age, .date, .expires, .location, .retryAfter, .vary,
             .http2Settings, .xForwardedFor, .xForwardedHost, .xForwardedProto, .xForwardedPort, .forwarded, .via,

@@ -179,7 +179,8 @@ package struct HTTP1RequestDecoder {
         if isOne, let index = headers.firstIndex(of: .upgrade) {
             let value = headers.value(at: index)
             isOne =
-                HeaderTable.isToken(value) && !value.hasPrefixIgnoringCase("h2c") && !value.hasPrefixIgnoringCase("http")
+                HeaderTable.isToken(value) && !value.hasPrefixIgnoringCase("h2c")
+                && !value.hasPrefixIgnoringCase("http")
                 && headers.firstIndex(of: .upgrade, from: index + 1) == nil
         }
         if isOne { head.asksForUpgrade = true } else { headers.remove(.upgrade) }

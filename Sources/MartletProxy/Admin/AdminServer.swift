@@ -70,7 +70,8 @@ final class AdminServer {
         if let refusal = Self.refusal(request) { return done(refusal) }
         let path = request.path().string()
         guard let known = Self.paths.first(where: { $0.path == path }) else {
-            let list = Self.paths.map { "\($0.method.padded(4)) \($0.path.padded(10)) \($0.about)" }.joined(separator: "\n")
+            let list = Self.paths.map { "\($0.method.padded(4)) \($0.path.padded(10)) \($0.about)" }.joined(
+                separator: "\n")
             return done(
                 AdminReply(status: path == "/" ? 200 : 404, type: "text/plain", body: list + "\n"))
         }

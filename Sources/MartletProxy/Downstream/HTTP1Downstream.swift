@@ -8,33 +8,33 @@ internal import MartletNet
 ///     idle ──bytes──▶ reading head ──head──▶ exchange (reading body, writing response) ──▶ idle | lingering | closed
 ///                                              └─ 101 ─▶ tunnel ──▶ closed
 final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
-    private enum State: UInt8 {
+    enum State: UInt8 {
         case idle, exchange, tunnel
         /// The last response is on its way; what still comes is read and dropped, so that no reset overtakes it.
         case lingering
         case closed
     }
 
-    private let worker: Worker
-    private let listener: ListenerPort
-    private let socket: StreamSocket
+    let worker: Worker
+    let listener: ListenerPort
+    let socket: StreamSocket
     private let client: Downstream
     private var decoder: HTTP1RequestDecoder
-    private var driver: ExchangeDriver?
+    var driver: ExchangeDriver?
     /// Bytes read and not consumed: part of a head, or the next request while this one runs.
-    private var pending: ByteBuffer?
-    private var state = State.idle
-    private var isConsuming = false
-    private var hasEnded = false
-    private var timer = LazyTimer()
-    private var deadline: Instant
+    var pending: ByteBuffer?
+    var state = State.idle
+    var isConsuming = false
+    var hasEnded = false
+    var timer = LazyTimer()
+    var deadline: Instant
     private var requests = 0
 
     // How the response under way is framed.
-    private var framing = BodyLength.none
-    private var keepsAlive = true
-    private var sendsBody = true
-    private var requestIsHead = false
+    var framing = BodyLength.none
+    var keepsAlive = true
+    var sendsBody = true
+    var requestIsHead = false
 
     init(worker: Worker, listener: ListenerPort, socket: StreamSocket, peer: SocketAddress) {
         self.worker = worker
@@ -153,7 +153,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     func consumeNow() {
         consumePending()
         guard state != .closed else { return }
-        if state == .idle && hasEnded && pending == nil { return close() }
+        if state == .idle && hasEnded && pending == nil { return closeWhenSent() }
         if wantsBytes { socket.resumeReading() }
     }
 
@@ -215,12 +215,12 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
 
     // MARK: Waiting for requests
 
-    private func becomeIdle() {
+    func becomeIdle() {
         pending = nil
         let idle = listener.current.idleTimeout
         deadline = idle > .zero ? worker.loop.now + idle : .never
         timer.require(deadline, worker.loop, self)
-        if worker.isDraining && requests > 0 { close() }
+        if worker.isDraining && requests > 0 { closeWhenSent() }
     }
 
     private func waitForHead() {
@@ -232,7 +232,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         timer.require(deadline, worker.loop, self)
     }
 
-    private var isWaitingForHead = false {
+    var isWaitingForHead = false {
         didSet { if !isWaitingForHead { deadline = .never } }
     }
 
@@ -250,7 +250,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     /// The worker drains: idle connections go now, others after their exchange.
     func drain() {
         keepsAlive = false
-        if state == .idle && pending == nil { close() }
+        if state == .idle && pending == nil { closeWhenSent() }
     }
 
     /// The drain deadline has passed.
@@ -263,7 +263,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     private func clientEnded() {
         hasEnded = true
         switch state {
-        case .idle, .lingering: close()
+        case .idle, .lingering: closeWhenSent()
         case .exchange:
             // A client may send its end behind a whole request and still wait for the answer (RFC 9112 section 9.6).
             if driver?.isRequestComplete != true { lost(.downstreamDisconnect) }
@@ -293,20 +293,21 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     }
 
     /// Lets the last response arrive before the connection goes.
-    private func linger() {
+    func linger() {
         guard state != .closed else { return }
         state = .lingering
         pending = nil
         socket.shutdownWhenFlushed()
         deadline = worker.loop.now + Self.lingerTime
         timer.require(deadline, worker.loop, self)
-        if hasEnded { return socket.queuedBytes == 0 ? close() : closeWhenSent() }
+        if hasEnded { return closeWhenSent() }
         socket.resumeReading()
     }
 
-    private func closeWhenSent() {
+    func closeWhenSent() {
         guard state != .closed else { return }
         state = .closed
+        pending = nil
         timer.cancel(worker.loop)
         socket.closeWhenFlushed()
         listener.closed(self)
@@ -334,128 +335,5 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         keepsAlive = false
         requestIsHead = false
         driver.refuse(self, client, listener.current, status: status, reason, flag)
-    }
-}
-
-extension HTTP1Downstream: DownstreamStream {
-    // MARK: The response
-
-    func sendHead(_ exchange: Exchange, ended: Bool) {
-        let request = exchange.request
-        let response = exchange.response
-        let bodiless = requestIsHead || response.status == 204 || response.status == 304
-        sendsBody = !bodiless
-        if request.asksForUpgrade && response.status != 101 { keepsAlive = false }
-        if bodiless {
-            framing = .none
-        } else if ended {
-            framing = .exactly(0)
-        } else if case .exactly = response.body {
-            framing = response.body
-        } else if request.version == .http10 {
-            framing = .untilClose
-            keepsAlive = false
-        } else {
-            framing = .chunked
-        }
-        if worker.isDraining { keepsAlive = false }
-        let connection: HTTP1Encoder.Connection
-        if response.status == 101 {
-            framing = .none
-            connection = .upgrade
-        } else if !keepsAlive {
-            connection = .close
-        } else {
-            connection = request.version == .http10 ? .keepAlive : .keep
-        }
-        var fits = false
-        let isLengthKept = bodiless && response.status != 204
-        socket.write(reserving: HTTP1Encoder.sizeBound(response)) {
-            fits = HTTP1Encoder.encode(
-                response, framing: framing, connection: connection, keepsLength: isLengthKept, into: $0)
-        }
-        if !fits { driver?.responseUnsendable() }
-    }
-
-    func sendInformational(_ head: ResponseHead) {
-        socket.write(reserving: HTTP1Encoder.sizeBound(head)) { _ = HTTP1Encoder.encodeInformational(head, into: $0) }
-    }
-
-    func sendContinue() {
-        socket.write(reserving: 32) { $0.append(HTTP1Encoder.continueResponse) }
-    }
-
-    func sendBody(_ slice: ByteSlice, ended: Bool) {
-        if state == .tunnel { return put(slice) }
-        guard sendsBody else { return }
-        if case .chunked = framing {
-            if !slice.isEmpty {
-                socket.write(reserving: HTTP1Encoder.chunkHeadBound) { HTTP1Encoder.chunkHead(slice.count, into: $0) }
-                put(slice)
-                socket.write(reserving: 2) { HTTP1Encoder.chunkTail(into: $0) }
-            }
-            if ended { socket.write(reserving: 8) { $0.append("0\r\n\r\n") } }
-        } else {
-            put(slice)
-        }
-    }
-
-    private func put(_ slice: ByteSlice) {
-        if slice.count <= ExchangeDriver.copyLimit {
-            socket.write(slice.bytes())
-        } else {
-            socket.write(slice)
-        }
-    }
-
-    func sendTrailers(_ trailers: HeaderTable) {
-        guard sendsBody, case .chunked = framing else { return }
-        var fits = false
-        socket.write(reserving: HTTP1Encoder.sizeBound(trailers: trailers)) {
-            fits = HTTP1Encoder.lastChunk(trailers, into: $0)
-        }
-        if !fits { driver?.responseUnsendable() }
-    }
-
-    func resetStream() {
-        driver = nil
-        guard state != .closed else { return }
-        state = .closed
-        pending = nil
-        timer.cancel(worker.loop)
-        socket.reset()
-        listener.closed(self)
-    }
-
-    func exchangeEnded(requestComplete: Bool) {
-        driver = nil
-        guard state != .closed else { return }
-        if case .untilClose = framing { keepsAlive = false }
-        guard keepsAlive, requestComplete, state == .exchange else {
-            // With nothing unread a close sends FIN behind the response; with something unread it would send a reset.
-            return requestComplete && pending == nil && !isConsuming ? closeWhenSent() : linger()
-        }
-        state = .idle
-        isWaitingForHead = false
-        guard !isConsuming else { return }
-        // Not from within this call: a pipelined flood of local replies would nest without bound.
-        if pending != nil { return worker.consumeLater(self) }
-        if hasEnded { return close() }
-        becomeIdle()
-        socket.resumeReading()
-    }
-
-    var queuedBytes: Int { socket.queuedBytes }
-    func askDrained() { socket.wantsDrained = true }
-
-    func resumeRequest() {
-        guard state != .closed else { return }
-        if pending != nil, !isConsuming { worker.consumeLater(self) } else { socket.resumeReading() }
-    }
-
-    func becomeTunnel() {
-        state = .tunnel
-        deadline = .never
-        resumeRequest()
     }
 }

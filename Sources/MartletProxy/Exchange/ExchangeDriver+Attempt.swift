@@ -91,7 +91,9 @@ extension ExchangeDriver: ConnectionTaker {
 
     private func put(_ slice: ByteSlice, on connection: UpstreamConnection) {
         guard !slice.isEmpty else { return }
-        if attempt.isChunked { connection.write(reserving: HTTP1Encoder.chunkHeadBound) { HTTP1Encoder.chunkHead(slice.count, into: $0) } }
+        if attempt.isChunked {
+            connection.write(reserving: HTTP1Encoder.chunkHeadBound) { HTTP1Encoder.chunkHead(slice.count, into: $0) }
+        }
         attempt.write(slice)
         if attempt.isChunked { connection.write(reserving: 2) { HTTP1Encoder.chunkTail(into: $0) } }
     }
@@ -210,7 +212,9 @@ extension ExchangeDriver: ConnectionTaker {
     func upstreamFailed(_ failure: UpstreamFailure) {
         attempt.connection = nil
         // RFC 9112 section 9.3.1: the server may have closed an idle connection just as the request was sent on it.
-        if case .closed(started: false) = failure, attempt.canReplay, !attempt.hasReplayed, let cluster = attempt.cluster {
+        if case .closed(started: false) = failure, attempt.canReplay, !attempt.hasReplayed,
+            let cluster = attempt.cluster
+        {
             attempt.hasReplayed = true
             attempt.countedEndpoint?.requestEnded()
             attempt.countedEndpoint = nil

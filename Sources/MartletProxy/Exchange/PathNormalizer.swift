@@ -52,7 +52,9 @@ enum PathNormalizer {
     }
 
     private static func decoded(_ path: Span<UInt8>, _ index: Int) -> UInt8? {
-        guard index + 2 < path.count, let high = hex(path[index + 1]), let low = hex(path[index + 2]) else { return nil }
+        guard index + 2 < path.count, let high = hex(path[index + 1]), let low = hex(path[index + 2]) else {
+            return nil
+        }
         return high << 4 | low
     }
 

@@ -161,7 +161,8 @@ final class AccessLogger {
         case .trailer: field(exchange.responseTrailers, argument, alternative)
         case .protocol: line.append(Self.name(exchange.request.version))
         case .responseCode: line.append(number: exchange.hasSentHead ? UInt64(exchange.response.status) : 0)
-        case .responseCodeDetails, .upstreamFailure: if let reason = exchange.reason { line.append(text: reason.utf8Span.span) }
+        case .responseCodeDetails, .upstreamFailure:
+            if let reason = exchange.reason { line.append(text: reason.utf8Span.span) }
         case .responseFlags: flags(exchange)
         case .bytesReceived: line.append(number: exchange.requestBytes)
         case .bytesSent: line.append(number: exchange.responseBytes)
@@ -184,7 +185,8 @@ final class AccessLogger {
             let ip = exchange.clientIP
             line.append(text: ip.utf8Span.span)
         case .downstreamDirectRemoteAddress: if let peer = exchange.downstream { line.append(peer.directRemoteAddress) }
-        case .downstreamDirectRemoteAddressWithoutPort: if let peer = exchange.downstream { line.append(peer.directRemoteIP) }
+        case .downstreamDirectRemoteAddressWithoutPort:
+            if let peer = exchange.downstream { line.append(peer.directRemoteIP) }
         case .downstreamLocalAddress: if let peer = exchange.downstream { line.append(peer.localAddress) }
         case .connectionID: if let peer = exchange.downstream { line.append(number: peer.connectionID) }
         case .hostname:

@@ -107,7 +107,8 @@ struct LineBuffer {
         for offset in 1..<length where value[index + offset] & 0xC0 != 0x80 { return 0 }
         let second = value[index + 1]
         switch lead {
-        case 0xE0 where second < 0xA0, 0xED where second > 0x9F, 0xF0 where second < 0x90, 0xF4 where second > 0x8F: return 0
+        case 0xE0 where second < 0xA0, 0xED where second > 0x9F, 0xF0 where second < 0x90, 0xF4 where second > 0x8F:
+            return 0
         default: return length
         }
     }

@@ -14,7 +14,8 @@ enum MetricsText {
         "martlet_upstream_connections_total": "Connections dialled.",
         "martlet_upstream_connect_failures_total": "Dials that failed.",
         "martlet_upstream_overflow_total": "Requests refused by a circuit-breaker limit.",
-        "martlet_upstream_stale_connection_replays_total": "Requests sent again after a reused connection had been closed.",
+        "martlet_upstream_stale_connection_replays_total":
+            "Requests sent again after a reused connection had been closed.",
         "martlet_config_version": "Version of the configuration in force.",
         "martlet_reloads_total": "Reloads since the start.",
         "martlet_access_log_dropped_total": "Log lines dropped because their reader was too slow.",

@@ -44,7 +44,9 @@ final class EndpointResolver {
     }
 
     private func lookUp(_ runtime: ClusterRuntime) {
-        guard case .dns(let dns) = runtime.config.source, underWay.insert(ObjectIdentifier(runtime)).inserted else { return }
+        guard case .dns(let dns) = runtime.config.source, underWay.insert(ObjectIdentifier(runtime)).inserted else {
+            return
+        }
         let mailbox = supervisor.mailbox
         do throws(SystemError) {
             try LoopThread.start("resolve") {

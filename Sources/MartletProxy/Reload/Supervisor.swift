@@ -226,7 +226,10 @@ package final class Supervisor {
         let mailbox = self.mailbox
         for (index, worker) in workers.enumerated() {
             worker.post(
-                .adopt(ready.snapshot, sockets: ready.sockets.compactMapValues { $0.indices.contains(index) ? $0[index] : nil }) {
+                .adopt(
+                    ready.snapshot,
+                    sockets: ready.sockets.compactMapValues { $0.indices.contains(index) ? $0[index] : nil }
+                ) {
                     mailbox.post(.adopted(worker: index, $0))
                 })
         }

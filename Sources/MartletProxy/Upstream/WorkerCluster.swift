@@ -42,7 +42,8 @@ final class WorkerCluster: TimerTarget {
         self.runtime = runtime
         self.worker = worker
         balancer = Balancer(
-            policy: runtime.config.loadBalancing, endpoints: runtime.currentEndpoints.map(WorkerEndpoint.init), random: &worker.random)
+            policy: runtime.config.loadBalancing, endpoints: runtime.currentEndpoints.map(WorkerEndpoint.init),
+            random: &worker.random)
         connectTimeout = Nanoseconds(runtime.config.connectTimeout)
         idleTimeout = runtime.config.idleTimeout.map { Nanoseconds($0) } ?? .zero
         codecLimits = HTTP1Limits(

@@ -173,7 +173,8 @@ final class Worker {
 
     private func finishIfDrained() {
         guard isDraining else { return }
-        let left = ports.values.reduce(0) { $0 + $1.connectionCount } + retiredPorts.reduce(0) { $0 + $1.connectionCount }
+        let left =
+            ports.values.reduce(0) { $0 + $1.connectionCount } + retiredPorts.reduce(0) { $0 + $1.connectionCount }
         guard left == 0 else { return }
         turnEnded()
         drained(index)

@@ -1,0 +1,142 @@
+import Foundation
+import MartletTesting
+import Testing
+
+private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+@Suite("Requests and responses pass as they were meant")
+struct ForwardingTests {
+    @Test("A request reaches the upstream with its fields in order and case, and the proxy's own added")
+    func request() throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        let proxy = try TestProxy(upstream: upstream)
+        let answer = try proxy.get("/path?q=1", headers: "X-First: One\r\nx-SECOND: two\r\nX-First: three\r\n")
+        #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\n"))
+        #expect(answer.hasSuffix("\r\n\r\nok"))
+        let seen = try #require(upstream.recorded.first)
+        #expect(
+            seen.hasPrefix(
+                "GET /path?q=1 HTTP/1.1\r\nHost: test\r\nX-First: One\r\nx-SECOND: two\r\nX-First: three\r\n"))
+        #expect(seen.contains("x-forwarded-for: 127.0.0.1\r\n"))
+        #expect(seen.contains("x-forwarded-proto: http\r\n"))
+        #expect(seen.contains("x-request-id: "))
+        #expect(!seen.lowercased().contains("connection:"))
+    }
+
+    @Test("Pipelined requests are answered in order on one connection")
+    func pipelining() throws {
+        let upstream = try ScriptedUpstream.answering { request in
+            let path = String(request.split(separator: " ")[1])
+            return "HTTP/1.1 200 OK\r\nContent-Length: \(path.utf8.count)\r\n\r\n\(path)"
+        }
+        let proxy = try TestProxy(upstream: upstream)
+        let requests = (0..<50).map { "GET /\($0) HTTP/1.1\r\nHost: test\r\n\r\n" }.joined()
+        let answer = try proxy.exchange(requests)
+        let bodies = answer.components(separatedBy: "\r\n\r\n").dropFirst().map { $0.prefix { $0 != "H" } }
+        #expect(bodies.map(String.init) == (0..<50).map { "/\($0)" })
+    }
+
+    @Test("Bodies pass whole, whatever frames them", arguments: [1, 100, 5000, 300_000])
+    func bodies(size: Int) throws {
+        let upstream = try ScriptedUpstream.answering { request in
+            let body = request.components(separatedBy: "\r\n\r\n").dropFirst().joined(separator: "\r\n\r\n")
+            let chunk = String(body.utf8.count, radix: 16)
+            return
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\(chunk)\r\n\(body)\r\n0\r\nX-Trailer: yes\r\n\r\n"
+        }
+        let proxy = try TestProxy(upstream: upstream)
+        let body = String(repeating: "z", count: size)
+        let client = try proxy.connect()
+        try client.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: \(size)\r\n\r\n\(body)")
+        #expect(client.receive { $0.text.hasSuffix("\r\n\r\n") && $0.received.count > size })
+        #expect(client.text.filter { $0 == "z" }.count == size)
+        #expect(client.text.contains("X-Trailer: yes"))
+    }
+
+    @Test("A HEAD response keeps its length and has no body")
+    func head() throws {
+        let upstream = try ScriptedUpstream.answering("HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n")
+        let proxy = try TestProxy(upstream: upstream)
+        let answer = try proxy.exchange("HEAD / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+        #expect(answer.contains("Content-Length: 1234\r\n"))
+        #expect(answer.hasSuffix("\r\n\r\n"))
+    }
+
+    @Test("A response that ends with its connection is chunked for HTTP/1.1 and closed for HTTP/1.0")
+    func untilClose() throws {
+        let upstream = try ScriptedUpstream { _, connection in
+            guard connection.nextRequest() != nil else { return }
+            try? connection.send("HTTP/1.1 200 OK\r\n\r\nall of it")
+        }
+        let proxy = try TestProxy(upstream: upstream)
+        #expect(try proxy.get("/").contains("transfer-encoding: chunked"))
+        let old = try proxy.exchange("GET / HTTP/1.0\r\nHost: test\r\n\r\n")
+        #expect(old.hasSuffix("\r\n\r\nall of it"))
+        #expect(!old.contains("chunked"))
+    }
+
+    @Test("100-continue is answered once the body is wanted, and not sent on")
+    func expectContinue() throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        let proxy = try TestProxy(upstream: upstream)
+        let client = try proxy.connect()
+        try client.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
+        #expect(client.receive { $0.text == "HTTP/1.1 100 Continue\r\n\r\n" })
+        try client.send("body")
+        #expect(client.receive { $0.text.hasSuffix("ok") })
+        #expect(upstream.recorded.first?.lowercased().contains("expect") == false)
+    }
+
+    @Test("A request on a connection that the server closed meanwhile is sent once more")
+    func staleConnection() throws {
+        // The server keeps a connection for one request and then closes it as the next arrives.
+        let upstream = try ScriptedUpstream { upstream, connection in
+            guard let first = connection.nextRequest() else { return }
+            upstream.record(first)
+            try? connection.send(ok)
+            _ = connection.receive()
+            connection.reset()
+        }
+        let proxy = try TestProxy(upstream: upstream)
+        for _ in 0..<5 { #expect(try proxy.get("/").hasSuffix("ok")) }
+        let replays = try #require(try proxy.metric("martlet_upstream_stale_connection_replays_total"))
+        #expect((Int(replays) ?? 0) >= 1)
+    }
+
+    @Test("A POST on such a connection is not: it may have been processed")
+    func staleConnectionUnsafe() throws {
+        let upstream = try ScriptedUpstream { _, connection in
+            guard connection.nextRequest() != nil else { return }
+            try? connection.send(ok)
+            _ = connection.receive()
+            connection.reset()
+        }
+        let proxy = try TestProxy(upstream: upstream)
+        let post = "POST / HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx"
+        let answers = try (0..<6).map { _ in try proxy.exchange(post).prefix(12) }
+        #expect(answers.contains("HTTP/1.1 502"))
+        #expect(answers.allSatisfy { $0 == "HTTP/1.1 502" || $0 == "HTTP/1.1 200" })
+    }
+
+    @Test("An accepted upgrade becomes a tunnel in both directions")
+    func tunnel() throws {
+        let upstream = try ScriptedUpstream { _, connection in
+            guard let request = connection.nextRequest(), request.lowercased().contains("upgrade: websocket") else {
+                return
+            }
+            try? connection.send(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nhello")
+            while connection.received.count < 4 { guard case .bytes = connection.receive() else { return } }
+            try? connection.send(connection.received + Array("!".utf8))
+            connection.finishSending()
+            connection.receiveToEnd()
+        }
+        let proxy = try TestProxy(upstream: upstream)
+        let client = try proxy.connect()
+        try client.send("GET / HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        #expect(client.receive { $0.text.hasSuffix("hello") })
+        #expect(client.text.hasPrefix("HTTP/1.1 101 "))
+        try client.send("ping")
+        #expect(client.receive { $0.text.hasSuffix("ping!") })
+    }
+}

@@ -1,0 +1,169 @@
+import Foundation
+import MartletTesting
+import Synchronization
+import Testing
+
+private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+@Suite("Configuration changes and shutdown cost no request")
+struct LifecycleTests {
+    /// A client that sends requests one after another on one connection until told to stop.
+    private final class Load: Sendable {
+        private let state = Mutex((sent: 0, failed: 0, isOver: false))
+        private let done = Mutex(false)
+
+        init(_ proxy: TestProxy) {
+            Thread.detachNewThread { [self] in
+                defer { done.withLock { $0 = true } }
+                guard let client = try? proxy.connect() else { return state.withLock { $0.failed += 1 } }
+                while !state.withLock({ $0.isOver }) {
+                    client.forget()
+                    try? client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+                    let isAnswered = client.receive { $0.text.hasSuffix("ok") } && client.text.hasPrefix("HTTP/1.1 200")
+                    state.withLock {
+                        $0.sent += 1
+                        if !isAnswered { $0.failed += 1 }
+                    }
+                    if !isAnswered { return }
+                }
+            }
+        }
+
+        var sent: Int { state.withLock { $0.sent } }
+        /// Stops and says how many requests failed.
+        func stop() -> Int {
+            state.withLock { $0.isOver = true }
+            _ = eventually { done.withLock { $0 } }
+            return state.withLock { $0.failed }
+        }
+    }
+
+    private func listener(_ version: Int) -> String {
+        """
+            filters:
+              - headers: { response: { set: { x-version: "\(version)" } } }
+              - router
+            routes:
+              - match: { path: { prefix: / } }
+                cluster: up
+        """
+    }
+
+    @Test("Reloads under load: every request answered, no connection dropped, the change seen")
+    func reloads() throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        let proxy = try TestProxy(workers: 2, listener: listener(0), rest: TestProxy.cluster(upstream.port))
+        let loads = (0..<4).map { _ in Load(proxy) }
+        for version in 1...30 {
+            try proxy.configure(listener: listener(version), rest: TestProxy.cluster(upstream.port))
+            #expect(try eventually { try proxy.get("/").contains("x-version: \(version)\r\n") })
+        }
+        #expect(loads.map { $0.stop() } == [0, 0, 0, 0])
+        #expect(loads.allSatisfy { $0.sent > 0 })
+    }
+
+    @Test("A bad configuration is refused with its place, and the old one keeps serving")
+    func refused() throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        let proxy = try TestProxy(upstream: upstream)
+        try proxy.write("martlet.yaml", "listeners: [{ name: public, adress: 127.0.0.1:1 }]\n")
+        let answer = try proxy.admin("/reload", method: "POST")
+        #expect(answer.hasPrefix("HTTP/1.1 422 "))
+        #expect(answer.contains("did you mean"))
+        #expect(try proxy.get("/").hasSuffix("ok"))
+        #expect(try proxy.admin("/ready").hasPrefix("HTTP/1.1 200 "))
+    }
+
+    @Test("SIGHUP loads the configuration anew")
+    func hangup() throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        let proxy = try TestProxy(upstream: upstream)
+        proxy.signal(SIGHUP)
+        #expect(eventually { proxy.logged.contains("version 2 in force") })
+        #expect(try proxy.get("/").hasSuffix("ok"))
+    }
+
+    @Test("A symlink swapped under the configuration, as Kubernetes does, is noticed")
+    func symlink() throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        let proxy = try TestProxy(listener: listener(1), rest: TestProxy.cluster(upstream.port))
+        let files = FileManager.default
+        let text = try String(contentsOf: proxy.file, encoding: .utf8)
+        for (name, version) in [("one", "1"), ("two", "2")] {
+            let folder = proxy.directory.appendingPathComponent(name)
+            try files.createDirectory(at: folder, withIntermediateDirectories: true)
+            try text.replacingOccurrences(of: "x-version: \"1\"", with: "x-version: \"\(version)\"")
+                .write(to: folder.appendingPathComponent("martlet.yaml"), atomically: true, encoding: .utf8)
+        }
+        let data = proxy.directory.appendingPathComponent("data")
+        try files.createSymbolicLink(at: data, withDestinationURL: proxy.directory.appendingPathComponent("one"))
+        try files.removeItem(at: proxy.file)
+        try files.createSymbolicLink(atPath: proxy.file.path, withDestinationPath: "data/martlet.yaml")
+        #expect(try proxy.admin("/reload", method: "POST").hasPrefix("HTTP/1.1 200 "))
+        let swap = proxy.directory.appendingPathComponent("swap")
+        try files.createSymbolicLink(at: swap, withDestinationURL: proxy.directory.appendingPathComponent("two"))
+        // rename(2) replaces the link in one step, as the kubelet does; FileManager would refuse.
+        let renamed = unsafe rename(swap.path, data.path)
+        #expect(renamed == 0)
+        #expect(try eventually { try proxy.get("/").contains("x-version: 2\r\n") })
+    }
+
+    @Test("SIGTERM finishes what is under way, refuses what is new, and exits 0")
+    func drain() throws {
+        let release = DispatchSemaphore(value: 0)
+        let upstream = try ScriptedUpstream { upstream, connection in
+            guard let request = connection.nextRequest() else { return }
+            upstream.record(request)
+            release.wait()
+            try? connection.send(ok)
+        }
+        let proxy = try TestProxy(upstream: upstream)
+        let idle = try proxy.connect()
+        let client = try proxy.connect()
+        try client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+        #expect(eventually { upstream.recorded.count == 1 })
+        proxy.signal(SIGTERM)
+        #expect(idle.receiveToEnd())
+        #expect(eventually { (try? proxy.connect()) == nil })
+        release.signal()
+        #expect(client.receiveToEnd())
+        #expect(client.text.hasPrefix("HTTP/1.1 200 OK"))
+        #expect(client.text.lowercased().contains("connection: close"))
+        #expect(proxy.exitCode() == 0)
+    }
+
+    @Test("The admin API says that it drains, and cuts at the deadline")
+    func deadline() throws {
+        let upstream = try ScriptedUpstream { upstream, connection in
+            guard let request = connection.nextRequest() else { return }
+            upstream.record(request)
+            connection.receiveToEnd()
+        }
+        let proxy = try TestProxy(
+            listener: TestProxy.forwarding, rest: TestProxy.cluster(upstream.port) + "\ndrain: { deadline: 500ms }")
+        let client = try proxy.connect()
+        try client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+        #expect(eventually { upstream.recorded.count == 1 })
+        _ = try proxy.admin("/drain", method: "POST")
+        #expect(try proxy.admin("/ready").hasPrefix("HTTP/1.1 503 "))
+        #expect(client.receiveToEnd())
+        #expect(proxy.exitCode() == 0)
+    }
+
+    @Test("A second SIGTERM exits at once")
+    func secondSignal() throws {
+        let upstream = try ScriptedUpstream { upstream, connection in
+            guard let request = connection.nextRequest() else { return }
+            upstream.record(request)
+            connection.receiveToEnd()
+        }
+        let proxy = try TestProxy(upstream: upstream)
+        let client = try proxy.connect()
+        try client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+        #expect(eventually { upstream.recorded.count == 1 })
+        proxy.signal(SIGTERM)
+        #expect(eventually { proxy.logged.contains("draining") })
+        proxy.signal(SIGTERM)
+        #expect(proxy.exitCode() == 1)
+    }
+}

@@ -1,0 +1,193 @@
+import Foundation
+import MartletTesting
+import Synchronization
+import Testing
+
+private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+@Suite("Every buffer and wait has its limit")
+struct LimitTests {
+    @Test("A slow reader stops the fast writer: memory stays flat while gigabytes wait")
+    func backPressure() throws {
+        let sent = Mutex(0)
+        let upstream = try ScriptedUpstream { _, connection in
+            guard connection.nextRequest() != nil else { return }
+            let block = [UInt8](repeating: 0x61, count: 1 << 20)
+            try? connection.send("HTTP/1.1 200 OK\r\nContent-Length: \(4 << 30)\r\n\r\n")
+            for _ in 0..<4096 {
+                do { try connection.send(block) } catch { return }
+                sent.withLock { $0 += block.count }
+            }
+        }
+        let proxy = try TestProxy(upstream: upstream)
+        let before = proxy.residentMemory
+        let client = try proxy.connect()
+        try client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+        // Until the writer has been stopped: what it has sent grows no more.
+        var last = -1
+        #expect(
+            eventually {
+                let now = sent.withLock { $0 }
+                defer { last = now }
+                return now > 0 && now == last
+            })
+        #expect(sent.withLock { $0 } < 64 << 20)
+        #expect(proxy.residentMemory - before < 16 << 10)
+        // The rest comes when the reader reads.
+        var total = 0
+        while total < 256 << 20, let count = client.discard(1 << 20) { total += count }
+        #expect(total >= 256 << 20)
+        #expect(proxy.residentMemory - before < 16 << 10)
+    }
+
+    @Test("A slow upstream stops the fast client")
+    func requestBackPressure() throws {
+        let upstream = try ScriptedUpstream { upstream, connection in
+            guard case .bytes = connection.receive() else { return }
+            upstream.record("head")
+            _ = eventually { false }
+        }
+        let proxy = try TestProxy(upstream: upstream)
+        let client = try proxy.connect()
+        try client.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: \(1 << 32)\r\n\r\n")
+        #expect(eventually { upstream.recorded.count == 1 })
+        let block = [UInt8](repeating: 0x61, count: 65_536)
+        var sent = 0
+        var stalls = 0
+        #expect(
+            eventually {
+                while let count = client.sendWithoutWaiting(block) {
+                    sent += count
+                    stalls = 0
+                }
+                stalls += 1
+                return stalls > 100 || sent > 256 << 20
+            })
+        #expect(sent < 64 << 20)
+    }
+
+    @Test("A head larger than the limit is 431", arguments: ["x-big: " + String(repeating: "a", count: 70_000)])
+    func largeHead(field: String) throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        let proxy = try TestProxy(upstream: upstream)
+        #expect(try proxy.exchange("GET / HTTP/1.1\r\nHost: a\r\n\(field)\r\n\r\n").hasPrefix("HTTP/1.1 431 "))
+        let many = (0..<101).map { "x-\($0): 1\r\n" }.joined()
+        #expect(try proxy.exchange("GET / HTTP/1.1\r\nHost: a\r\n\(many)\r\n").hasPrefix("HTTP/1.1 431 "))
+        #expect(upstream.recorded.isEmpty)
+    }
+
+    @Test("A head that does not end is 408, and others are served meanwhile")
+    func slowHead() throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        let proxy = try TestProxy(
+            listener: "    limits: { request_headers_timeout: 300ms }\n" + TestProxy.forwarding,
+            rest: TestProxy.cluster(upstream.port))
+        let slow = try (0..<50).map { _ in try proxy.connect() }
+        for client in slow { try client.send("GET / HTTP/1.1\r\nHo") }
+        #expect(try proxy.get("/").hasSuffix("ok"))
+        for client in slow {
+            #expect(client.receiveToEnd())
+            #expect(client.text.hasPrefix("HTTP/1.1 408 "))
+        }
+    }
+
+    @Test("max_connections closes further ones")
+    func connections() throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        let proxy = try TestProxy(
+            listener: "    limits: { max_connections: 2 }\n" + TestProxy.forwarding,
+            rest: TestProxy.cluster(upstream.port))
+        let first = try proxy.connect()
+        let second = try proxy.connect()
+        for client in [first, second] {
+            try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(client.receive { $0.text.hasSuffix("ok") })
+        }
+        let third = try proxy.connect()
+        try? third.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        #expect(third.receiveToEnd())
+        #expect(third.text.isEmpty)
+        let rejected = try proxy.metric("martlet_downstream_connections_rejected_total{listener=\"public\"}")
+        #expect(rejected == "1")
+    }
+
+    @Test("max_requests: exactly that many in flight, the rest refused at once")
+    func maxRequests() throws {
+        let release = DispatchSemaphore(value: 0)
+        let upstream = try ScriptedUpstream { upstream, connection in
+            guard let request = connection.nextRequest() else { return }
+            upstream.record(request)
+            release.wait()
+            try? connection.send(ok)
+        }
+        let proxy = try TestProxy(
+            workers: 2, listener: TestProxy.forwarding,
+            rest: TestProxy.cluster(upstream.port, "    circuit_breaker: { max_requests: 10 }"))
+        let clients = try (0..<40).map { _ in try proxy.connect() }
+        for client in clients { try client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n") }
+        #expect(eventually { upstream.recorded.count == 10 })
+        #expect(
+            try eventually {
+                try proxy.metric("martlet_requests_total{listener=\"public\",cluster=\"up\",response_class=\"5xx\"}")
+                    == "30"
+            })
+        #expect(upstream.recorded.count == 10)
+        for _ in 0..<40 { release.signal() }
+        for client in clients { client.receiveToEnd() }
+        #expect(clients.filter { $0.text.hasPrefix("HTTP/1.1 200") }.count == 10)
+        #expect(clients.filter { $0.text.contains("x-martlet-error: upstream-overflow-requests") }.count == 30)
+    }
+
+    @Test("A request that takes longer than its route allows is 504")
+    func timeout() throws {
+        let upstream = try ScriptedUpstream { _, connection in
+            connection.receiveToEnd()
+        }
+        let listener = """
+                filters: [router]
+                routes:
+                  - match: { path: { prefix: / } }
+                    cluster: up
+                    timeout: 100ms
+            """
+        let proxy = try TestProxy(listener: listener, rest: TestProxy.cluster(upstream.port))
+        let answer = try proxy.get("/")
+        #expect(answer.hasPrefix("HTTP/1.1 504 "))
+        #expect(answer.contains("x-martlet-error: request-timeout"))
+    }
+
+    @Test("An upstream that refuses, and a cluster whose server dies mid-response")
+    func deadUpstream() throws {
+        let closed = try TCPListener.freePort()
+        let refusing = try TestProxy(listener: TestProxy.forwarding, rest: TestProxy.cluster(closed))
+        #expect(try refusing.get("/").contains("x-martlet-error: upstream-connect-failure"))
+
+        let upstream = try ScriptedUpstream { _, connection in
+            guard connection.nextRequest() != nil else { return }
+            try? connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+        }
+        let proxy = try TestProxy(upstream: upstream)
+        let client = try proxy.connect()
+        try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        #expect(client.receiveToEnd())
+        // Broken off, not ended: the client can tell that it is not whole.
+        #expect(client.text.hasSuffix("\r\n\r\nhalf"))
+        #expect(try proxy.admin("/live").hasPrefix("HTTP/1.1 200"))
+    }
+
+    @Test("Random bytes for every connection: the proxy answers others")
+    func randomBytes() throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        let proxy = try TestProxy(upstream: upstream)
+        var generator = SystemRandomNumberGenerator()
+        for _ in 0..<300 {
+            let client = try proxy.connect()
+            let count = Int.random(in: 1...2000, using: &generator)
+            try? client.send((0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) })
+            client.finishSending()
+            client.receiveToEnd()
+        }
+        #expect(try proxy.get("/").hasSuffix("ok"))
+        #expect(upstream.recorded.count == 1)
+    }
+}
