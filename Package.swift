@@ -73,7 +73,7 @@ let package = Package(
         .executableTarget(
             name: "martlet",
             dependencies: [
-                "MartletCore", "MartletNet", "MartletHTTP", "MartletConfig", "MartletFilter",
+                "MartletCore", "MartletNet", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua",
                 "MartletProxy", "MartletRouting", "MartletTransform",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),

@@ -1,11 +1,15 @@
 internal import MartletFilter
+internal import MartletLua
 internal import MartletRouting
 internal import MartletTransform
 
 /// Every filter compiled into this executable. To add one, import its module and add its kind here.
 enum BuiltInFilters {
+    static let policies = PolicyCatalog()
+
     static let registry = FilterRegistry([
         RouterKind(),
         HeadersKind(),
+        LuaKind(policies),
     ])
 }

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import MartletFilter
+internal import MartletLua
 internal import MartletProxy
 
 #if canImport(Glibc)
@@ -35,7 +36,7 @@ struct Run: ParsableCommand {
         let supervisor = try Supervisor(
             SupervisorOptions(
                 file: file, workers: workers, registry: BuiltInFilters.registry, version: Version.text,
-                policies: { "[]" }, log: OperatorLog.write, ready: ready))
+                policies: { BuiltInFilters.policies.json }, log: OperatorLog.write, ready: ready))
         let code = supervisor.run()
         OperatorLog.flush()
         return code

@@ -1,4 +1,147 @@
+// The face of our Lua to Swift. Nothing here raises: every function returns a status, and no Lua error (a longjmp)
+// ever passes a Swift frame. What can raise runs in this target, below a protected call or a coroutine of ours.
 #ifndef CLUA_H
 #define CLUA_H
-#include <lua5.4/lua.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/// One Lua state with its sandbox, allocator and pool of coroutines. Belongs to one thread at a time.
+typedef struct mrt_vm mrt_vm;
+/// One run of one hook: a coroutine and its budget.
+typedef struct mrt_run mrt_run;
+
+/// Bytes lent until the next call into the VM or the host.
+typedef struct mrt_bytes_borrowed {
+    const uint8_t *data;
+    size_t size;
+} mrt_bytes_borrowed;
+
+/// Bytes the receiver frees with `mrt_bytes_free`.
+typedef struct mrt_bytes_owned {
+    uint8_t *data;
+    size_t size;
+} mrt_bytes_owned;
+
+/// What a host function answers; the C side raises the matching error after the host has returned.
+enum {
+    MRT_CODE_OK = 0,
+    /// The head has been sent.
+    MRT_CODE_SENT = 1,
+    MRT_CODE_BAD_NAME = 2,
+    MRT_CODE_BAD_VALUE = 3,
+    MRT_CODE_TOO_LARGE = 4,
+    /// A pseudo header that may be replaced but neither removed nor added.
+    MRT_CODE_PSEUDO = 5,
+};
+
+/// Which header map a handle means.
+enum { MRT_MAP_REQUEST = 0, MRT_MAP_RESPONSE = 1 };
+
+enum { MRT_EDIT_ADD = 0, MRT_EDIT_REPLACE = 1, MRT_EDIT_REMOVE = 2, MRT_EDIT_REASON = 3 };
+
+/// The hooks a policy may define.
+enum { MRT_HOOK_REQUEST = 0, MRT_HOOK_RESPONSE = 1, MRT_HOOK_COUNT = 2 };
+
+enum {
+    MRT_STATUS_DONE = 0,
+    /// The run waits for the host: see `wait` of the result.
+    MRT_STATUS_WAITING = 1,
+    MRT_STATUS_REPLIED = 2,
+    MRT_STATUS_FAILED = 3,
+};
+
+/// Why a run failed.
+enum {
+    MRT_ERROR_NONE = 0,
+    MRT_ERROR_SCRIPT = 1,
+    MRT_ERROR_INSTRUCTIONS = 2,
+    MRT_ERROR_MEMORY = 3,
+    MRT_ERROR_TIME = 4,
+};
+
+/// What the host does for a script. `context` is what the run was started with. A host function must not call back into
+/// the VM; borrowed bytes it answers must live until the next host call that edits.
+typedef struct mrt_host {
+    /// Place of the first value of `name` at `start` or after, or -1; `next` is the place of the one after it, or -1.
+    int32_t (*header_find)(
+        void *context, int32_t map, mrt_bytes_borrowed name, int32_t start, mrt_bytes_borrowed *value, int32_t *next);
+    /// The field at a place from 0, pseudo headers first; false behind the last one.
+    bool (*header_at)(
+        void *context, int32_t map, int32_t index, mrt_bytes_borrowed *name, mrt_bytes_borrowed *value);
+    /// `name` is a lower-case token or a pseudo header; `value` has no CR, LF or NUL.
+    int32_t (*header_edit)(
+        void *context, int32_t map, int32_t edit, mrt_bytes_borrowed name, mrt_bytes_borrowed value);
+    /// Starts a reply, forgetting one begun before.
+    int32_t (*reply_begin)(void *context, int32_t status);
+    int32_t (*reply_header)(void *context, mrt_bytes_borrowed name, mrt_bytes_borrowed value);
+    int32_t (*reply_body)(void *context, mrt_bytes_borrowed body);
+    /// `level`: 0 trace ... 5 critical. `context` is NULL while the script's main chunk runs.
+    void (*log)(void *owner, void *context, int32_t level, mrt_bytes_borrowed text);
+} mrt_host;
+
+typedef struct mrt_options {
+    const mrt_host *host;
+    /// Handed to `log`.
+    void *owner;
+    uint64_t max_instructions;
+    /// Bytes of the whole VM.
+    size_t max_memory;
+    /// Nanoseconds of running, waits excluded.
+    uint64_t max_time;
+    /// For tests: the n-th allocation from now fails, counted from 1; 0 is never.
+    uint64_t fail_allocation;
+    /// For tests: so do all after it.
+    bool keeps_failing;
+} mrt_options;
+
+typedef struct mrt_result {
+    int32_t status;
+    int32_t error;
+    int32_t wait;
+    /// Instructions and their equivalent in work done in C, to the nearest thousand or so.
+    uint64_t instructions;
+    /// `file:line: what happened`, and the traceback behind it.
+    mrt_bytes_borrowed message;
+    mrt_bytes_borrowed traceback;
+    /// Set while waiting: to resume or to drop.
+    mrt_run *run;
+} mrt_result;
+
+/// NULL when memory is short.
+mrt_vm *mrt_vm_new(const mrt_options *options);
+/// Frees everything and answers how many bytes are still accounted for: 0 unless the accounting is wrong.
+size_t mrt_vm_close(mrt_vm *vm);
+
+/// Compiles source text to bytecode. Answers an error class; the message is in `mrt_vm_message`.
+int32_t mrt_vm_compile(mrt_vm *vm, mrt_bytes_borrowed source, const char *name, mrt_bytes_owned *code);
+/// Runs compiled code, which must come from `mrt_vm_compile`, as the VM's one script, and finds its hooks.
+int32_t mrt_vm_load(mrt_vm *vm, mrt_bytes_borrowed code, const char *name);
+/// What the last compile or load failed with; traceback included.
+mrt_bytes_borrowed mrt_vm_message(const mrt_vm *vm);
+bool mrt_vm_has_hook(const mrt_vm *vm, int32_t hook);
+
+/// Gives scripts `data` as `handle:config()`: a number to be passed to `mrt_run_start`, or -1. For the encoding see data.c.
+int32_t mrt_vm_add_data(mrt_vm *vm, mrt_bytes_borrowed data);
+
+/// Runs a hook until it ends, waits or fails. `data` is a number from `mrt_vm_add_data`, or -1.
+void mrt_run_start(mrt_vm *vm, int32_t hook, int32_t data, void *context, mrt_result *result);
+/// Goes on with a waiting run.
+void mrt_run_resume(mrt_vm *vm, mrt_run *run, mrt_result *result);
+/// Gives a waiting run up; nothing of it runs again.
+void mrt_run_drop(mrt_vm *vm, mrt_run *run);
+
+size_t mrt_vm_memory(const mrt_vm *vm);
+size_t mrt_vm_peak_memory(const mrt_vm *vm);
+/// What the script keeps alive takes more than its limit: no run can succeed any more.
+bool mrt_vm_is_full(const mrt_vm *vm);
+/// A full collection. For tests and idle time.
+void mrt_vm_collect(mrt_vm *vm);
+void mrt_vm_fail_allocation(mrt_vm *vm, uint64_t countdown, bool keeps_failing);
+
+void mrt_bytes_free(mrt_bytes_owned bytes);
+/// "Lua 5.4.4": the library linked at run time.
+const char *mrt_lua_version(void);
+
 #endif

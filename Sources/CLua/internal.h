@@ -1,0 +1,176 @@
+// Shared by the files of this target only. May raise: everything below is called from C functions that Lua called.
+#ifndef MRT_INTERNAL_H
+#define MRT_INTERNAL_H
+
+#include <lua5.4/lauxlib.h>
+#include <lua5.4/lua.h>
+#include <lua5.4/lualib.h>
+
+#include "CLua.h"
+
+/// Why a run must not go on. Once set, no pcall of the script catches anything any more.
+enum mrt_stop { STOP_NONE = 0, STOP_INSTRUCTIONS, STOP_MEMORY, STOP_TIME, STOP_REPLIED };
+
+struct mrt_run {
+    mrt_vm *vm;
+    lua_State *thread;
+    /// Anchors `thread` in the registry.
+    int thread_ref;
+    void *context;
+    int32_t hook;
+    int32_t data;
+    /// This run's handle and header map, made at first use and kept with the run.
+    int handle_ref, headers_ref;
+    /// Tells this run's handle from that of every other run, ever.
+    uint64_t id;
+    /// Work done, in instructions.
+    uint64_t used;
+    /// Value of `used` at which to look at the limits and the clock.
+    uint64_t check_at;
+    uint64_t max_instructions;
+    /// Nanoseconds run in slices that are over.
+    uint64_t time_used;
+    /// When the clock was first looked at in this slice; 0: not yet. Short runs never look at it.
+    uint64_t slice_started;
+    int32_t wait;
+    uint8_t stop;
+    mrt_run *next;
+};
+
+/// The originals behind our bounded versions, looked up when the state is built.
+struct mrt_originals {
+    lua_CFunction string_sub, string_upper, string_lower, string_reverse, string_byte, string_char;
+    lua_CFunction table_concat, table_move, table_sort;
+    lua_CFunction utf8_len, utf8_codepoint, utf8_char, utf8_offset;
+    lua_CFunction base_tonumber;
+    lua_CFunction os_date;
+};
+
+struct mrt_vm {
+    lua_State *main;
+    const mrt_host *host;
+    void *owner;
+
+    // Memory. Between `soft` and `hard` a script is stopped at its next instruction; beyond `hard` the allocation fails.
+    size_t used, peak, soft, hard;
+    /// The largest block ever asked for: what one instruction may have to copy or compare.
+    size_t largest;
+    bool pressed;
+    bool full;
+    uint64_t fail_countdown;
+    bool keeps_failing;
+
+    uint64_t max_instructions, max_time;
+
+    /// The run whose code runs; `&outside` when none does. Never NULL.
+    mrt_run *current;
+    mrt_run outside;
+    /// The thread whose code runs; NULL when none does.
+    lua_State *running;
+    uint64_t last_id;
+    /// Changes with every resume: wrappers made in one slice are dead in the next.
+    uint64_t slice;
+    mrt_run *idle;
+    int idle_count;
+
+    int hooks[MRT_HOOK_COUNT];
+    int handle_metatable, headers_metatable, data_metatable;
+    int data_ref;
+    int32_t data_count;
+
+    uint64_t pointer_key;
+    struct mrt_originals original;
+
+    char *message;
+    size_t message_size, traceback_start;
+};
+
+/// Instructions between looks at the clock and the budget while no block is large.
+enum { MRT_PERIOD = 1000 };
+
+/// Every thread's extra space holds the VM; its lowest bit marks the thread of a run, which scripts may not resume.
+static inline mrt_vm *vm_of(lua_State *L) { return (mrt_vm *)(*(uintptr_t *)lua_getextraspace(L) & ~(uintptr_t)1); }
+static inline bool is_run_thread(lua_State *L) { return (*(uintptr_t *)lua_getextraspace(L) & 1) != 0; }
+
+// run.c
+/// Runs the script's main chunk.
+void mrt_run_chunk(mrt_vm *vm, mrt_bytes_borrowed code, const char *name, mrt_result *result);
+
+// budget.c
+void mrt_hook(lua_State *L, lua_Debug *activation);
+void mrt_check_budget(lua_State *L);
+int mrt_period(const mrt_vm *vm);
+/// Never returns: raises what a stopped run raises for ever.
+int mrt_raise_stop(lua_State *L);
+int mrt_stop_run(lua_State *L, enum mrt_stop stop);
+/// Stops the run when `size` more bytes can never fit.
+void mrt_reserve(lua_State *L, size_t size);
+uint64_t mrt_clock(void);
+uint64_t mrt_wall_clock_ms(void);
+
+/// Counts work done in C as if it were instructions. Raises when the budget is spent.
+static inline void mrt_charge(lua_State *L, size_t units) {
+    mrt_run *run = vm_of(L)->current;
+    run->used += units;
+    if (run->used >= run->check_at) mrt_check_budget(L);
+}
+/// What handling `size` bytes at memory speed costs.
+static inline void mrt_charge_bytes(lua_State *L, size_t size) { mrt_charge(L, 1 + size / 16); }
+
+// vm.c
+void *mrt_allocate(void *vm, void *block, size_t old_size, size_t new_size);
+
+// sandbox.c and the libraries it puts together. Each leaves a table on the stack.
+int mrt_build_sandbox(lua_State *L);
+void mrt_open_base(lua_State *L, int globals);
+void mrt_open_coroutine(lua_State *L);
+void mrt_open_string(lua_State *L);
+void mrt_open_pattern_functions(lua_State *L, int library);
+void mrt_open_table(lua_State *L);
+void mrt_open_utf8(lua_State *L);
+void mrt_open_math(lua_State *L);
+void mrt_open_os(lua_State *L);
+void mrt_open_bit(lua_State *L);
+int mrt_string_format(lua_State *L);
+
+/// `tostring`, without addresses of this process. Pushes the text.
+const char *mrt_tostring(lua_State *L, int index, size_t *size);
+/// Refuses functions whose error messages would exhaust the C stack. The function is at the top of the stack.
+void mrt_check_function(lua_State *L);
+
+// objects.c: what handles and header maps have in common.
+enum { OBJECT_HANDLE = 0x4d484e44, OBJECT_HEADERS = 0x4d484452 };
+/// Starts every userdata a script can get hold of, so a look at `kind` tells what it is.
+struct mrt_object {
+    uint32_t kind;
+    int32_t map;
+    /// The run (handle) or slice (everything else) in which it lives.
+    uint64_t lives_in;
+    /// Header map: an iteration is under way, and its next place.
+    int32_t iterating;
+    int32_t position;
+};
+struct mrt_object *mrt_check_object(lua_State *L, uint32_t kind, const char *what);
+/// A string argument; numbers become text, integral floats without `.0`.
+const char *mrt_check_text(lua_State *L, int index, size_t *size);
+void mrt_add_log_functions(lua_State *L, int methods);
+void mrt_log(lua_State *L, int level, const char *text, size_t size);
+/// Raises what a host code means for a header edit; OK returns.
+void mrt_raise_code(lua_State *L, int32_t code);
+/// Copies a header name in lower case to `out` (of MRT_MAX_NAME bytes); raises when it is none.
+mrt_bytes_borrowed mrt_check_name(lua_State *L, const char *name, size_t size, uint8_t *out);
+mrt_bytes_borrowed mrt_check_value(lua_State *L, const char *value, size_t size);
+enum { MRT_MAX_NAME = 256 };
+
+// handle.c, headers.c, data.c
+void mrt_open_handle(lua_State *L);
+void mrt_open_headers(lua_State *L);
+void mrt_open_data(lua_State *L);
+void mrt_push_headers(lua_State *L, int32_t map);
+/// Pushes the handle of the current run.
+void mrt_push_handle(lua_State *L, mrt_run *run);
+int mrt_decode_data(lua_State *L);
+/// Pushes the data of the current run: as plain parameters, or with Envoy's `get`.
+void mrt_push_data(lua_State *L, bool with_get);
+
+#endif

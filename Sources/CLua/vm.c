@@ -1,0 +1,254 @@
+// A VM: its memory, its birth and death, and what is compiled and loaded into it.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "internal.h"
+
+// MARK: Memory
+
+/// Asks for the hook at the very next instruction. Lua allows this at any moment, even from a signal handler.
+static void press(mrt_vm *vm) {
+    vm->pressed = true;
+    if (vm->running) lua_sethook(vm->running, mrt_hook, LUA_MASKCOUNT, 1);
+}
+
+/// Lua's allocator. Scripts feel the soft limit: the next instruction collects garbage and stops the run if that did not
+/// help. So an ordinary allocation never fails and Lua's emergency collection, the soil of several of its known bugs,
+/// is left to single blocks beyond the hard limit.
+void *mrt_allocate(void *owner, void *block, size_t old_size, size_t new_size) {
+    mrt_vm *vm = owner;
+    size_t old = block ? old_size : 0;  // without a block, `old_size` is a type tag
+    if (new_size == 0) {
+        free(block);
+        vm->used -= old;
+        return NULL;
+    }
+    if (new_size <= old) {
+        void *smaller = realloc(block, new_size);
+        vm->used -= old - new_size;
+        return smaller ? smaller : block;
+    }
+    if (vm->fail_countdown > 0 && --vm->fail_countdown == 0) {
+        if (vm->keeps_failing) vm->fail_countdown = 1;
+        return NULL;
+    }
+    size_t growth = new_size - old;
+    if (growth > vm->hard || vm->used > vm->hard - growth) return NULL;
+    void *larger = realloc(block, new_size);
+    if (!larger) return NULL;
+    vm->used += growth;
+    if (vm->used > vm->peak) vm->peak = vm->used;
+    if (vm->used > vm->soft && !vm->pressed) press(vm);
+    if (new_size > vm->largest) {
+        vm->largest = new_size;
+        // The hook's period follows from `largest`.
+        if (vm->running && new_size >= 64 * 1024) lua_sethook(vm->running, mrt_hook, LUA_MASKCOUNT, 1);
+    }
+    return larger;
+}
+
+static int panic(lua_State *L) {
+    // Unreachable: every call that can raise is made below a protected call. Say so rather than die silently.
+    const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "?";
+    fprintf(stderr, "martlet: unprotected Lua error: %s\n", text);
+    abort();
+}
+
+// MARK: Messages
+
+static void set_message(mrt_vm *vm, const char *text, size_t size, size_t traceback_start) {
+    char *copy = malloc(size + 1);
+    if (!copy) size = traceback_start = 0;
+    else {
+        memcpy(copy, text, size);
+        copy[size] = 0;
+    }
+    free(vm->message);
+    vm->message = copy;
+    vm->message_size = size;
+    vm->traceback_start = traceback_start;
+}
+
+static int32_t fail_with(mrt_vm *vm, lua_State *L, int32_t error) {
+    size_t size = 0;
+    const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &size) : NULL;
+    if (!text) {
+        text = "not enough memory";
+        size = strlen(text);
+    }
+    set_message(vm, text, size, size);
+    lua_settop(L, 0);
+    return error;
+}
+
+mrt_bytes_borrowed mrt_vm_message(const mrt_vm *vm) {
+    return (mrt_bytes_borrowed){(const uint8_t *)vm->message, vm->message ? vm->message_size : 0};
+}
+
+// MARK: Life
+
+mrt_vm *mrt_vm_new(const mrt_options *options) {
+    mrt_vm *vm = calloc(1, sizeof(mrt_vm));
+    if (!vm) return NULL;
+    vm->host = options->host;
+    vm->owner = options->owner;
+    vm->max_instructions = options->max_instructions;
+    vm->max_time = options->max_time;
+    vm->soft = options->max_memory;
+    // Room for what a single instruction may take on top: growing a table, or one concatenation.
+    vm->hard = options->max_memory > SIZE_MAX / 8 ? SIZE_MAX / 2 : options->max_memory * 4 + (1 << 20);
+    vm->fail_countdown = options->fail_allocation;
+    vm->keeps_failing = options->keeps_failing;
+    vm->outside.vm = vm;
+    vm->outside.max_instructions = UINT64_MAX;
+    vm->outside.check_at = UINT64_MAX;
+    vm->current = &vm->outside;
+    for (int hook = 0; hook < MRT_HOOK_COUNT; hook++) vm->hooks[hook] = LUA_NOREF;
+    if (getrandom(&vm->pointer_key, sizeof(vm->pointer_key), GRND_NONBLOCK) != sizeof(vm->pointer_key)) {
+        vm->pointer_key = mrt_clock() ^ (uintptr_t)vm;
+    }
+    lua_State *L = lua_newstate(mrt_allocate, vm);
+    if (!L) {
+        free(vm);
+        return NULL;
+    }
+    vm->main = L;
+    lua_atpanic(L, panic);
+    // Before any other thread exists, because new threads copy it.
+    *(uintptr_t *)lua_getextraspace(L) = (uintptr_t)vm;
+    // Few, long cycles: what a policy keeps is small, and so is what it leaves behind per run.
+    lua_gc(L, LUA_GCINC, 400, 400, 13);
+    lua_pushcfunction(L, mrt_build_sandbox);
+    if (lua_pcall(L, 0, 0, 0) != LUA_OK) {
+        mrt_vm_close(vm);
+        return NULL;
+    }
+    return vm;
+}
+
+size_t mrt_vm_close(mrt_vm *vm) {
+    vm->fail_countdown = 0;
+    while (vm->idle) {
+        mrt_run *run = vm->idle;
+        vm->idle = run->next;
+        free(run);
+    }
+    lua_close(vm->main);
+    size_t left = vm->used;
+    free(vm->message);
+    free(vm);
+    return left;
+}
+
+// MARK: Code
+
+struct buffer {
+    uint8_t *data;
+    size_t size, capacity;
+};
+
+static int append(lua_State *L, const void *piece, size_t size, void *to) {
+    (void)L;
+    struct buffer *buffer = to;
+    if (buffer->size + size > buffer->capacity) {
+        size_t capacity = (buffer->size + size) * 2;
+        uint8_t *data = realloc(buffer->data, capacity);
+        if (!data) return 1;
+        buffer->data = data;
+        buffer->capacity = capacity;
+    }
+    memcpy(buffer->data + buffer->size, piece, size);
+    buffer->size += size;
+    return 0;
+}
+
+struct compilation {
+    mrt_bytes_borrowed source;
+    const char *name;
+    struct buffer code;
+};
+
+static int compile(lua_State *L) {
+    struct compilation *work = lua_touserdata(L, 1);
+    if (luaL_loadbufferx(L, (const char *)work->source.data, work->source.size, work->name, "t") != LUA_OK) {
+        return lua_error(L);
+    }
+    mrt_check_function(L);
+    // Debug information stays: messages and tracebacks need it.
+    if (lua_dump(L, append, &work->code, 0) != 0) return luaL_error(L, "not enough memory");
+    return 0;
+}
+
+int32_t mrt_vm_compile(mrt_vm *vm, mrt_bytes_borrowed source, const char *name, mrt_bytes_owned *code) {
+    lua_State *L = vm->main;
+    struct compilation work = {source, name, {NULL, 0, 0}};
+    lua_pushcfunction(L, compile);
+    lua_pushlightuserdata(L, &work);
+    int status = lua_pcall(L, 1, 0, 0);
+    if (status != LUA_OK) {
+        free(work.code.data);
+        return fail_with(vm, L, status == LUA_ERRMEM ? MRT_ERROR_MEMORY : MRT_ERROR_SCRIPT);
+    }
+    *code = (mrt_bytes_owned){work.code.data, work.code.size};
+    return MRT_ERROR_NONE;
+}
+
+static int find_hooks(lua_State *L) {
+    static const char *const names[MRT_HOOK_COUNT][2] = {
+        {"on_request", "envoy_on_request"},
+        {"on_response", "envoy_on_response"},
+    };
+    mrt_vm *vm = vm_of(L);
+    lua_pushglobaltable(L);
+    for (int hook = 0; hook < MRT_HOOK_COUNT; hook++) {
+        for (int name = 0; name < 2 && vm->hooks[hook] == LUA_NOREF; name++) {
+            lua_pushstring(L, names[hook][name]);
+            lua_rawget(L, -2);
+            if (lua_isfunction(L, -1)) vm->hooks[hook] = luaL_ref(L, LUA_REGISTRYINDEX);
+            else lua_pop(L, 1);
+        }
+    }
+    return 0;
+}
+
+int32_t mrt_vm_load(mrt_vm *vm, mrt_bytes_borrowed code, const char *name) {
+    mrt_result result;
+    mrt_run_chunk(vm, code, name, &result);
+    if (result.status != MRT_STATUS_DONE) return result.error;
+    lua_pushcfunction(vm->main, find_hooks);
+    if (lua_pcall(vm->main, 0, 0, 0) != LUA_OK) return fail_with(vm, vm->main, MRT_ERROR_MEMORY);
+    return MRT_ERROR_NONE;
+}
+
+bool mrt_vm_has_hook(const mrt_vm *vm, int32_t hook) {
+    return hook >= 0 && hook < MRT_HOOK_COUNT && vm->hooks[hook] != LUA_NOREF;
+}
+
+
+int32_t mrt_vm_add_data(mrt_vm *vm, mrt_bytes_borrowed data) {
+    lua_State *L = vm->main;
+    lua_pushcfunction(L, mrt_decode_data);
+    lua_pushlightuserdata(L, &data);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+        fail_with(vm, L, MRT_ERROR_MEMORY);
+        return -1;
+    }
+    return vm->data_count - 1;
+}
+
+// MARK: Facts
+
+size_t mrt_vm_memory(const mrt_vm *vm) { return vm->used; }
+size_t mrt_vm_peak_memory(const mrt_vm *vm) { return vm->peak; }
+bool mrt_vm_is_full(const mrt_vm *vm) { return vm->full; }
+void mrt_vm_collect(mrt_vm *vm) { lua_gc(vm->main, LUA_GCCOLLECT); }
+
+void mrt_vm_fail_allocation(mrt_vm *vm, uint64_t countdown, bool keeps_failing) {
+    vm->fail_countdown = countdown;
+    vm->keeps_failing = keeps_failing;
+}
+
+void mrt_bytes_free(mrt_bytes_owned bytes) { free(bytes.data); }
+const char *mrt_lua_version(void) { return LUA_RELEASE; }

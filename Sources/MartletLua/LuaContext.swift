@@ -1,0 +1,183 @@
+internal import CLua
+internal import MartletCore
+internal import MartletFilter
+internal import MartletHTTP
+
+/// What the host functions of a run work on: the exchange, and the reply that the script is making.
+@safe
+final class LuaContext {
+    fileprivate(set) var exchange: Exchange?
+    /// `:status` in digits, lent to the script.
+    private let digits = UnsafeMutablePointer<UInt8>.allocate(capacity: 4)
+    private var replyStatus: UInt16 = 0
+    private var replyHeaders: [(name: HeaderName, value: String)] = []
+    private var replyBody: [UInt8] = []
+
+    deinit { unsafe digits.deallocate() }
+
+    func begin(_ exchange: Exchange) { self.exchange = exchange }
+
+    func end() {
+        exchange = nil
+        if !replyHeaders.isEmpty { replyHeaders = [] }
+        if !replyBody.isEmpty { replyBody = [] }
+    }
+
+    /// The reply as the script left it.
+    func takeReply() -> Reply {
+        Reply(status: replyStatus, headers: replyHeaders, body: replyBody, reason: nil)
+    }
+
+    // MARK: Reply
+
+    func beginReply(_ status: Int32) -> Int32 {
+        replyStatus = UInt16(clamping: status)
+        replyHeaders = []
+        replyBody = []
+        return Int32(MRT_CODE_OK)
+    }
+
+    func addReply(_ name: Span<UInt8>, _ value: Span<UInt8>) -> Int32 {
+        guard let name = HeaderName(name.string()) else { return Int32(MRT_CODE_BAD_NAME) }
+        guard replyHeaders.count < 100 else { return Int32(MRT_CODE_TOO_LARGE) }
+        replyHeaders.append((name, value.string()))
+        return Int32(MRT_CODE_OK)
+    }
+
+    func setReplyBody(_ body: Span<UInt8>) -> Int32 {
+        replyBody = body.array()
+        return Int32(MRT_CODE_OK)
+    }
+
+    // MARK: Headers
+
+    private static let authority = Array(":authority".utf8)
+    private static let method = Array(":method".utf8)
+    private static let path = Array(":path".utf8)
+    private static let scheme = Array(":scheme".utf8)
+    private static let status = Array(":status".utf8)
+    private static let http = Array("http".utf8)
+    private static let https = Array("https".utf8)
+
+    /// The largest head a script may make.
+    private static let maxHead = 262_144
+
+    private func table(_ map: Int32) -> HeaderTable? {
+        map == Int32(MRT_MAP_REQUEST) ? exchange?.request.headers : exchange?.response.headers
+    }
+
+    /// Lends bytes to the script until the next edit: an arena's memory and constants stay where they are until then.
+    private static func lend(_ bytes: Span<UInt8>) -> mrt_bytes_borrowed {
+        unsafe bytes.withUnsafeBufferPointer { unsafe mrt_bytes_borrowed(data: $0.baseAddress, size: $0.count) }
+    }
+
+    func find(_ map: Int32, _ name: Span<UInt8>, from start: Int32) -> (value: mrt_bytes_borrowed, place: Int32, next: Int32)? {
+        if name.count > 0 && name[0] == 0x3A {
+            guard start == 0, let value = unsafe pseudo(map, name) else { return nil }
+            return unsafe (value, 0, -1)
+        }
+        guard let table = table(map), let index = table.firstIndex(named: name, from: Int(start)) else { return nil }
+        let next = table.firstIndex(named: name, from: index + 1)
+        return unsafe (Self.lend(table.value(at: index)), Int32(index), next.map { Int32($0) } ?? -1)
+    }
+
+    private func pseudo(_ map: Int32, _ name: Span<UInt8>) -> mrt_bytes_borrowed? {
+        guard let exchange else { return nil }
+        if map != Int32(MRT_MAP_REQUEST) {
+            return name.equals(Self.status.span) ? unsafe statusText(exchange.response.status) : nil
+        }
+        let request = exchange.request
+        if name.equals(Self.path.span) { return unsafe Self.lend(request.target()) }
+        if name.equals(Self.method.span) { return unsafe Self.lend(request.methodBytes()) }
+        if name.equals(Self.authority.span) { return unsafe Self.lend(request.authority()) }
+        if name.equals(Self.scheme.span) {
+            let text = request.scheme == .https ? Self.https : Self.http
+            return unsafe Self.lend(text.span)
+        }
+        return nil
+    }
+
+    private func statusText(_ status: UInt16) -> mrt_bytes_borrowed {
+        unsafe digits[0] = UInt8(0x30 + status / 100 % 10)
+        unsafe digits[1] = UInt8(0x30 + status / 10 % 10)
+        unsafe digits[2] = UInt8(0x30 + status % 10)
+        return unsafe mrt_bytes_borrowed(data: digits, size: 3)
+    }
+
+    /// The field at a place: pseudo headers first, then the table without Host, which `:authority` stands for.
+    func field(_ map: Int32, at place: Int32) -> (name: mrt_bytes_borrowed, value: mrt_bytes_borrowed)? {
+        guard let exchange, let table = table(map) else { return nil }
+        var index = Int(place)
+        if map == Int32(MRT_MAP_REQUEST) {
+            let names = [Self.authority, Self.path, Self.method, Self.scheme]
+            if index < names.count {
+                let name = names[index]
+                guard let value = unsafe pseudo(map, name.span) else { return nil }
+                return unsafe (Self.lend(name.span), value)
+            }
+            index -= names.count
+            if let host = table.firstIndex(of: .host), host <= index { index += 1 }
+        } else {
+            if index == 0 { return unsafe (Self.lend(Self.status.span), statusText(exchange.response.status)) }
+            index -= 1
+        }
+        guard index < table.count else { return nil }
+        return unsafe (Self.lend(table.name(at: index)), Self.lend(table.value(at: index)))
+    }
+
+    func edit(_ map: Int32, _ kind: Int32, _ name: Span<UInt8>, _ value: Span<UInt8>) -> Int32 {
+        guard let exchange, let table = table(map) else { return Int32(MRT_CODE_SENT) }
+        guard table.size + name.count + value.count <= Self.maxHead else { return Int32(MRT_CODE_TOO_LARGE) }
+        let isRequest = map == Int32(MRT_MAP_REQUEST)
+        defer { if isRequest { exchange.clearRouteCache() } }
+        if kind == Int32(MRT_EDIT_REASON) {
+            if !isRequest { exchange.response.setReason(value) }
+            return Int32(MRT_CODE_OK)
+        }
+        if name.count > 0 && name[0] == 0x3A {
+            guard kind == Int32(MRT_EDIT_REPLACE) else { return Int32(MRT_CODE_PSEUDO) }
+            return replacePseudo(exchange, isRequest, name, value)
+        }
+        if isRequest && name.equals("host") {
+            guard kind == Int32(MRT_EDIT_REPLACE) else { return Int32(MRT_CODE_PSEUDO) }
+            return setAuthority(exchange, value)
+        }
+        switch kind {
+        case Int32(MRT_EDIT_ADD): table.append(named: name, value)
+        case Int32(MRT_EDIT_REPLACE): table.set(named: name, value)
+        default: table.remove(named: name)
+        }
+        return Int32(MRT_CODE_OK)
+    }
+
+    private func setAuthority(_ exchange: Exchange, _ value: Span<UInt8>) -> Int32 {
+        guard Authority.isValid(value) else { return Int32(MRT_CODE_BAD_VALUE) }
+        exchange.request.setAuthority(value)
+        return Int32(MRT_CODE_OK)
+    }
+
+    private func replacePseudo(
+        _ exchange: Exchange, _ isRequest: Bool, _ name: Span<UInt8>, _ value: Span<UInt8>
+    ) -> Int32 {
+        if !isRequest {
+            guard name.equals(Self.status.span) else { return Int32(MRT_CODE_PSEUDO) }
+            guard let status = value.decimal(), (200...599).contains(status) else {
+                return Int32(MRT_CODE_BAD_VALUE)
+            }
+            exchange.response.setStatus(UInt16(status))
+        } else if name.equals(Self.path.span) {
+            guard RequestHead.isSafeTarget(value), value[0] == 0x2F else { return Int32(MRT_CODE_BAD_VALUE) }
+            exchange.request.setTarget(value)
+        } else if name.equals(Self.method.span) {
+            guard HeaderTable.isToken(value) else { return Int32(MRT_CODE_BAD_VALUE) }
+            exchange.request.setMethod(value)
+        } else if name.equals(Self.authority.span) {
+            return setAuthority(exchange, value)
+        } else if name.equals(Self.scheme.span) {
+            exchange.request.scheme = value.equals(Self.https.span) ? .https : .http
+        } else {
+            return Int32(MRT_CODE_PSEUDO)
+        }
+        return Int32(MRT_CODE_OK)
+    }
+}

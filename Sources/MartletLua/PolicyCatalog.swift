@@ -1,0 +1,51 @@
+internal import MartletConfig
+internal import Synchronization
+
+/// The policies of this process, for `GET /policies`. Holds them weakly: a version is listed for as long as a worker has
+/// it in a chain.
+public final class PolicyCatalog: Sendable {
+    private struct Entry: Sendable {
+        weak var policy: CompiledPolicy?
+    }
+    private let entries = Mutex<[Entry]>([])
+
+    public init() {}
+
+    func add(_ policy: CompiledPolicy) {
+        entries.withLock { entries in
+            entries.removeAll { $0.policy == nil }
+            entries.append(Entry(policy: policy))
+        }
+    }
+
+    /// A JSON object with one entry for each live version.
+    public var json: String {
+        let live = entries.withLock { $0.compactMap(\.policy) }
+        let items = live.map { policy -> String in
+            let numbers = policy.status.numbers
+            return """
+                {"name":\(Self.quoted(policy.name)),"version":\(Self.quoted(policy.status.version)),"mode":"enforce",\
+                "on_error":"\(policy.onError.rawValue)","runs":\(numbers.runs),"errors":\(numbers.errors),\
+                "budget_breaches":\(numbers.breaches),"instructions":{"budget":\(policy.budget.instructions),\
+                "p50":\(numbers.p50),"p99":\(numbers.p99),"max":\(numbers.most)},\
+                "last_error":\(numbers.lastError.map(Self.quoted) ?? "null")}
+                """
+        }
+        return "{\"policies\":[" + items.joined(separator: ",") + "]}"
+    }
+
+    private static func quoted(_ text: String) -> String {
+        var out = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": out += "\\\""
+            case "\\": out += "\\\\"
+            case "\n": out += "\\n"
+            case "\t": out += "\\t"
+            case _ where scalar.value < 0x20: out += " "
+            default: out.unicodeScalars.append(scalar)
+            }
+        }
+        return out + "\""
+    }
+}
