@@ -35,7 +35,7 @@ struct PathTable: Sendable {
     }
 
     /// The smallest position below `limit` whose path matches and which `test` accepts; `limit` when there is none.
-    func first(_ path: Span<UInt8>, below limit: Int, _ test: (Int) -> Bool) -> Int {
+    func first(_ path: Span<UInt8>, below limit: Int, _ test: RouteTest) -> Int {
         guard table.count > 0 else { return limit }
         var best = limit
         var hash = ByteTable.seed
@@ -60,12 +60,12 @@ struct PathTable: Sendable {
     }
 
     @inline(__always)
-    private static func first(_ positions: [Int32], below limit: Int, _ test: (Int) -> Bool) -> Int {
+    private static func first(_ positions: [Int32], below limit: Int, _ test: RouteTest) -> Int {
         var index = 0
         while index < positions.count {
             let position = Int(positions[index])
             if position >= limit { return limit }
-            if test(position) { return position }
+            if test.holds(position) { return position }
             index += 1
         }
         return limit

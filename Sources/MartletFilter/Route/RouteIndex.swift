@@ -25,7 +25,7 @@ package final class RouteIndex: Sendable {
     package func match(_ request: RequestHead) -> Route? {
         var best = routes.count
         let path = request.path()
-        let test: (Int) -> Bool = { [conditions] in conditions[$0]?.holds(request) ?? true }
+        let test = RouteTest(conditions: conditions, request: request)
         if hosts.isPlain {
             best = groups[0].first(path, below: best, test)
         } else {
@@ -35,6 +35,14 @@ package final class RouteIndex: Sendable {
     }
 }
 
+/// What a route still asks once host and path are found. A value, where a closure would be an allocation a request.
+struct RouteTest {
+    let conditions: [RouteConditions?]
+    let request: RequestHead
+
+    func holds(_ position: Int) -> Bool { conditions[position]?.holds(request) ?? true }
+}
+
 /// The routes that share a host.
 struct RouteGroup: Sendable {
     var paths = PathTable(folds: false)
@@ -42,12 +50,12 @@ struct RouteGroup: Sendable {
     /// Routes whose path is no plain text, ascending.
     var others: [Int32] = []
 
-    func first(_ path: Span<UInt8>, below limit: Int, _ test: (Int) -> Bool) -> Int {
+    func first(_ path: Span<UInt8>, below limit: Int, _ test: RouteTest) -> Int {
         var best = paths.first(path, below: limit, test)
         if !foldedPaths.isEmpty { best = foldedPaths.first(path, below: best, test) }
         var index = 0
         while index < others.count, Int(others[index]) < best {
-            if test(Int(others[index])) { return Int(others[index]) }
+            if test.holds(Int(others[index])) { return Int(others[index]) }
             index += 1
         }
         return best
