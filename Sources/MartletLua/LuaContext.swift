@@ -71,7 +71,9 @@ final class LuaContext {
         unsafe bytes.withUnsafeBufferPointer { unsafe mrt_bytes_borrowed(data: $0.baseAddress, size: $0.count) }
     }
 
-    func find(_ map: Int32, _ name: Span<UInt8>, from start: Int32) -> (value: mrt_bytes_borrowed, place: Int32, next: Int32)? {
+    func find(_ map: Int32, _ name: Span<UInt8>, from start: Int32) -> (
+        value: mrt_bytes_borrowed, place: Int32, next: Int32
+    )? {
         if name.count > 0 && name[0] == 0x3A {
             guard start == 0, let value = unsafe pseudo(map, name) else { return nil }
             return unsafe (value, 0, -1)

@@ -17,7 +17,8 @@ public struct LuaKind: FilterKind {
             let budget = section.section("budget").map { PolicyBudget($0) } ?? PolicyBudget()
             let onError: PolicyConfig.OnError = section.choice("on_error", default: .deny)
             return compile(
-                "inline", Array(inline.utf8), "inline", budget, onError, parameters, section.place(of: "inline"), section, load)
+                "inline", Array(inline.utf8), "inline", budget, onError, parameters, section.place(of: "inline"),
+                section, load)
         }
         guard let wanted = section.string("policy") else { return nil }
         guard let policy = load.config.policies.first(where: { $0.name == wanted }) else {
@@ -39,7 +40,8 @@ public struct LuaKind: FilterKind {
                 return nil
             }
         }
-        return compile(policy.name, source, file, policy.budget, policy.onError, parameters, policy.place, section, load)
+        return compile(
+            policy.name, source, file, policy.budget, policy.onError, parameters, policy.place, section, load)
     }
 
     private func compile(
