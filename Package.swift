@@ -88,6 +88,16 @@ let package = Package(
             "MartletFilterTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting"]),
         tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
         tests("EndToEnd", ["MartletTesting", "martlet"]),
+        // The example of Docs/FilterAPI.md, driven through a real chain.
+        room(
+            "FilterExample", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],
+            path: "Docs/Examples/FilterExample"),
+        tests(
+            "DocsTests",
+            [
+                "MartletCore", "MartletConfig", "MartletFilter", "MartletHTTP", "FilterExample", "MartletTesting",
+                "martlet",
+            ]),
     ]
 )
 

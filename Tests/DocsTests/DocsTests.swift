@@ -1,0 +1,103 @@
+import Foundation
+import MartletTesting
+import Testing
+
+/// The folder this file was compiled from.
+private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
+@Suite("The documentation is true")
+struct DocsTests {
+    private static func page(_ name: String) throws -> String {
+        try String(contentsOf: root.appendingPathComponent(name), encoding: .utf8)
+    }
+
+    /// Fenced blocks of a language.
+    private static func blocks(_ language: String, in page: String) -> [String] {
+        page.components(separatedBy: "```\(language)\n").dropFirst().compactMap {
+            $0.components(separatedBy: "```").first
+        }
+    }
+
+    @Test("Every file that Where.md names is there")
+    func whereIsWhat() throws {
+        let rows = try Self.page("Docs/Where.md").split(separator: "\n").filter { $0.hasPrefix("| ") }.dropFirst()
+        #expect(rows.count > 20)
+        for row in rows {
+            let paths = row.split(separator: "`").enumerated().filter { $0.offset % 2 == 1 }.map { String($0.element) }
+            #expect(paths.count == 2, "\(row)")
+            for path in paths {
+                #expect(FileManager.default.fileExists(atPath: root.appendingPathComponent(path).path), "\(path)")
+            }
+        }
+    }
+
+    @Test("Every rooms table names rooms that exist")
+    func rooms() throws {
+        for line in try Self.page("Docs/RequestPath.md").split(separator: "\n")
+        where line.hasPrefix("| ") && line.contains("`Martlet") {
+            let path = line.split(separator: "`")[1]
+            let candidates = ["Sources/\(path)", "Sources/\(path).swift"]
+            #expect(
+                candidates.contains { FileManager.default.fileExists(atPath: root.appendingPathComponent($0).path) },
+                "\(path)")
+        }
+    }
+
+    @Test(
+        "Every complete configuration passes martlet check",
+        arguments: ["README.md", "Docs/LuaAPI.md", "Docs/Config.md"])
+    func configurations(name: String) throws {
+        let complete = Self.blocks("yaml", in: try Self.page(name)).filter {
+            $0.hasPrefix("# file:") && !$0.contains("file: Filters/")
+        }
+        #expect(!complete.isEmpty)
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-docs-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        for text in complete {
+            let file = folder.appendingPathComponent("martlet.yaml")
+            try text.write(to: file, atomically: true, encoding: .utf8)
+            let (code, output) = try run(["check", file.path])
+            #expect(code == 0, "\(name): \(output)")
+        }
+    }
+
+    @Test("The filter page shows the example that is compiled")
+    func filterExample() throws {
+        let code = try Self.page("Docs/Examples/FilterExample/RequireToken.swift")
+        #expect(Self.blocks("swift", in: try Self.page("Docs/FilterAPI.md")).contains(code))
+    }
+
+    @Test("martlet check: mistakes end in exit code 1, each with its line and a hint")
+    func check() throws {
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "martlet-check-\(UUID().uuidString).yaml")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try """
+        listeners:
+          - name: public
+            address: 127.0.0.1:8080
+            filters: [{ headrs: {} }, router]
+            routes:
+              - match: { path: { prefx: / } }
+                cluster: ap
+        clusters:
+          - name: app
+            endpoints: ["127.0.0.1:9000"]
+            connect_timeout: 5
+        """.write(to: file, atomically: true, encoding: .utf8)
+        let (code, output) = try run(["check", file.path])
+        #expect(code == 1)
+        for (line, hint) in [(4, "headers"), (6, "prefix"), (7, "app"), (11, "s")] {
+            #expect(
+                output.split(separator: "\n").contains { $0.contains(".yaml:\(line):") && $0.contains(hint) },
+                "\(line): \(output)")
+        }
+    }
+
+    private func run(_ arguments: [String]) throws -> (Int32, String) {
+        let result = try Tool.run(Tool.martlet.path, arguments)
+        return (result.code, result.output)
+    }
+}
