@@ -7,7 +7,8 @@ enum Rewrite {
     /// False when the result cannot stand in a request line.
     static func apply(_ action: RewriteAction, to request: RequestHead) -> Bool {
         if let host = action.host { request.setAuthority(host.span) }
-        guard let change = action.path else { return true }
+        // The target of CONNECT is no path.
+        guard let change = action.path, request.method != .connect else { return true }
         let path = request.path()
         var target: [UInt8]
         switch change {

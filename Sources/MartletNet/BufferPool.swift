@@ -32,6 +32,15 @@ package final class BufferPool {
         return takeLarge()
     }
 
+    /// As `takeScratch`, with `kept` at its start and at least as much room behind it.
+    package func takeScratch(behind kept: ByteBuffer?) -> ByteBuffer {
+        guard let kept else { return takeScratch() }
+        // A head close to a limit beyond the pool's buffers; rare, so not pooled.
+        let buffer = kept.count > Self.largeCapacity / 2 ? ByteBuffer(capacity: kept.count * 2) : takeScratch()
+        buffer.append(kept.bytes())
+        return buffer
+    }
+
     /// Gives up the reference in `holder`. The buffer goes back to the pool when it was the last one.
     package func release(_ holder: inout ByteBuffer?) {
         guard isKnownUniquelyReferenced(&holder), let buffer = holder else {

@@ -113,8 +113,10 @@ package struct TimerWheel {
         nodes[Int(index)].list = -1
     }
 
-    /// The first slot that time will reach: its level, number and the tick at which it begins.
+    /// The first slot that time will reach: its list and the tick at which it begins. All levels are looked at: while a
+    /// slot of a higher one is being moved down, what is left in it may be due before what has been moved.
     private func nextSlot() -> (list: Int, tick: UInt64)? {
+        var first: (list: Int, tick: UInt64)?
         for level in 0..<Self.levels where occupied[level] != 0 {
             let shift = UInt64(level) * Self.slotBits
             let now = Int((elapsed >> shift) & 63)
@@ -127,9 +129,10 @@ package struct TimerWheel {
             // A slot behind the present one belongs to the level's next turn.
             if begins <= elapsed && slot != now { begins += span }
             if begins < elapsed { begins = elapsed }
-            return (level * 64 + slot, begins)
+            if let known = first, known.tick <= begins { continue }
+            first = (level * 64 + slot, begins)
         }
-        return nil
+        return first
     }
 
     /// Milliseconds until something may have to be done, at most `limit`; for `epoll_wait`.

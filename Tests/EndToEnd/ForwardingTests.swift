@@ -118,6 +118,113 @@ struct ForwardingTests {
         #expect(answers.allSatisfy { $0 == "HTTP/1.1 502" || $0 == "HTTP/1.1 200" })
     }
 
+    @Test("HTTP/1.0 without Host gets one: what goes upstream is HTTP/1.1")
+    func hostless() throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        let proxy = try TestProxy(upstream: upstream)
+        #expect(try proxy.exchange("GET / HTTP/1.0\r\n\r\n").hasSuffix("ok"))
+        #expect(upstream.recorded.first?.contains("\r\nhost: localhost\r\n") == true)
+    }
+
+    @Test("A body of no bytes leaves the upstream connection free for the next request")
+    func emptyBody() throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        let proxy = try TestProxy(upstream: upstream)
+        let client = try proxy.connect()
+        for _ in 0..<5 {
+            client.forget()
+            try client.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n")
+            #expect(client.receive { $0.text.hasSuffix("ok") })
+        }
+        #expect(upstream.recorded.count == 5)
+        #expect(upstream.accepted == 1)
+    }
+
+    @Test("A request that is answered early is read to its end, and its connection serves the next")
+    func answeredEarly() throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        let listener = """
+                filters: [router]
+                routes:
+                  - { match: { path: { exact: /early } }, respond: { status: 403, body: early } }
+                  - { match: { path: { prefix: / } }, cluster: up }
+            """
+        let proxy = try TestProxy(listener: listener, rest: TestProxy.cluster(upstream.port))
+        let client = try proxy.connect()
+        for (framing, body) in [
+            ("Content-Length: 7", "GET /x "),
+            ("Transfer-Encoding: chunked", "7\r\nGET /x \r\n0\r\nX-Trailer: 1\r\n\r\n"),
+        ] {
+            client.forget()
+            try client.send("POST /early HTTP/1.1\r\nHost: test\r\n\(framing)\r\n\r\n")
+            #expect(client.receive { $0.text.hasSuffix("early") })
+            client.forget()
+            try client.send(body)
+            try client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+            #expect(client.receive { $0.text.hasSuffix("ok") })
+        }
+        #expect(upstream.recorded.allSatisfy { $0.hasPrefix("GET / HTTP/1.1\r\nHost: test\r\n") })
+        #expect(upstream.recorded.count == 2)
+        // More than is worth reading ends the connection.
+        let large = try proxy.connect()
+        try large.send("POST /early HTTP/1.1\r\nHost: test\r\nContent-Length: 10000000\r\n\r\n")
+        #expect(large.receive { $0.text.hasSuffix("early") })
+        for _ in 0..<40 { try? large.send([UInt8](repeating: 0x61, count: 65_536)) }
+        #expect(large.receiveToEnd())
+    }
+
+    @Test("Heads larger than a read buffer pass when the limits allow them")
+    func largeHeads() throws {
+        let large = String(repeating: "h", count: 200_000)
+        let upstream = try ScriptedUpstream.answering(
+            "HTTP/1.1 200 OK\r\nX-Large: \(large)\r\nContent-Length: 2\r\n\r\nok")
+        let proxy = try TestProxy(
+            listener: "    limits: { request_headers: 512KiB }\n" + TestProxy.forwarding,
+            rest: TestProxy.cluster(upstream.port, "    limits: { response_headers: 512KiB }"))
+        let answer = try proxy.get("/", headers: "X-Large: \(large)\r\n")
+        #expect(answer.contains("X-Large: \(large)\r\n"))
+        #expect(answer.hasSuffix("ok"))
+        #expect(upstream.recorded.first?.contains("X-Large: \(large)\r\n") == true)
+    }
+
+    @Test("CONNECT passes where it is allowed, and tunnels once the upstream accepts it")
+    func connect() throws {
+        let upstream = try ScriptedUpstream { upstream, connection in
+            guard let request = connection.nextRequest() else { return }
+            upstream.record(request)
+            guard request.hasPrefix("CONNECT yes:443 ") else {
+                try? connection.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
+                return
+            }
+            // A length says nothing here, and must not reach the client.
+            try? connection.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+            while connection.received.count < 4 { guard case .bytes = connection.receive() else { return } }
+            try? connection.send(connection.received + Array("!".utf8))
+            connection.receiveToEnd()
+        }
+        let listener = """
+                upgrades: [connect]
+                filters: [router]
+                routes: [{ match: { methods: [CONNECT] }, cluster: up }]
+            """
+        let proxy = try TestProxy(listener: listener, rest: TestProxy.cluster(upstream.port))
+        let client = try proxy.connect()
+        try client.send("CONNECT yes:443 HTTP/1.1\r\nHost: yes:443\r\n\r\n")
+        #expect(client.receive { $0.text.hasSuffix("hello") })
+        #expect(client.text.hasPrefix("HTTP/1.1 200 OK\r\n"))
+        #expect(!client.text.lowercased().contains("content-length"))
+        try client.send("ping")
+        #expect(client.receive { $0.text.hasSuffix("ping!") })
+
+        let refused = try proxy.exchange(
+            "CONNECT no:443 HTTP/1.1\r\nHost: no:443\r\n\r\nGET /early HTTP/1.1\r\nHost: a\r\n\r\n")
+        #expect(refused.hasPrefix("HTTP/1.1 403 "))
+        #expect(refused.hasSuffix("no"))
+        let content = try proxy.exchange("CONNECT no:443 HTTP/1.1\r\nHost: no:443\r\nContent-Length: 3\r\n\r\nabc")
+        #expect(content.hasPrefix("HTTP/1.1 400 "))
+        #expect(upstream.recorded.map { $0.prefix(12) } == ["CONNECT yes:", "CONNECT no:4"])
+    }
+
     @Test("An accepted upgrade becomes a tunnel in both directions")
     func tunnel() throws {
         let upstream = try ScriptedUpstream { _, connection in

@@ -38,11 +38,11 @@ struct LifecycleTests {
         }
     }
 
-    private func listener(_ version: Int) -> String {
+    private func listener(_ version: Int, policy: Bool = false) -> String {
         """
             filters:
               - headers: { response: { set: { x-version: "\(version)" } } }
-              - router
+        \(policy ? "      - lua: { policy: p }\n" : "")      - router
             routes:
               - match: { path: { prefix: / } }
                 cluster: up
@@ -52,14 +52,53 @@ struct LifecycleTests {
     @Test("Reloads under load: every request answered, no connection dropped, the change seen")
     func reloads() throws {
         let upstream = try ScriptedUpstream.answering(ok)
-        let proxy = try TestProxy(workers: 2, listener: listener(0), rest: TestProxy.cluster(upstream.port))
+        let rest = TestProxy.cluster(upstream.port) + "\npolicies: [{ name: p, file: p.lua }]"
+        func policy(_ version: Int) -> String {
+            "function on_response(h) h:headers():replace('x-policy', '\(version)') end"
+        }
+        let proxy = try TestProxy(
+            workers: 2, listener: listener(0, policy: true), rest: rest, files: ["p.lua": policy(0)])
         let loads = (0..<4).map { _ in Load(proxy) }
-        for version in 1...30 {
-            try proxy.configure(listener: listener(version), rest: TestProxy.cluster(upstream.port))
-            #expect(try eventually { try proxy.get("/").contains("x-version: \(version)\r\n") })
+        var settled = 0
+        for version in 1...200 {
+            // By turns the configuration, which is noticed by itself, and the policy, with a reload asked for.
+            if version % 2 == 0 {
+                try proxy.configure(listener: listener(version, policy: true), rest: rest)
+                #expect(try eventually { try proxy.get("/").contains("x-version: \(version)\r\n") })
+            } else {
+                try proxy.write("p.lua", policy(version))
+                #expect(try proxy.admin("/reload", method: "POST").hasPrefix("HTTP/1.1 200 "))
+                #expect(try proxy.get("/").contains("x-policy: \(version)\r\n"))
+            }
+            if version == 50 { settled = proxy.residentMemory }
         }
         #expect(loads.map { $0.stop() } == [0, 0, 0, 0])
         #expect(loads.allSatisfy { $0.sent > 0 })
+        // Flat: what one version holds would show 150 times.
+        #expect(proxy.residentMemory - settled < 12 << 10, "\(settled) KiB, then \(proxy.residentMemory)")
+    }
+
+    @Test("An exchange that outlives its configuration is logged all the same")
+    func logAfterReload() throws {
+        let release = DispatchSemaphore(value: 0)
+        let upstream = try ScriptedUpstream { upstream, connection in
+            guard let request = connection.nextRequest() else { return }
+            upstream.record(request)
+            release.wait()
+            try? connection.send(ok)
+        }
+        let log = "    access_log: { path: access.log, format: \"%RESPONSE_CODE% %REQ(:PATH)%\" }\n"
+        let proxy = try TestProxy(listener: log + listener(1), rest: TestProxy.cluster(upstream.port))
+        let client = try proxy.connect()
+        try client.send("GET /old HTTP/1.1\r\nHost: test\r\n\r\n")
+        #expect(eventually { upstream.recorded.count == 1 })
+        try proxy.configure(listener: log + listener(2), rest: TestProxy.cluster(upstream.port))
+        #expect(try proxy.admin("/reload", method: "POST").hasPrefix("HTTP/1.1 200 "))
+        release.signal()
+        #expect(client.receive { $0.text.hasSuffix("ok") })
+        #expect(client.text.contains("x-version: 1\r\n"))
+        let path = proxy.directory.appendingPathComponent("access.log").path
+        #expect(eventually { (try? String(contentsOfFile: path, encoding: .utf8)) == "200 /old\n" })
     }
 
     @Test("A bad configuration is refused with its place, and the old one keeps serving")

@@ -156,6 +156,41 @@ struct LimitTests {
         #expect(answer.contains("x-martlet-error: request-timeout"))
     }
 
+    @Test("A route's timeout runs from the end of the request: a slow upload is not cut off")
+    func timeoutAfterUpload() throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        let listener = """
+                filters: [router]
+                routes: [{ match: { path: { prefix: / } }, cluster: up, timeout: 200ms }]
+            """
+        let proxy = try TestProxy(listener: listener, rest: TestProxy.cluster(upstream.port))
+        let client = try proxy.connect()
+        try client.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 8\r\n\r\n")
+        // Longer than the timeout, byte by byte: nothing may come back.
+        for _ in 0..<7 {
+            #expect(client.receive(timeout: 60) == .timeout)
+            try client.send("x")
+        }
+        try client.send("x")
+        #expect(client.receive { $0.text.hasSuffix("ok") })
+    }
+
+    @Test("Connections that dribble their heads take a slot and nothing from the others")
+    func dribbling() throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        let proxy = try TestProxy(upstream: upstream)
+        let slow = try (0..<400).map { _ in try proxy.connect() }
+        let head = Array("GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n".utf8)
+        for index in head.indices {
+            for client in slow { try client.send([head[index]]) }
+            if index % 10 == 0 { #expect(try proxy.get("/").hasSuffix("ok")) }
+        }
+        for client in slow {
+            #expect(client.receiveToEnd())
+            #expect(client.text.hasSuffix("ok"))
+        }
+    }
+
     @Test("An upstream that refuses, and a cluster whose server dies mid-response")
     func deadUpstream() throws {
         let closed = try TCPListener.freePort()

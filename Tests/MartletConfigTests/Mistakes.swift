@@ -155,9 +155,6 @@ extension Mistake {
 
     private static let listener: [Mistake] = [
         Mistake(
-            Around.listener("upgrades: [connect]\nfilters: [router]\nroutes: []"),
-            "4:14: error: listeners[0].upgrades[0]: tunnelling by CONNECT is not available in this version"),
-        Mistake(
             Around.listener("filters:\nroutes:"),
             "4:11: error: listeners[0].filters: has no value (expected a list)",
             "5:10: error: listeners[0].routes: has no value (expected a list)"),

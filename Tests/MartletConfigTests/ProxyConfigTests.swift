@@ -69,13 +69,14 @@ private let smallest = """
 
     @Test(
         arguments: [
-            ("upgrades: off", []), ("upgrades: []", []), ("upgrades: [WebSocket, custom]", ["websocket", "custom"]),
+            ("upgrades: off", []), ("upgrades: [connect, websocket]", ["websocket"]), ("upgrades: []", []),
+            ("upgrades: [WebSocket, custom]", ["websocket", "custom"]),
         ] as [(String, [String])])
     func upgradesAreWhatIsListed(_ line: String, _ names: [String]) throws {
         let text = Around.listener("\(line)\nfilters: [router]\nroutes: [{ match: {}, cluster: api }]")
         let listener = try #require(Decoded(text).config?.listeners.first)
         #expect(listener.upgrades == names)
-        #expect(!listener.allowsConnect)
+        #expect(listener.allowsConnect == line.contains("connect"))
     }
 
     @Test func filtersHaveThreeForms() throws {

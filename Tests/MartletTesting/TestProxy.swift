@@ -9,15 +9,23 @@ public final class TestProxy: @unchecked Sendable {
     public let port: UInt16
     public let adminPort: UInt16
     private let log = Mutex("")
+    /// Lives as long as the proxy: servers that a test does not look at itself.
+    private let companions: [ScriptedUpstream]
 
     public struct NotReady: Error, CustomStringConvertible {
         public let description: String
+        public init(description: String) { self.description = description }
     }
 
     /// - Parameters:
     ///   - listener: further lines of the one listener, indented by four spaces: filters, routes, limits.
     ///   - rest: top-level keys: clusters, policies.
-    public init(workers: Int = 1, listener: String, rest: String, files: [String: String] = [:]) throws {
+    ///   - companions: upstreams to keep alive with the proxy.
+    public init(
+        workers: Int = 1, listener: String, rest: String, files: [String: String] = [:],
+        companions: [ScriptedUpstream] = []
+    ) throws {
+        self.companions = companions
         port = try TCPListener.freePort()
         adminPort = try TCPListener.freePort()
         directory = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-test-\(UUID().uuidString)")
@@ -138,6 +146,6 @@ public final class TestProxy: @unchecked Sendable {
     }
 
     public convenience init(upstream: ScriptedUpstream) throws {
-        try self.init(listener: Self.forwarding, rest: Self.cluster(upstream.port))
+        try self.init(listener: Self.forwarding, rest: Self.cluster(upstream.port), companions: [upstream])
     }
 }

@@ -20,7 +20,6 @@ enum UnavailableFeatures {
     private static let values: [String: [String: String]] = [
         "listeners.protocol": ["tcp": "proxying of plain TCP is"],
         "listeners.proxy_protocol": ["true": "the PROXY protocol is"],
-        "listeners.upgrades": ["connect": "tunnelling by CONNECT is"],
         "clusters.protocol": ["http2": "HTTP/2 to upstreams is", "auto": "HTTP/2 to upstreams is"],
         "clusters.load_balancing": [
             "ring_hash": "consistent hashing is", "maglev": "consistent hashing is", "peak_ewma": "peak EWMA is",

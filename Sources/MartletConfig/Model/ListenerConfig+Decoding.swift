@@ -30,7 +30,7 @@ extension ListenerConfig {
         guard let node = section.raw("upgrades") else { return (["websocket"], false) }
         if node.isOff { return ([], false) }
         let names = section.list("upgrades").compactMap { item in
-            section.isUnavailable(item, for: "upgrades") ? nil : section.read(item, .upgrade)
+            section.read(item, .upgrade)
         }
         return (names.filter { $0 != "connect" }, names.contains("connect"))
     }

@@ -14,10 +14,10 @@ package struct ListenerLimits: Sendable {
     package var idleTimeout: Duration? = .seconds(3600)
     /// How long an exchange may go without a byte in either direction. Default 5m, 0 is none.
     package var streamIdleTimeout: Duration? = .seconds(300)
-    /// Bytes kept for a receiver that is slower than its sender, in each direction of an exchange. Default 64KiB,
-    /// 4KiB to 64MiB.
-    package var streamBuffer: ByteCount = .kibibytes(64)
-    /// Bytes of a body that a filter may hold back to see it whole; more is 413 or 502. Default 1MiB, 0 to 1GiB.
+    /// Bytes kept for a receiver that is slower than its sender, in each direction of an exchange. Default
+    /// 256KiB, 4KiB to 64MiB.
+    package var streamBuffer: ByteCount = .kibibytes(256)
+    /// Bytes of a body that a filter may hold back to see it whole; more is 413 or 500. Default 1MiB, 0 to 1GiB.
     package var filterBuffer: ByteCount = .mebibytes(1)
 
     init() {}

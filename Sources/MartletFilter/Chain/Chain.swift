@@ -1,3 +1,5 @@
+package import MartletCore
+
 /// The filters of one listener on one worker, with one list a hook. Response lists are reversed.
 package final class Chain {
     package struct Entry {
@@ -14,8 +16,11 @@ package final class Chain {
     package let responseTrailers: [Entry]
     package let end: [Entry]
     package let routes: RouteIndex
+    /// Of a body that a filter has collected, unless it says otherwise (`filter_buffer`).
+    package let bodyLimit: ByteCount
 
-    package init(filters: [any Filter], routes: RouteIndex) {
+    package init(filters: [any Filter], routes: RouteIndex, bodyLimit: ByteCount = .mebibytes(1)) {
+        self.bodyLimit = bodyLimit
         let entries = filters.enumerated().map { Entry(filter: $0.element, position: $0.offset) }
         func wanting(_ hook: Hooks) -> [Entry] { entries.filter { $0.filter.hooks.contains(hook) } }
         requestHead = wanting(.requestHead)

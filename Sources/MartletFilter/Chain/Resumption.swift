@@ -26,20 +26,20 @@ extension Exchange {
     /// For a response hook that is about to answer `.wait`.
     public func responseResumption() -> Resumption { responseFlow.resumption(of: self) }
 
-    /// Default limit of a collected body, 1 MiB (Envoy's `per_connection_buffer_limit_bytes`).
-    public static let defaultBufferLimit: ByteCount = .mebibytes(1)
-
     /// Collects the whole request body behind the head that the running `onRequestHead` hook is about to hold with
     /// `.wait`. The filter then gets one `onRequestBody` with all of it, whose verdict is about the head: `next` lets head
-    /// and body go on. Beyond `limit` the client gets 413. False when there is nothing to wait for.
-    public func collectRequestBody(limit: ByteCount = defaultBufferLimit) -> Bool {
-        requestFlow.collectBody(limit: limit.bytes)
+    /// and body go on. Beyond `limit`, by default
+    /// the listener's `filter_buffer`, the client gets 413. False when there is nothing to wait for.
+    public func collectRequestBody(limit: ByteCount? = nil) -> Bool {
+        requestFlow.collectBody(limit: (limit ?? bodyLimit).bytes)
     }
 
     /// As `collectRequestBody`, for the response. Beyond `limit` the client gets 500.
-    public func collectResponseBody(limit: ByteCount = defaultBufferLimit) -> Bool {
-        responseFlow.collectBody(limit: limit.bytes)
+    public func collectResponseBody(limit: ByteCount? = nil) -> Bool {
+        responseFlow.collectBody(limit: (limit ?? bodyLimit).bytes)
     }
+
+    private var bodyLimit: ByteCount { chain?.bodyLimit ?? 0 }
 
     /// The request body that a filter of this chain has had collected.
     public var collectedRequestBody: [UInt8]? { requestFlow.collectedBody }

@@ -22,6 +22,7 @@ package enum HTTP1Fault: String, Error, Sendable, CaseIterable {
     case badTransferCoding = "Transfer-Encoding is not exactly `chunked`"
     case codingInHTTP10 = "Transfer-Encoding in HTTP/1.0"
     case protectedFieldInConnection = "Connection names a field that must not be removed"
+    case contentInConnect = "CONNECT with content"
     case unknownExpectation = "Expect is not 100-continue"
     case badChunkSize = "chunk size is not a hexadecimal number"
     case chunkExtensionTooLong = "chunk extension longer than the limit"

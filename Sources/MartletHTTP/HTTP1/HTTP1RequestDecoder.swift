@@ -166,6 +166,8 @@ package struct HTTP1RequestDecoder {
         } else {
             head.body = .none
         }
+        // RFC 9110 section 9.3.6: it has none. To a server that thinks otherwise, what follows would be the tunnel's.
+        if head.method == .connect && (fields.isChunked || fields.contentLength != nil) { throw .contentInConnect }
         head.keepsAlive = head.version == .http11 ? !fields.closes : fields.keepsAlive && !fields.closes
         head.expectsContinue = fields.expectsContinue && head.version == .http11
         if fields.hasUpgrade { resolveUpgrade(fields, head) }

@@ -73,6 +73,13 @@ package struct HTTP1ResponseDecoder {
             closesConnection = true
             return HTTP1Step(consumed: end, event: .upgraded)
         }
+        if requestMethod == .connect && head.status >= 200 && head.status < 300 {
+            // RFC 9110 section 9.3.6: the tunnel begins behind the head, whatever the head says of a length.
+            head.headers.remove(.contentLength)
+            isTunnel = true
+            closesConnection = true
+            return HTTP1Step(consumed: end, event: .upgraded)
+        }
         if head.status < 200 {
             guard fields.contentLength == nil, !fields.isChunked else { throw .lengthAndCoding }
             informationals += 1

@@ -7,14 +7,19 @@ internal import MartletNet
 extension HTTP1Downstream: DownstreamStream {
     // MARK: The response
 
-    func sendHead(_ exchange: Exchange, ended: Bool) {
+    func sendHead(_ exchange: Exchange, ended: Bool, tunnels: Bool) {
         let request = exchange.request
         let response = exchange.response
         let bodiless = requestIsHead || response.status == 204 || response.status == 304
         sendsBody = !bodiless
-        if request.asksForUpgrade && response.status != 101 { keepsAlive = false }
-        if bodiless {
+        // What came behind the head was meant for the tunnel; it must not be read as a request.
+        let isConnect = request.method == .connect
+        if (request.asksForUpgrade || isConnect) && !tunnels { keepsAlive = false }
+        if bodiless || tunnels {
             framing = .none
+        } else if isConnect && (200...299).contains(response.status) {
+            // To its client a 2xx to CONNECT has no length (RFC 9110 section 9.3.6).
+            framing = .untilClose
         } else if ended {
             framing = .exactly(0)
         } else if case .exactly = response.body {
@@ -27,9 +32,8 @@ extension HTTP1Downstream: DownstreamStream {
         }
         if worker.isDraining { keepsAlive = false }
         let connection: HTTP1Encoder.Connection
-        if response.status == 101 {
-            framing = .none
-            connection = .upgrade
+        if tunnels {
+            connection = isConnect ? .keep : .upgrade
         } else if !keepsAlive {
             connection = .close
         } else {
@@ -49,6 +53,7 @@ extension HTTP1Downstream: DownstreamStream {
     }
 
     func sendContinue() {
+        awaitsContinue = false
         socket.write(reserving: 32) { $0.append(HTTP1Encoder.continueResponse) }
     }
 
@@ -104,6 +109,7 @@ extension HTTP1Downstream: DownstreamStream {
         driver = nil
         guard state != .closed else { return }
         if case .untilClose = framing { keepsAlive = false }
+        if !requestComplete && drainRequest() { return }
         guard keepsAlive, requestComplete, state == .exchange else {
             // With nothing unread a close sends FIN behind the response; with something unread it would send a reset.
             return requestComplete && pending == nil && !isConsuming ? closeWhenSent() : linger()

@@ -6,10 +6,14 @@ internal import MartletNet
 /// A client's HTTP/1.1 connection: one exchange at a time, pipelined requests in order.
 ///
 ///     idle ──bytes──▶ reading head ──head──▶ exchange (reading body, writing response) ──▶ idle | lingering | closed
+///                                              ├─ answered early ─▶ draining ──▶ idle | lingering
 ///                                              └─ 101 ─▶ tunnel ──▶ closed
 final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     enum State: UInt8 {
         case idle, exchange, tunnel
+        /// The request was answered before all of it had come; the rest is read and dropped, so that the connection can
+        /// serve the next.
+        case draining
         /// The last response is on its way; what still comes is read and dropped, so that no reset overtakes it.
         case lingering
         case closed
@@ -35,6 +39,10 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     var keepsAlive = true
     var sendsBody = true
     var requestIsHead = false
+    /// The client waits for a 100 that it has not been sent: nobody knows whether its body will come.
+    var awaitsContinue = false
+    /// Bytes of an answered request that may still be dropped.
+    private var drainAllowance = 0
 
     init(worker: Worker, listener: ListenerPort, socket: StreamSocket, peer: SocketAddress) {
         self.worker = worker
@@ -62,13 +70,9 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         let buffers = worker.loop.buffers
         for _ in 0..<Self.readsPerTurn {
             guard state != .closed, wantsBytes else { return socket.pauseReading() }
-            var buffer: ByteBuffer? = buffers.takeScratch()
+            var buffer: ByteBuffer? = buffers.takeScratch(behind: pending)
             defer { buffers.release(&buffer) }
             guard let scratch = buffer else { return }
-            if let kept = pending {
-                if kept.count >= scratch.capacity { return refuse(.headTooLarge) }
-                scratch.append(kept.bytes())
-            }
             switch socket.read(into: scratch) {
             case .bytes:
                 let before = pending?.count ?? 0
@@ -90,7 +94,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     /// buffer of it is kept.
     private var wantsBytes: Bool {
         switch state {
-        case .idle, .lingering: true
+        case .idle, .draining, .lingering: true
         case .exchange:
             driver.map { !$0.isRequestComplete && $0.acceptsRequest } ?? false
         case .tunnel: driver?.acceptsRequest ?? false
@@ -137,6 +141,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
                 }
                 headsLeft -= 1
                 guard head(buffer, &offset) else { return }
+            case .draining: guard drop(buffer, &offset) else { return }
             case .exchange:
                 guard let driver, !driver.isRequestComplete, driver.acceptsRequest else {
                     return keep(buffer, from: offset)
@@ -171,6 +176,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
             self.driver = driver
             keepsAlive = exchange.request.keepsAlive && !worker.isDraining
             requestIsHead = exchange.request.method == .head
+            awaitsContinue = exchange.request.expectsContinue
             driver.open(self, client, listener.current, ended: endsHere)
             return state != .closed
         case .failed(let fault):
@@ -205,6 +211,8 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
             return state != .closed
         case .failed(let fault):
             listener.current.protocolErrors.add()
+            // Where this request ends nobody can say, so nothing behind it is one.
+            keepsAlive = false
             driver.requestBroken(fault)
             return false
         default:
@@ -212,6 +220,50 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
             return false
         }
     }
+
+    /// A piece of a request that has been answered. False when there is nothing more to be done with `buffer`.
+    private func drop(_ buffer: ByteBuffer, _ offset: inout Int) -> Bool {
+        let step = decoder.decode(
+            buffer.bytes(in: offset..<buffer.count), into: worker.droppedHead, trailers: worker.droppedTrailers)
+        offset += step.consumed
+        drainAllowance -= step.consumed
+        var isOver = false
+        switch step.event {
+        case .body(_, let last): isOver = last
+        case .end:
+            worker.droppedTrailers.removeAll()
+            isOver = true
+        case .failed:
+            linger()
+            return false
+        default:
+            keep(buffer, from: offset)
+            return false
+        }
+        if isOver {
+            state = .idle
+            isWaitingForHead = false
+        } else if drainAllowance <= 0 {
+            linger()
+            return false
+        }
+        return true
+    }
+
+    /// The response is out and the request is not all in. False when what is left is not worth reading.
+    func drainRequest() -> Bool {
+        guard keepsAlive, !awaitsContinue, !hasEnded, state == .exchange else { return false }
+        state = .draining
+        drainAllowance = Self.maxDrained
+        deadline = worker.loop.now + Self.lingerTime
+        timer.require(deadline, worker.loop, self)
+        if !isConsuming {
+            if pending != nil { worker.consumeLater(self) } else { socket.resumeReading() }
+        }
+        return true
+    }
+
+    private static let maxDrained = 262_144
 
     // MARK: Waiting for requests
 
@@ -242,7 +294,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         guard deadline <= worker.loop.now else { return timer.require(deadline, worker.loop, self) }
         switch state {
         case .idle where isWaitingForHead: refuse(status: 408, "request-headers-timeout", .streamIdleTimeout)
-        case .idle, .lingering: close()
+        case .idle, .draining, .lingering: close()
         case .exchange, .tunnel, .closed: break
         }
     }
@@ -263,7 +315,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     private func clientEnded() {
         hasEnded = true
         switch state {
-        case .idle, .lingering: closeWhenSent()
+        case .idle, .draining, .lingering: closeWhenSent()
         case .exchange:
             // A client may send its end behind a whole request and still wait for the answer (RFC 9112 section 9.6).
             if driver?.isRequestComplete != true { lost(.downstreamDisconnect) }

@@ -19,7 +19,8 @@ struct Attempt {
     var isUpgraded = false
     var remainingLength: UInt64?
     var isChunked = false
-    /// What was sent of the body, while the stale keep-alive race may still ask for it again. Shared slices: no copies.
+    /// What passed the chain of the body before there was a connection to send it on, and what was sent of it for as
+    /// long as the stale keep-alive race may ask for it again. Shared slices: no copies.
     var replay: [ByteSlice] = []
     var replayBytes = 0
     var canReplay = false
@@ -47,6 +48,12 @@ struct Attempt {
         replayEnded = false
         hasReplayed = false
         if mirror != nil { mirror = nil }
+    }
+
+    /// The request will not be sent again.
+    mutating func forgetReplay() {
+        canReplay = false
+        if !replay.isEmpty { replay = [] }
     }
 
     var queuedBytes: Int { connection?.queuedBytes ?? 0 }

@@ -4,8 +4,8 @@ internal import MartletHTTP
 
 /// The client's side of one exchange, whatever protocol it speaks.
 protocol DownstreamStream: AnyObject {
-    /// Sends the exchange's response head. `ended`: nothing follows it.
-    func sendHead(_ exchange: Exchange, ended: Bool)
+    /// Sends the exchange's response head. `ended`: nothing follows it. `tunnels`: what follows is no HTTP.
+    func sendHead(_ exchange: Exchange, ended: Bool, tunnels: Bool)
     /// Sends a 1xx head.
     func sendInformational(_ head: ResponseHead)
     func sendContinue()

@@ -17,22 +17,20 @@ extension ExchangeDriver: ConnectionTaker {
         attempt.cluster = cluster
         exchange.clusterName = cluster.name
         attempt.isRequestSent = ended
+        if case .exactly(let length) = exchange.request.body { attempt.remainingLength = length }
         guard cluster.runtime.limits.requests.take() else {
             cluster.refused(.requests)
             return rescue(.overflow(.requests))
         }
         attempt.holdsRequestSlot = true
         exchange.upstreamStarted = worker.loop.now
-        if plan.timeout > .zero {
-            requestDeadline = worker.loop.now + plan.timeout
-            timer.require(requestDeadline, worker.loop, self)
-        }
+        if isRequestComplete { startRequestTimeout() }
         if plan.idleTimeout > .zero {
             idleTimeout = plan.idleTimeout
             timer.require(worker.loop.now + idleTimeout, worker.loop, self)
         }
         if let mirror = plan.mirror, let target = clusters.cluster(mirror) {
-            attempt.mirror = worker.mirror(exchange, to: target)
+            attempt.mirror = worker.mirror(exchange, to: target, ended: ended)
         }
         exchange.attempts += 1
         attempt.isWaiting = true
@@ -48,23 +46,20 @@ extension ExchangeDriver: ConnectionTaker {
         exchange.upstreamAddress = endpoint.name
         attempt.canReplay = connection.isReused && exchange.request.method.isIdempotent && !attempt.hasReplayed
         guard sendHead(on: connection) else { return }
-        for slice in attempt.replay where attempt.hasReplayed { put(slice, on: connection) }
-        if attempt.hasReplayed && attempt.replayEnded {
+        // What passed the chain before there was a connection, or has to be sent again.
+        for slice in attempt.replay { put(slice, on: connection) }
+        if attempt.replayEnded {
             endBody(on: connection)
-        } else if attempt.isRequestSent && exchange.request.body == .none {
+        } else if attempt.isRequestSent {
             connection.requestWritten()
         }
+        if !attempt.canReplay || attempt.replayBytes > Attempt.replayLimit { attempt.forgetReplay() }
         pull()
     }
 
     private func sendHead(on connection: UpstreamConnection) -> Bool {
         let request = exchange.request
         attempt.isChunked = request.body == .chunked
-        if case .exactly(let length) = request.body {
-            attempt.remainingLength = length
-        } else {
-            attempt.remainingLength = nil
-        }
         var fits = false
         connection.write(reserving: HTTP1Encoder.sizeBound(request)) { fits = HTTP1Encoder.encode(request, into: $0) }
         if !fits { rescue(.invalidRequestHead) }
@@ -86,7 +81,7 @@ extension ExchangeDriver: ConnectionTaker {
         guard let connection = attempt.connection else { return }
         put(slice, on: connection)
         if ended { endBody(on: connection) }
-        if connection.queuedBytes >= Self.bufferLimit { connection.askDrained() }
+        if connection.queuedBytes >= bufferLimit { connection.askDrained() }
     }
 
     private func put(_ slice: ByteSlice, on connection: UpstreamConnection) {
@@ -114,6 +109,7 @@ extension ExchangeDriver: ConnectionTaker {
         guard !attempt.ignoresRequest else { return }
         attempt.isRequestSent = true
         attempt.replayEnded = true
+        attempt.mirror?.endBody()
         guard let connection = attempt.connection else { return }
         endBody(on: connection)
     }
@@ -125,8 +121,7 @@ extension ExchangeDriver: ConnectionTaker {
         guard attempt.canReplay || waitsForConnection else { return }
         attempt.replayBytes += slice.count
         if attempt.replayBytes > Attempt.replayLimit && !waitsForConnection {
-            attempt.canReplay = false
-            attempt.replay = []
+            attempt.forgetReplay()
         } else {
             attempt.replay.append(slice)
         }
@@ -147,7 +142,7 @@ extension ExchangeDriver: ConnectionTaker {
     var responseTrailers: HeaderTable { exchange.responseTrailers }
     var requestMethod: Method { exchange.request.method }
     var asksForUpgrade: Bool { exchange.request.asksForUpgrade }
-    private var wantsMore: Bool { isTunnel ? (downstream?.queuedBytes ?? 0) < Self.bufferLimit : acceptsResponse }
+    private var wantsMore: Bool { isTunnel ? (downstream?.queuedBytes ?? 0) < bufferLimit : acceptsResponse }
 
     func upstreamConnected() {}
 
@@ -159,14 +154,13 @@ extension ExchangeDriver: ConnectionTaker {
         head.reset()
     }
 
-    func upstreamHead(ended: Bool) {
+    func upstreamHead(ended: Bool, tunnels: Bool) {
         let now = worker.loop.now
         lastActivity = now
         exchange.upstreamResponded = now
         attempt.hasResponse = true
-        if !attempt.replay.isEmpty { attempt.replay = [] }
-        attempt.canReplay = false
-        attempt.isUpgraded = exchange.response.status == 101
+        attempt.forgetReplay()
+        attempt.isUpgraded = tunnels
         if ended { releaseConnection() }
         exchange.responseFlow.headReceived(exchange, ended: ended)
         if !ended { pauseIfFull() }
@@ -187,7 +181,7 @@ extension ExchangeDriver: ConnectionTaker {
     private func pauseIfFull() {
         guard let connection = attempt.connection, !wantsMore else { return }
         connection.pauseReading()
-        if let downstream, downstream.queuedBytes >= Self.bufferLimit { downstream.askDrained() }
+        if let downstream, downstream.queuedBytes >= bufferLimit { downstream.askDrained() }
     }
 
     func upstreamDrained() {

@@ -19,6 +19,8 @@ final class ExchangeDriver: ExchangeHost {
     var requestDeadline = Instant.never
     var lastActivity = Instant(nanoseconds: 0)
     var idleTimeout = Nanoseconds.zero
+    /// Bytes queued towards one side before the other side is stopped (`stream_buffer`).
+    private(set) var bufferLimit = 0
 
     // What has happened so far.
     var isRequestComplete = false
@@ -65,6 +67,7 @@ final class ExchangeDriver: ExchangeHost {
     ) {
         self.downstream = downstream
         if self.listener !== listener { self.listener = listener }
+        bufferLimit = listener.streamBuffer
         isRequestComplete = ended
         isResponseHeadSent = false
         isResponseComplete = false
@@ -91,18 +94,15 @@ final class ExchangeDriver: ExchangeHost {
 
     /// More of the request may be handed over.
     var acceptsRequest: Bool {
-        guard exchange.requestFlow.acceptsMore, attempt.queuedBytes < Self.bufferLimit else { return false }
+        guard exchange.requestFlow.acceptsMore, attempt.queuedBytes < bufferLimit else { return false }
         // Behind a head that waits for a connection only a little body is kept.
         return !exchange.requestFlow.isHeadPassed || attempt.takesBody || !attempt.isStarted
     }
 
-    /// Bytes queued towards one side before the other side is stopped.
-    static let bufferLimit = 262_144
-
     func requestBody(_ slice: ByteSlice, ended: Bool) {
         lastActivity = worker.loop.now
         exchange.requestBytes &+= UInt64(slice.count)
-        if ended { isRequestComplete = true }
+        if ended { requestEnded() }
         if isTunnel { return attempt.write(slice) }
         let generation = exchange.generation
         exchange.requestFlow.bodyReceived(exchange, BodyChunk(slice, isLast: ended))
@@ -110,10 +110,22 @@ final class ExchangeDriver: ExchangeHost {
     }
 
     func requestTrailers() {
-        isRequestComplete = true
+        requestEnded()
         let generation = exchange.generation
         exchange.requestFlow.trailersReceived(exchange)
         if exchange.generation == generation && exchange.isOpen { finishIfDone() }
+    }
+
+    private func requestEnded() {
+        isRequestComplete = true
+        if attempt.isStarted { startRequestTimeout() }
+    }
+
+    /// The route's timeout runs from the request's last byte (Envoy's `timeout`): a slow upload is the idle timeout's affair.
+    func startRequestTimeout() {
+        guard let timeout = exchange.plan?.timeout, timeout > .zero, requestDeadline == .never else { return }
+        requestDeadline = worker.loop.now + timeout
+        timer.require(requestDeadline, worker.loop, self)
     }
 
     /// The client is gone, or what it sent cannot be read further.
@@ -223,8 +235,12 @@ final class ExchangeDriver: ExchangeHost {
         exchange.hasSentHead = true
         if ended { isResponseComplete = true }
         listener?.forwarding.prepareResponse(exchange)
-        downstream?.sendHead(exchange, ended: ended)
-        if exchange.response.status == 101 && attempt.isUpgraded {
+        // A reply that took the response's place has given the upstream connection up.
+        let tunnels = attempt.isUpgraded && attempt.connection != nil
+        // A filter made another status of it: neither side would know where the message ends.
+        if tunnels && !opensTunnel(exchange.response.status) { return responseUnsendable() }
+        downstream?.sendHead(exchange, ended: ended, tunnels: tunnels)
+        if tunnels && exchange.isOpen {
             isTunnel = true
             requestDeadline = .never
             downstream?.becomeTunnel()
@@ -232,14 +248,18 @@ final class ExchangeDriver: ExchangeHost {
         afterResponseItem()
     }
 
+    private func opensTunnel(_ status: UInt16) -> Bool {
+        exchange.request.method == .connect ? (200...299).contains(status) : status == 101
+    }
+
     private func afterResponseItem() {
-        if let downstream, downstream.queuedBytes >= Self.bufferLimit { downstream.askDrained() }
+        if let downstream, downstream.queuedBytes >= bufferLimit { downstream.askDrained() }
         finishIfDone()
     }
 
     /// The response's receiver has room.
     var acceptsResponse: Bool {
-        exchange.responseFlow.acceptsMore && (downstream?.queuedBytes ?? 0) < Self.bufferLimit
+        exchange.responseFlow.acceptsMore && (downstream?.queuedBytes ?? 0) < bufferLimit
     }
 
     func finishIfDone() {

@@ -30,6 +30,8 @@ final class Forwarding: Sendable {
             return .refusal(405, "connect-not-allowed", flag: .downstreamProtocolError)
         }
         if request.expectsContinue { headers.remove(.expect) }
+        // HTTP/1.0 may leave Host out; what goes on is HTTP/1.1 and may not (RFC 9112 section 3.2).
+        if headers.firstIndex(id: .host) == nil { headers.append(.host, Self.defaultHost.span) }
         if request.asksForUpgrade && !isUpgradeAllowed(request) {
             request.dropUpgrade()
         }
@@ -71,6 +73,7 @@ final class Forwarding: Sendable {
         if !isTrusted { Self.removeInternal(headers) }
     }
 
+    private static let defaultHost = Array("localhost".utf8)
     private static let http = Array("http".utf8)
     private static let https = Array("https".utf8)
 

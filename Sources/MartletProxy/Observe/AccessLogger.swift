@@ -7,14 +7,16 @@ internal import MartletHTTP
 /// go to the sink once a loop turn.
 final class AccessLogger {
     private let sink: LogSink
+    private unowned let worker: Worker
     private let format: AccessLogConfig.Format
     private var line = LineBuffer()
     private var time = LogTime()
     /// Names of headers that a text format asks for.
     private var names: [String: HeaderName] = [:]
 
-    init(_ config: AccessLogConfig, sink: LogSink) {
+    init(_ config: AccessLogConfig, sink: LogSink, worker: Worker) {
         self.sink = sink
+        self.worker = worker
         format = config.format
         guard case .text(let parts) = config.format else { return }
         for part in parts {
@@ -31,6 +33,7 @@ final class AccessLogger {
     }
 
     func record(_ exchange: Exchange, duration: Nanoseconds) {
+        if line.isEmpty { worker.hasLines(self) }
         switch format {
         case .json: json(exchange, duration)
         case .text(let parts): for part in parts { append(part, exchange, duration) }

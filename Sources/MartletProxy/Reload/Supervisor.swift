@@ -210,7 +210,9 @@ package final class Supervisor {
         remember(load)
         for warning in load.warnings { options.log(.warning, warning.description) }
         switch load.result {
-        case .success(let ready): adopt(ready)
+        case .success(let ready):
+            warnOfWhatNeedsARestart(ready.snapshot.config)
+            adopt(ready)
         case .failure(let failure):
             reloads.failed += 1
             lastFailure = failure.errors
@@ -218,6 +220,17 @@ package final class Supervisor {
             options.log(
                 .error, "configuration refused; version \(snapshot?.version ?? 0) keeps serving")
             answer(.failure(failure))
+        }
+    }
+
+    /// Threads and the admin socket are made once; a change to them must not pass in silence.
+    private func warnOfWhatNeedsARestart(_ next: ProxyConfig) {
+        guard let present = snapshot?.config else { return }
+        if next.admin?.address != present.admin?.address {
+            options.log(.warning, "admin.address changed: it takes effect at the next start")
+        }
+        if options.workers == nil, next.workers != present.workers {
+            options.log(.warning, "workers changed: it takes effect at the next start")
         }
     }
 

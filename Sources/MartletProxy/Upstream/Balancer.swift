@@ -84,9 +84,9 @@ struct Balancer {
                 second = endpoints[index + 1 < endpoints.count ? index + 1 : 0]
             }
         }
-        // a/wa < b/wb without division; the request about to start counts.
-        let left = (first.shared.activeRequests + 1) * Int(second.shared.weight)
-        let right = (second.shared.activeRequests + 1) * Int(first.shared.weight)
+        // a/wa <= b/wb without division. Equally idle: the first, which was drawn by weight.
+        let left = first.shared.activeRequests * Int(second.shared.weight)
+        let right = second.shared.activeRequests * Int(first.shared.weight)
         return left <= right ? first : second
     }
 }

@@ -58,7 +58,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
 
     private let isValid: Bool
 
-    private init(mirroring exchange: Exchange, worker: Worker, timeout: Nanoseconds) {
+    private init(mirroring exchange: Exchange, ended: Bool, worker: Worker, timeout: Nanoseconds) {
         self.worker = worker
         self.timeout = timeout
         purpose = .mirror
@@ -71,7 +71,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
         request.headers.copy(from: original.headers)
         request.body = original.body
         request.setAuthority(Self.shadowed(original.authority()).span)
-        isRequestEnded = original.body == .none
+        isRequestEnded = ended
     }
 
     /// Envoy's mark of a mirrored request: `-shadow` behind the host.
@@ -84,8 +84,9 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
             + authority.extracting(end..<authority.count).array()
     }
 
-    static func mirror(_ exchange: Exchange, to cluster: WorkerCluster, worker: Worker) -> ClusterCall {
-        let call = ClusterCall(mirroring: exchange, worker: worker, timeout: .seconds(15))
+    /// - Parameter ended: the request has no body; otherwise `send` or `endBody` says when it is over.
+    static func mirror(_ exchange: Exchange, ended: Bool, to cluster: WorkerCluster, worker: Worker) -> ClusterCall {
+        let call = ClusterCall(mirroring: exchange, ended: ended, worker: worker, timeout: .seconds(15))
         call.start(cluster)
         return call
     }
@@ -121,18 +122,28 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
         if isRequestEnded { endRequest(on: connection) }
     }
 
+    /// Bytes kept for a mirror that is slower than the request.
+    private static let mirrorLimit = 262_144
+
     /// A piece of the mirrored request's body. A mirror that does not keep up is given up: it must not slow the request.
     func send(_ slice: ByteSlice, ended: Bool) {
         guard purpose != nil else { return }
         if ended { isRequestEnded = true }
         guard let connection else {
             early.append(slice)
-            if early.reduce(0, { $0 + $1.count }) > ExchangeDriver.bufferLimit { cancel() }
+            if early.reduce(0, { $0 + $1.count }) > Self.mirrorLimit { cancel() }
             return
         }
         put(slice, on: connection)
         if ended { endRequest(on: connection) }
-        if connection.queuedBytes > ExchangeDriver.bufferLimit { cancel() }
+        if connection.queuedBytes > Self.mirrorLimit { cancel() }
+    }
+
+    /// The mirrored request's body is over; its trailers are not mirrored.
+    func endBody() {
+        guard purpose != nil, !isRequestEnded else { return }
+        isRequestEnded = true
+        if let connection { endRequest(on: connection) }
     }
 
     private func put(_ slice: ByteSlice, on connection: UpstreamConnection) {
@@ -166,7 +177,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     func upstreamTunnel(_ slice: ByteSlice) {}
     func upstreamTunnelEnded() { fail(.reset) }
 
-    func upstreamHead(ended: Bool) { if ended { finish() } }
+    func upstreamHead(ended: Bool, tunnels: Bool) { if tunnels { fail(.reset) } else if ended { finish() } }
 
     func upstreamBody(_ slice: ByteSlice, ended: Bool) {
         if case .call(_, let maxBody) = purpose {

@@ -14,7 +14,8 @@ protocol UpstreamReceiver: AnyObject {
     /// The connection is up; queued bytes are on their way.
     func upstreamConnected()
     func upstreamInformational()
-    func upstreamHead(ended: Bool)
+    /// `tunnels`: what follows is no HTTP.
+    func upstreamHead(ended: Bool, tunnels: Bool)
     func upstreamBody(_ slice: ByteSlice, ended: Bool)
     /// Chunked body over; trailers, if any, are in `responseTrailers`.
     func upstreamTrailers()
@@ -133,14 +134,11 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
         let buffers = cluster.worker.loop.buffers
         // Bounded work a turn: a server that sends without end does not keep the others waiting.
         for _ in 0..<Self.readsPerTurn {
-            var buffer: ByteBuffer? = buffers.takeScratch()
+            var buffer: ByteBuffer? = buffers.takeScratch(behind: pending)
             defer { buffers.release(&buffer) }
             guard let scratch = buffer else { return }
             let kept = pending?.count ?? 0
-            if let kept = pending {
-                scratch.append(kept.bytes())
-                pending = nil
-            }
+            pending = nil
             switch socket.read(into: scratch) {
             case .bytes:
                 consume(scratch)
@@ -198,12 +196,12 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
                 responseStarted = true
                 keepsAlive = head.keepsAlive
                 if endsHere { responseDone() }
-                receiver.upstreamHead(ended: endsHere)
+                receiver.upstreamHead(ended: endsHere, tunnels: false)
             case .upgraded:
                 responseStarted = true
                 isTunnel = true
                 keepsAlive = false
-                receiver.upstreamHead(ended: false)
+                receiver.upstreamHead(ended: false, tunnels: true)
             case .body(let range, let last):
                 let slice = ByteSlice(buffer, (start + range.lowerBound)..<(start + range.upperBound))
                 if last { responseDone() }

@@ -57,8 +57,13 @@ final class Worker {
     /// Ports whose listener is gone from the configuration while some of their connections are not.
     private var retiredPorts: [ListenerPort] = []
     private var listeners: [WorkerListener] = []
+    private var loggersWithLines: [AccessLogger] = []
     private(set) var clusters = ClusterTable([])
     private var retiredClusters: [WorkerCluster] = []
+
+    /// Where decoders put what nobody wants to see.
+    let droppedHead = RequestHead()
+    let droppedTrailers = HeaderTable()
 
     private var spareDrivers: [ExchangeDriver] = []
     private var openDrivers = 0
@@ -88,8 +93,14 @@ final class Worker {
     func run() { loop.run() }
 
     private func turnEnded() {
-        for listener in listeners { listener.accessLogger?.turnEnded() }
+        guard !loggersWithLines.isEmpty else { return }
+        for logger in loggersWithLines { logger.turnEnded() }
+        loggersWithLines.removeAll(keepingCapacity: true)
     }
+
+    /// `logger` has lines to hand over at the end of this turn. Loggers tell, and are not asked: an exchange may end, and be
+    /// logged, long after a reload has replaced its listener.
+    func hasLines(_ logger: AccessLogger) { loggersWithLines.append(logger) }
 
     // MARK: Messages
 
@@ -120,8 +131,6 @@ final class Worker {
         }
         retiredClusters.removeAll { $0.counts.open == 0 }
         clusters = table
-        // The old listeners' last lines are still with their loggers.
-        turnEnded()
         var failure: SystemError?
         listeners = snapshot.listeners.map { compiled in
             let listener = WorkerListener(compiled, clusters: table, worker: self)
@@ -220,8 +229,8 @@ final class Worker {
     func appendRequestID(to headers: HeaderTable) { requestIDs.append(to: headers) }
 
     /// Sends a copy of a request and drops the answer.
-    func mirror(_ exchange: Exchange, to cluster: WorkerCluster) -> ClusterCall {
-        ClusterCall.mirror(exchange, to: cluster, worker: self)
+    func mirror(_ exchange: Exchange, to cluster: WorkerCluster, ended: Bool) -> ClusterCall {
+        ClusterCall.mirror(exchange, ended: ended, to: cluster, worker: self)
     }
 }
 

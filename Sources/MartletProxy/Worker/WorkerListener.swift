@@ -16,6 +16,7 @@ final class WorkerListener {
     let headTimeout: Nanoseconds
     let idleTimeout: Nanoseconds
     let streamIdleTimeout: Nanoseconds
+    let streamBuffer: Int
 
     let protocolErrors: Counter
     let rejectedConnections: Counter
@@ -39,6 +40,7 @@ final class WorkerListener {
         headTimeout = limits.requestHeadersTimeout.map { Nanoseconds($0) } ?? .zero
         idleTimeout = limits.idleTimeout.map { Nanoseconds($0) } ?? .zero
         streamIdleTimeout = limits.streamIdleTimeout.map { Nanoseconds($0) } ?? .zero
+        streamBuffer = limits.streamBuffer.bytes
         metrics = worker.metrics
         let labels = [("listener", name)]
         protocolErrors = metrics.counter("martlet_downstream_protocol_errors_total", labels)
@@ -50,8 +52,8 @@ final class WorkerListener {
             filter.make(
                 FilterContext(position: position, listener: compiled.config.name, services: worker, slots: slots))
         }
-        chain = Chain(filters: filters, routes: compiled.routes)
-        accessLogger = compiled.accessSink.map { AccessLogger(compiled.accessLog, sink: $0) }
+        chain = Chain(filters: filters, routes: compiled.routes, bodyLimit: limits.filterBuffer)
+        accessLogger = compiled.accessSink.map { AccessLogger(compiled.accessLog, sink: $0, worker: worker) }
     }
 
     func requestStarted() { activeRequests.add(1) }
