@@ -59,14 +59,28 @@ static const struct sockaddr *as_sockaddr(const mrt_address *address) {
     return (const struct sockaddr *)address->bytes;
 }
 
+/// `inet_ntop` goes through printf, which shows where every connection is new.
+static size_t ipv4_text(const unsigned char bytes[4], char *out) {
+    char *at = out;
+    for (int index = 0; index < 4; index++) {
+        unsigned value = bytes[index];
+        if (index > 0) *at++ = '.';
+        if (value >= 100) *at++ = (char)('0' + value / 100);
+        if (value >= 10) *at++ = (char)('0' + value / 10 % 10);
+        *at++ = (char)('0' + value % 10);
+    }
+    *at = 0;
+    return (size_t)(at - out);
+}
+
 size_t mrt_address_text(const mrt_address *address, char *out, size_t size) {
     if (size == 0) return 0;
     out[0] = 0;
     if (address->length == 0) return 0;
     switch (as_sockaddr(address)->sa_family) {
     case AF_INET:
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)address->bytes)->sin_addr, out, (socklen_t)size);
-        break;
+        if (size < INET_ADDRSTRLEN) break;
+        return ipv4_text((const unsigned char *)&((const struct sockaddr_in *)address->bytes)->sin_addr, out);
     case AF_INET6:
         inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)address->bytes)->sin6_addr, out, (socklen_t)size);
         break;
@@ -182,19 +196,19 @@ long mrt_recv(int fd, void *buffer, size_t size) {
     }
 }
 
-long mrt_send(int fd, const void *buffer, size_t size) {
+long mrt_send(int fd, const void *buffer, size_t size, bool is_last) {
     for (;;) {
-        long n = syscall(SYS_sendto, fd, buffer, size, MSG_NOSIGNAL, NULL, 0);
+        long n = syscall(SYS_sendto, fd, buffer, size, MSG_NOSIGNAL | (is_last ? MSG_MORE : 0), NULL, 0);
         if (n >= 0) return n;
         if (errno != EINTR) return -errno;
     }
 }
 
-long mrt_writev(int fd, const struct iovec *pieces, int count) {
+long mrt_writev(int fd, const struct iovec *pieces, int count, bool is_last) {
     // sendmsg, not writev: only it can be told not to raise SIGPIPE.
     struct msghdr message = {.msg_iov = (struct iovec *)pieces, .msg_iovlen = (size_t)count};
     for (;;) {
-        ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
+        ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL | (is_last ? MSG_MORE : 0));
         if (n >= 0) return n;
         if (errno != EINTR) return -errno;
     }

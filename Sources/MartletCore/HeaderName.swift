@@ -81,6 +81,22 @@ package enum HeaderID: UInt8, Sendable, CaseIterable {
     }
 }
 
+/// A set of well-known headers.
+package struct HeaderIDs: Sendable, ExpressibleByArrayLiteral {
+    private var low: UInt64 = 0
+    private var high: UInt64 = 0
+
+    package init(arrayLiteral ids: HeaderID...) {
+        for id in ids {
+            if id.rawValue < 64 { low |= 1 << UInt64(id.rawValue) } else { high |= 1 << UInt64(id.rawValue - 64) }
+        }
+    }
+
+    package func contains(_ id: HeaderID) -> Bool {
+        id.rawValue < 64 ? low & (1 << UInt64(id.rawValue)) != 0 : high & (1 << UInt64(id.rawValue & 63)) != 0
+    }
+}
+
 /// A header's name: case-insensitive, and cheap to look up because well-known names are known by number.
 public struct HeaderName: Sendable, Hashable, CustomStringConvertible {
     package let id: HeaderID

@@ -212,6 +212,49 @@ public final class HeaderTable {
     /// No more than this many bytes encode every field as `name: value\r\n`.
     package var encodedBound: Int { arena.count + fields.count * 4 }
 
+    /// Appends every field in order, but those in `special`, which are `body`'s to write or to leave out. False when a field
+    /// cannot be sent or `body` says so.
+    package func encode(into out: ByteBuffer, leaving special: HeaderIDs, to body: (Int, HeaderID) -> Bool) -> Bool {
+        var index = 0
+        while index < fields.count {
+            let id = fields[index].id
+            if special.contains(id) {
+                guard body(index, id) else { return false }
+                index += 1
+                continue
+            }
+            var end = index + 1
+            if isAsReceived(index) {
+                while end < fields.count, isAsReceived(end), follows(end), !special.contains(fields[end].id) { end += 1 }
+                guard appendReceived(index..<end, into: out) else { return false }
+            } else {
+                guard encodeField(at: index, into: out) else { return false }
+            }
+            index = end
+        }
+        return true
+    }
+
+    /// The field lies in the arena as `name: value`, checked by the codec that put it there.
+    private func isAsReceived(_ index: Int) -> Bool {
+        let field = fields[index]
+        return field.value.start < checked && field.value.start == field.name.start + field.name.length + 2
+    }
+
+    /// The field's line begins right behind the line of the field before it.
+    private func follows(_ index: Int) -> Bool {
+        let before = fields[index - 1].value
+        return fields[index].name.start == before.start + before.length + 2
+    }
+
+    /// Lines that lie one behind the other are one copy.
+    private func appendReceived(_ range: Range<Int>, into out: ByteBuffer) -> Bool {
+        let start = fields[range.lowerBound].name.start
+        let last = fields[range.upperBound - 1].value
+        let arena = self.arena
+        return out.append(line: arena.bytes(ByteRange(start: Int(start), length: Int(last.start + last.length - start))))
+    }
+
     /// Appends `name: value\r\n`. False, and nothing appended, when an edited field has bytes that would break the
     /// message, or there is no room.
     package func encodeField(at index: Int, into out: ByteBuffer) -> Bool {

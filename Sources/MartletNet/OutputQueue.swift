@@ -85,22 +85,23 @@ struct OutputQueue {
     /// The most pieces one system call sends.
     private static let batch = 16
 
-    /// One system call for as much as the kernel takes. `sent` is a negative errno when it failed.
-    mutating func send(to descriptor: Int32, pool: BufferPool) -> (sent: Int, offered: Int) {
+    /// One system call for as much as the kernel takes. `sent` is a negative errno when it failed. `isLast`: the queue is
+    /// all there is, and the end of the stream follows it.
+    mutating func send(to descriptor: Int32, isLast: Bool, pool: BufferPool) -> (sent: Int, offered: Int) {
         let sent: Int
         var offered = first.length
         if rest.isEmpty, let buffer = first.buffer {
             sent = unsafe buffer.withUnsafeBytes(in: first.start..<first.end) {
-                unsafe Int(mrt_send(descriptor, $0.baseAddress, $0.count))
+                unsafe Int(mrt_send(descriptor, $0.baseAddress, $0.count, isLast))
             }
         } else {
-            (sent, offered) = sendBatch(to: descriptor)
+            (sent, offered) = sendBatch(to: descriptor, isLast: isLast && rest.count - restHead < Self.batch)
         }
         if sent > 0 { advance(by: sent, pool: pool) }
         return (sent, offered)
     }
 
-    private func sendBatch(to descriptor: Int32) -> (sent: Int, offered: Int) {
+    private func sendBatch(to descriptor: Int32, isLast: Bool) -> (sent: Int, offered: Int) {
         unsafe withUnsafeTemporaryAllocation(of: iovec.self, capacity: Self.batch) { pieces in
             var filled = 0
             var offered = 0
@@ -120,7 +121,7 @@ struct OutputQueue {
                 add(rest[index])
                 index += 1
             }
-            return (unsafe Int(mrt_writev(descriptor, pieces.baseAddress, Int32(filled))), offered)
+            return (unsafe Int(mrt_writev(descriptor, pieces.baseAddress, Int32(filled), isLast)), offered)
         }
     }
 

@@ -218,7 +218,8 @@ package final class StreamSocket: EventSource {
         isDirty = false
         guard state == .open else { return }
         if !output.isEmpty {
-            let (sent, offered) = output.send(to: descriptor, pool: loop.buffers)
+            let (sent, offered) = output.send(
+                to: descriptor, isLast: closesWhenFlushed || shutsDownWhenFlushed, pool: loop.buffers)
             if sent < 0 && sent != -Int(EAGAIN) { return fail("write", Int32(-sent)) }
             if sent < offered {
                 // The kernel's buffer is full; an edge tells when it is not.

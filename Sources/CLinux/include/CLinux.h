@@ -3,6 +3,7 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -34,8 +35,9 @@ int mrt_connect(const mrt_address *address, int *out_fd);
 // The pending error of a socket, 0 when none.
 int mrt_socket_error(int fd);
 long mrt_recv(int fd, void *buffer, size_t size);
-long mrt_send(int fd, const void *buffer, size_t size);
-long mrt_writev(int fd, const struct iovec *pieces, int count);
+/// `is_last`: the end of the stream follows at once, and the kernel may send both in one segment.
+long mrt_send(int fd, const void *buffer, size_t size, bool is_last);
+long mrt_writev(int fd, const struct iovec *pieces, int count, bool is_last);
 int mrt_shutdown_write(int fd);
 void mrt_close(int fd);
 // Closes with a reset instead of an orderly end.

@@ -77,6 +77,16 @@ public final class ByteBuffer {
         return true
     }
 
+    /// Appends `text` and a line end if they fit whole.
+    package func append(line text: Span<UInt8>) -> Bool {
+        guard text.count + 2 <= free else { return false }
+        append(text)
+        unsafe base[count] = 0x0D
+        unsafe base[count + 1] = 0x0A
+        count += 2
+        return true
+    }
+
     /// Appends `name: value` and a line end if they fit whole.
     package func append(field name: Span<UInt8>, _ value: Span<UInt8>) -> Bool {
         guard name.count + value.count + 4 <= free else { return false }

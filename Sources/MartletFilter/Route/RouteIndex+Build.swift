@@ -11,7 +11,7 @@ extension RouteIndex {
         var routes: [Route] = []
         var conditions: [RouteConditions?] = []
         var hosts = HostTable()
-        var groups = [RouteGroup()]
+        var groups = [RouteGroup.Draft()]
         for (position, config) in listener.routes.enumerated() {
             let action = compile(config, clusterIndex, diagnostics)
             guard let condition = RouteConditions(config.match, diagnostics: diagnostics), let action else { continue }
@@ -25,11 +25,12 @@ extension RouteIndex {
             }
         }
         guard routes.count == listener.routes.count else { return nil }
-        return RouteIndex(routes: routes, conditions: conditions, hosts: hosts, groups: groups)
+        return RouteIndex(
+            routes: routes, conditions: conditions, hosts: hosts, groups: groups.map { RouteGroup($0) })
     }
 
     private static func groupNumbers(
-        _ patterns: [HostPattern], _ hosts: inout HostTable, _ groups: inout [RouteGroup]
+        _ patterns: [HostPattern], _ hosts: inout HostTable, _ groups: inout [RouteGroup.Draft]
     ) -> [Int] {
         guard !patterns.isEmpty else { return [0] }
         var count = groups.count
@@ -45,11 +46,11 @@ extension RouteIndex {
             case .prefix(let name): hosts.group(.prefix, name, make)
             }
         }
-        while groups.count < count { groups.append(RouteGroup()) }
+        while groups.count < count { groups.append(RouteGroup.Draft()) }
         return numbers
     }
 
-    private static func insert(_ match: RouteMatch, _ position: Int, _ group: inout RouteGroup) {
+    private static func insert(_ match: RouteMatch, _ position: Int, _ group: inout RouteGroup.Draft) {
         func add(_ path: String, _ kind: PathTable.Kind) {
             if match.isCaseSensitive {
                 group.paths.insert(Array(path.utf8), kind, position: position)

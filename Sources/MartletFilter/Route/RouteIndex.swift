@@ -43,12 +43,25 @@ struct RouteTest {
     func holds(_ position: Int) -> Bool { conditions[position]?.holds(request) ?? true }
 }
 
-/// The routes that share a host.
-struct RouteGroup: Sendable {
-    var paths = PathTable(folds: false)
-    var foldedPaths = PathTable(folds: true)
-    /// Routes whose path is no plain text, ascending.
-    var others: [Int32] = []
+/// The routes that share a host. A class, so that looking into one of a list copies nothing.
+final class RouteGroup: Sendable {
+    /// A group that routes are being added to.
+    struct Draft {
+        var paths = PathTable(folds: false)
+        var foldedPaths = PathTable(folds: true)
+        /// Routes whose path is no plain text, ascending.
+        var others: [Int32] = []
+    }
+
+    private let paths: PathTable
+    private let foldedPaths: PathTable
+    private let others: [Int32]
+
+    init(_ draft: Draft) {
+        paths = draft.paths
+        foldedPaths = draft.foldedPaths
+        others = draft.others
+    }
 
     func first(_ path: Span<UInt8>, below limit: Int, _ test: RouteTest) -> Int {
         var best = paths.first(path, below: limit, test)

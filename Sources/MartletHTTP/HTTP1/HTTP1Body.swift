@@ -95,7 +95,7 @@ struct HTTP1Body {
         let block = rest.extracting(0..<end)
         let stored = trailers.arena.append(block)
         var fields = HTTP1Fields()
-        try fields.parse(block, from: 0, base: Int(stored.start), into: trailers, .trailers, limits: limits)
+        _ = try fields.parse(block, from: 0, base: Int(stored.start), into: trailers, .trailers, limits: limits)
         trailers.markParsed()
         state = .none
         return HTTP1Step(consumed: start + end, event: .end)

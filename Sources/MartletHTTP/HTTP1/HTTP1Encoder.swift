@@ -11,6 +11,21 @@ package enum HTTP1Encoder {
     package static func sizeBound(_ head: RequestHead) -> Int { head.headers.encodedBound + extra }
     package static func sizeBound(_ head: ResponseHead) -> Int { head.headers.encodedBound + extra }
 
+    // What a message says of framing and of its connection is written anew, whatever the head says.
+    private static let requestFraming: HeaderIDs = [
+        .contentLength, .transferEncoding, .connection, .keepAlive, .http2Settings, .upgrade,
+    ]
+    private static let responseFraming: HeaderIDs = [
+        .contentLength, .transferEncoding, .connection, .keepAlive, .upgrade,
+    ]
+
+    private static func append(length: UInt64, named name: Span<UInt8>, to out: ByteBuffer) {
+        out.append(name)
+        out.append(": ")
+        out.append(decimal: length)
+        out.append("\r\n")
+    }
+
     // MARK: Requests
 
     package static func encode(_ head: RequestHead, into out: ByteBuffer) -> Bool {
@@ -20,20 +35,18 @@ package enum HTTP1Encoder {
         out.append(head.target())
         out.append(" HTTP/1.1\r\n")
         var wroteFraming = false
-        for index in 0..<headers.count {
-            switch headers.id(at: index) {
+        let isWritten = headers.encode(into: out, leaving: Self.requestFraming) { index, id in
+            switch id {
             case .contentLength:
-                guard case .exactly(let length) = head.body, !wroteFraming else { continue }
-                out.append(headers.name(at: index))
-                out.append(": ")
-                out.append(decimal: length)
-                out.append("\r\n")
+                guard case .exactly(let length) = head.body, !wroteFraming else { return true }
+                append(length: length, named: headers.name(at: index), to: out)
                 wroteFraming = true
-            case .transferEncoding, .connection, .keepAlive, .http2Settings: continue
-            case .upgrade where !head.asksForUpgrade: continue
-            default: guard headers.encodeField(at: index, into: out) else { return false }
+                return true
+            case .upgrade where head.asksForUpgrade: return headers.encodeField(at: index, into: out)
+            default: return true
             }
         }
+        guard isWritten else { return false }
         if !wroteFraming {
             switch head.body {
             case .exactly(let length):
@@ -76,26 +89,24 @@ package enum HTTP1Encoder {
         }
         out.append("\r\n")
         var wroteLength = false
-        for index in 0..<headers.count {
-            switch headers.id(at: index) {
+        let isWritten = headers.encode(into: out, leaving: Self.responseFraming) { index, id in
+            switch id {
             case .contentLength:
-                if wroteLength { continue }
+                if wroteLength { return true }
                 if keepsLength {
                     guard headers.encodeField(at: index, into: out) else { return false }
                 } else if case .exactly(let length) = framing {
-                    out.append(headers.name(at: index))
-                    out.append(": ")
-                    out.append(decimal: length)
-                    out.append("\r\n")
+                    append(length: length, named: headers.name(at: index), to: out)
                 } else {
-                    continue
+                    return true
                 }
                 wroteLength = true
-            case .transferEncoding, .connection, .keepAlive: continue
-            case .upgrade where connection != .upgrade: continue
-            default: guard headers.encodeField(at: index, into: out) else { return false }
+                return true
+            case .upgrade where connection == .upgrade: return headers.encodeField(at: index, into: out)
+            default: return true
             }
         }
+        guard isWritten else { return false }
         switch framing {
         case .exactly(let length) where !wroteLength:
             out.append("content-length: ")

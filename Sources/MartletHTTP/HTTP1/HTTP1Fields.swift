@@ -15,24 +15,26 @@ struct HTTP1Fields {
 
     enum Kind { case request, response, trailers }
 
-    /// Parses the field lines of `block` from `start` to its empty last line. `base` is where the block lies in the
-    /// arena, whose bytes are the same.
+    /// Parses the field lines of `input` from `start` to the empty line, and answers where what follows it begins; nil
+    /// when the input ends before. `base` is where the input's first byte will lie in the table's arena: the caller puts
+    /// it there.
     mutating func parse(
-        _ block: Span<UInt8>, from start: Int, base: Int, into table: HeaderTable, _ kind: Kind, limits: HTTP1Limits
-    ) throws(HTTP1Fault) {
+        _ input: Span<UInt8>, from start: Int, base: Int, into table: HeaderTable, _ kind: Kind, limits: HTTP1Limits
+    ) throws(HTTP1Fault) -> Int? {
         var position = start
         var count = 0
-        while position < block.count {
-            guard let lineEnd = block.firstIndex(of: 0x0A, from: position) else { throw .bareCR }
+        while let lineEnd = input.firstIndex(of: 0x0A, from: position) {
             // The line is [position, lineEnd - 1), its CR stands before its LF.
             let end = lineEnd - 1
-            guard end >= position, block[end] == 0x0D else { throw .bareLF }
-            if end == position { return }
+            guard end >= position, input[end] == 0x0D else { throw .bareLF }
+            guard lineEnd < limits.head else { throw .headTooLarge }
+            if end == position { return lineEnd + 1 }
             count += 1
             guard count <= limits.fields else { throw .tooManyFields }
-            try field(block, position, end, base, table, kind)
+            try field(input, position, end, base, table, kind)
             position = lineEnd + 1
         }
+        return nil
     }
 
     private mutating func field(

@@ -1,6 +1,7 @@
 internal import MartletCore
 
-/// Finds the end of a head without parsing it, and without looking at any byte twice however slowly it comes.
+/// Finds the end of a head that comes in pieces without parsing it, and without looking at any byte twice however slowly it
+/// comes. A head that comes whole, as nearly all do, is parsed at once and never scanned.
 struct HTTP1HeadScan {
     /// Everything before this index has been looked at.
     private var scanned: UInt32 = 0
@@ -22,6 +23,9 @@ struct HTTP1HeadScan {
         scanned = UInt32(truncatingIfNeeded: input.count)
         return nil
     }
+
+    /// Nothing of the head was there before.
+    var isFresh: Bool { scanned == 0 }
 
     mutating func reset() { scanned = 0 }
 }

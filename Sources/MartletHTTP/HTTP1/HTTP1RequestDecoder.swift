@@ -40,17 +40,25 @@ package struct HTTP1RequestDecoder {
             start = 2
         }
         let message = input.extracting(start..<input.count)
-        guard let end = try scan.end(in: message, limit: limits.head) else {
+        if !scan.isFresh, try scan.end(in: message, limit: limits.head) == nil {
+            return HTTP1Step(consumed: 0, event: .needMore)
+        }
+        let base = head.headers.arena.count
+        var fields = HTTP1Fields()
+        guard let firstLine = message.firstIndex(of: 0x0A), firstLine > 0,
+            let end = try fields.parse(
+                message, from: firstLine + 1, base: base, into: head.headers, .request, limits: limits)
+        else {
+            head.headers.removeAll()
+            _ = try scan.end(in: message, limit: limits.head)
             try checkPartialLine(message)
             return HTTP1Step(consumed: 0, event: .needMore)
         }
         let block = message.extracting(0..<end)
-        let stored = head.headers.arena.append(block)
-        let base = Int(stored.start)
-        let lineEnd = (block.firstIndex(of: 0x0A) ?? 1) - 1
+        let lineEnd = firstLine - 1
+        guard block[lineEnd] == 0x0D else { throw .bareLF }
+        _ = head.headers.arena.append(block)
         let target = try requestLine(block.extracting(0..<lineEnd), base, head)
-        var fields = HTTP1Fields()
-        try fields.parse(block, from: lineEnd + 2, base: base, into: head.headers, .request, limits: limits)
         try resolveTarget(target, block, base, head, hasHost: fields.hasHost)
         try resolveFraming(fields, head)
         if fields.namesFields { fields.removeNamed(block, from: lineEnd + 2, head.headers) }

@@ -49,17 +49,25 @@ package struct HTTP1ResponseDecoder {
     }
 
     private mutating func decodeHead(_ input: Span<UInt8>, into head: ResponseHead) throws(HTTP1Fault) -> HTTP1Step {
-        guard let end = try scan.end(in: input, limit: limits.head) else {
+        if !scan.isFresh, try scan.end(in: input, limit: limits.head) == nil {
+            return HTTP1Step(consumed: 0, event: .needMore)
+        }
+        let base = head.headers.arena.count
+        var fields = HTTP1Fields()
+        guard let firstLine = input.firstIndex(of: 0x0A), firstLine > 0,
+            let end = try fields.parse(
+                input, from: firstLine + 1, base: base, into: head.headers, .response, limits: limits)
+        else {
+            head.headers.removeAll()
+            _ = try scan.end(in: input, limit: limits.head)
             try checkPartialLine(input)
             return HTTP1Step(consumed: 0, event: .needMore)
         }
         let block = input.extracting(0..<end)
-        let stored = head.headers.arena.append(block)
-        let base = Int(stored.start)
-        let lineEnd = (block.firstIndex(of: 0x0A) ?? 1) - 1
+        let lineEnd = firstLine - 1
+        guard block[lineEnd] == 0x0D else { throw .bareLF }
+        _ = head.headers.arena.append(block)
         try statusLine(block.extracting(0..<lineEnd), base, head)
-        var fields = HTTP1Fields()
-        try fields.parse(block, from: lineEnd + 2, base: base, into: head.headers, .response, limits: limits)
         if fields.namesFields { fields.removeNamed(block, from: lineEnd + 2, head.headers) }
         head.headers.markParsed()
         head.keepsAlive = head.version == .http11 ? !fields.closes : fields.keepsAlive && !fields.closes

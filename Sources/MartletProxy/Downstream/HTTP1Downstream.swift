@@ -25,6 +25,8 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     private let client: Downstream
     private var decoder: HTTP1RequestDecoder
     var driver: ExchangeDriver?
+    /// Among its listener's connections; -1 when it is none of them.
+    var place = -1
     /// Bytes read and not consumed: part of a head, or the next request while this one runs.
     var pending: ByteBuffer?
     var state = State.idle

@@ -13,7 +13,8 @@ final class ListenerPort {
     /// What requests that begin now run by.
     private(set) var current: WorkerListener
     private var socket: ListenerSocket?
-    private var connections: [ObjectIdentifier: HTTP1Downstream] = [:]
+    /// In no order; each knows its place, so that none is looked for.
+    private var connections: [HTTP1Downstream] = []
     private let accepted: Counter
     private let open: Gauge
     /// Over all workers.
@@ -50,7 +51,8 @@ final class ListenerPort {
         let connection = HTTP1Downstream(worker: worker, listener: self, socket: socket, peer: peer)
         do throws(SystemError) {
             try connection.start()
-            connections[ObjectIdentifier(connection)] = connection
+            connection.place = connections.count
+            connections.append(connection)
             open.add(1)
         } catch {
             count.giveBack()
@@ -58,7 +60,12 @@ final class ListenerPort {
     }
 
     func closed(_ connection: HTTP1Downstream) {
-        guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
+        guard connection.place >= 0, let last = connections.popLast() else { return }
+        if last !== connection {
+            last.place = connection.place
+            connections[connection.place] = last
+        }
+        connection.place = -1
         open.add(-1)
         count.giveBack()
         worker.connectionGone()
@@ -75,12 +82,12 @@ final class ListenerPort {
     /// Idle connections close now, the others after their exchange.
     func drain() {
         stopAccepting()
-        for connection in Array(connections.values) { connection.drain() }
+        for connection in connections { connection.drain() }
     }
 
     /// The drain deadline has passed.
     func cut() {
-        for connection in Array(connections.values) { connection.cut() }
+        for connection in connections { connection.cut() }
     }
 
     var connectionCount: Int { connections.count }

@@ -25,9 +25,13 @@ final class WorkerListener {
     /// A cluster's number plus one, then the class of status; 0 is for exchanges that went to no cluster.
     private var outcomes: [[Outcome?]]
 
-    private struct Outcome {
+    private final class Outcome {
         let requests: Counter
         let duration: Histogram
+        init(requests: Counter, duration: Histogram) {
+            self.requests = requests
+            self.duration = duration
+        }
     }
 
     init(_ compiled: CompiledListener, clusters: ClusterTable, worker: Worker) {
