@@ -25,6 +25,7 @@ final class Router: Filter {
 
     func onRequestHead(_ exchange: Exchange) -> Verdict {
         guard let route = exchange.route else {
+            if exchange.isRouteUnknown { return .reply(.refusal(400, "route-pattern-gave-up")) }
             return .reply(.refusal(404, "no-route", flag: .noRouteFound))
         }
         switch route.action {

@@ -26,8 +26,12 @@ public final class HeaderTable {
     /// Bytes that names and values take, edits included. Never shrinks within an exchange.
     public var size: Int { arena.count }
 
-    public func removeAll() {
-        fields.removeAll(keepingCapacity: fields.capacity <= 256)
+    /// Removes every field.
+    public func removeAll() { fields.removeAll(keepingCapacity: fields.capacity <= 256) }
+
+    /// As new. A head keeps its method, target and reason in the same arena: this forgets them too.
+    package func reset() {
+        removeAll()
         checked = 0
         arena.removeAll()
     }
@@ -63,6 +67,15 @@ public final class HeaderTable {
         while index < fields.count {
             if fields[index].id == id { return index }
             index += 1
+        }
+        return nil
+    }
+
+    package func lastIndex(id: HeaderID) -> Int? {
+        var index = fields.count
+        while index > 0 {
+            index -= 1
+            if fields[index].id == id { return index }
         }
         return nil
     }
@@ -198,7 +211,7 @@ public final class HeaderTable {
 
     /// Copies every field of `other`.
     package func copy(from other: HeaderTable) {
-        removeAll()
+        reset()
         for index in 0..<other.count {
             append(id: other.id(at: index), name: other.name(at: index), value: other.value(at: index))
         }
@@ -225,7 +238,9 @@ public final class HeaderTable {
             }
             var end = index + 1
             if isAsReceived(index) {
-                while end < fields.count, isAsReceived(end), follows(end), !special.contains(fields[end].id) { end += 1 }
+                while end < fields.count, isAsReceived(end), follows(end), !special.contains(fields[end].id) {
+                    end += 1
+                }
                 guard appendReceived(index..<end, into: out) else { return false }
             } else {
                 guard encodeField(at: index, into: out) else { return false }
@@ -252,7 +267,8 @@ public final class HeaderTable {
         let start = fields[range.lowerBound].name.start
         let last = fields[range.upperBound - 1].value
         let arena = self.arena
-        return out.append(line: arena.bytes(ByteRange(start: Int(start), length: Int(last.start + last.length - start))))
+        return out.append(
+            line: arena.bytes(ByteRange(start: Int(start), length: Int(last.start + last.length - start))))
     }
 
     /// Appends `name: value\r\n`. False, and nothing appended, when an edited field has bytes that would break the

@@ -56,11 +56,13 @@ public final class RequestHead {
     private var methodRange = ByteRange.empty
     private var targetRange = ByteRange.empty
     private var pathLength: UInt32 = 0
+    /// Method or target were set by hand and are looked at again before they are sent.
+    private var isEdited = false
 
     public init() {}
 
     package func reset() {
-        headers.removeAll()
+        headers.reset()
         method = .get
         body = .none
         version = .http11
@@ -71,6 +73,7 @@ public final class RequestHead {
         methodRange = .empty
         targetRange = .empty
         pathLength = 0
+        isEdited = false
     }
 
     // MARK: Reading
@@ -114,13 +117,20 @@ public final class RequestHead {
     }
 
     public func setMethod(_ bytes: Span<UInt8>) {
+        isEdited = true
         methodRange = headers.arena.append(bytes)
         method = Method(bytes)
     }
 
-    /// `bytes` must be a valid target: no space, control or fragment. See `isSafeTarget`.
+    /// `bytes` must be a valid target, see `isSafeTarget`; a request with another is not sent.
     public func setTarget(_ bytes: Span<UInt8>) {
+        isEdited = true
         store(target: headers.arena.append(bytes))
+    }
+
+    /// The request line can be sent.
+    var isSafeLine: Bool {
+        !isEdited || (HeaderTable.isToken(methodBytes()) && Self.isSafeTarget(target()))
     }
 
     public func setAuthority(_ bytes: Span<UInt8>) { headers.set(.host, bytes) }

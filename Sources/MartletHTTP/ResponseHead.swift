@@ -16,7 +16,7 @@ public final class ResponseHead {
     public init() {}
 
     package func reset() {
-        headers.removeAll()
+        headers.reset()
         status = 0
         body = .none
         version = .http11

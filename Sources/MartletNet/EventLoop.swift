@@ -32,6 +32,8 @@ package final class EventLoop {
 
     private var again: [any EventSource] = []
     private var againNext: [any EventSource] = []
+    private var next: [any TimerTarget] = []
+    private var nextNow: [any TimerTarget] = []
     private var dirty: [StreamSocket] = []
     private var flushing: [StreamSocket] = []
     private var isStopping = false
@@ -58,7 +60,7 @@ package final class EventLoop {
 
     package func turn() {
         turnEnds?()
-        let timeout = again.isEmpty ? timers.timeout(now: .now(), limit: 60_000) : 0
+        let timeout = again.isEmpty && next.isEmpty ? timers.timeout(now: .now(), limit: 60_000) : 0
         let count = unsafe mrt_epoll_wait(epoll, &events, Int32(events.count), timeout)
         now = .now()
         turns &+= 1
@@ -76,6 +78,11 @@ package final class EventLoop {
             swap(&again, &againNext)
             for source in againNext { source.runAgain() }
             againNext.removeAll(keepingCapacity: true)
+        }
+        if !next.isEmpty {
+            swap(&next, &nextNow)
+            for target in nextNow { target.timerFired(0) }
+            nextNow.removeAll(keepingCapacity: true)
         }
         while let due = timers.takeDue(now: now) { due.target.timerFired(due.tag) }
         flush()
@@ -99,6 +106,9 @@ package final class EventLoop {
     package func arm(at deadline: Instant, _ target: any TimerTarget, tag: UInt8) -> TimerID {
         timers.arm(at: deadline, target, tag: tag)
     }
+
+    /// `target` fires in the next turn, which then does not block; sooner than the shortest timer.
+    package func runNextTurn(_ target: any TimerTarget) { next.append(target) }
 
     package func cancel(_ timer: TimerID) { timers.cancel(timer) }
 

@@ -100,8 +100,10 @@ package final class ListenerSocket: EventSource, TimerTarget {
         isWatching = true
     }
 
-    func eventsReady(_ flags: UInt32) {
-        for _ in 0..<Self.batch {
+    func eventsReady(_ flags: UInt32) { accept(atMost: Self.batch) }
+
+    private func accept(atMost count: Int) {
+        for _ in 0..<count {
             guard let accepted else { return }
             var peer = mrt_address()
             let fd = unsafe mrt_accept(descriptor, &peer)
@@ -145,7 +147,7 @@ package final class ListenerSocket: EventSource, TimerTarget {
     /// queue would be reset by closing it, so they are taken first.
     package func close() {
         guard accepted != nil else { return }
-        if isWatching { eventsReady(0) }
+        if isWatching { accept(atMost: .max) }
         accepted = nil
         starved = nil
         if let pause { loop.cancel(pause) }

@@ -15,6 +15,8 @@ package protocol StreamSocketOwner: AnyObject {
     func socketDrained(_ socket: StreamSocket)
     /// The socket failed: connect error, reset, write error. It is closed already.
     func socketFailed(_ socket: StreamSocket, _ error: SystemError)
+    /// What was queued when `closeWhenFlushed` was called has been sent, and the socket is closed.
+    func socketClosed(_ socket: StreamSocket)
 }
 
 /// What one read came to.
@@ -47,6 +49,8 @@ package final class StreamSocket: EventSource {
     private var isWritable = true
     private var isPeerClosed = false
     private var isReadingPaused = false
+    /// Writing failed. What the peer sent before it went may still be read.
+    package private(set) var isWriteBroken = false
     private var isQueuedAgain = false
     private var isDirty = false
     private var closesWhenFlushed = false
@@ -55,6 +59,8 @@ package final class StreamSocket: EventSource {
     package var wantsDrained = false
 
     private var output = OutputQueue()
+    /// Bytes handed to the kernel so far.
+    package private(set) var sentBytes: UInt64 = 0
 
     /// Takes over an accepted, non-blocking descriptor.
     init(loop: EventLoop, accepted descriptor: Int32) {
@@ -105,14 +111,15 @@ package final class StreamSocket: EventSource {
             if !output.isEmpty { markDirty() }
         }
         if flags & UInt32(MRT_PEER_CLOSED) != 0 { isPeerClosed = true }
-        if flags & UInt32(MRT_HANGUP) != 0 {
-            let error = mrt_socket_error(descriptor)
-            if error != 0 { return fail("socket", error) }
-            isPeerClosed = true
-        }
+        if flags & UInt32(MRT_HANGUP) != 0 { isPeerClosed = true }
         if flags & UInt32(MRT_READABLE | MRT_PEER_CLOSED | MRT_HANGUP) != 0 {
             isReadable = true
             if !isReadingPaused { owner?.socketReadable(self) }
+        }
+        // Who reads finds the error behind what came before it; who does not is told.
+        if flags & UInt32(MRT_HANGUP) != 0 && state == .open && isReadingPaused {
+            let error = mrt_socket_error(descriptor)
+            if error != 0 { return fail("socket", error) }
         }
     }
 
@@ -184,25 +191,32 @@ package final class StreamSocket: EventSource {
         if isReadable { readAgainNextTurn() }
     }
 
+    /// Looks for bytes that have come since the last poll.
+    package func readNow() {
+        guard state == .open, !isReadingPaused else { return }
+        isReadable = true
+        owner?.socketReadable(self)
+    }
+
     // MARK: Writing
 
     /// Queues a copy; it is sent at the end of the turn.
     package func write(_ bytes: Span<UInt8>) {
-        guard state != .closed else { return }
+        guard state != .closed, !isWriteBroken else { return }
         output.append(bytes, pool: loop.buffers)
         markDirty()
     }
 
     /// Queues shared bytes.
     package func write(_ slice: ByteSlice) {
-        guard state != .closed else { return }
+        guard state != .closed, !isWriteBroken else { return }
         output.append(slice)
         markDirty()
     }
 
     /// Lets `body` append up to `space` bytes to the queue's end.
     package func write(reserving space: Int, _ body: (ByteBuffer) -> Void) {
-        guard state != .closed else { return }
+        guard state != .closed, !isWriteBroken else { return }
         output.reserve(space, pool: loop.buffers, body)
         markDirty()
     }
@@ -220,7 +234,8 @@ package final class StreamSocket: EventSource {
         if !output.isEmpty {
             let (sent, offered) = output.send(
                 to: descriptor, isLast: closesWhenFlushed || shutsDownWhenFlushed, pool: loop.buffers)
-            if sent < 0 && sent != -Int(EAGAIN) { return fail("write", Int32(-sent)) }
+            if sent < 0 && sent != -Int(EAGAIN) { return writeFailed(Int32(-sent)) }
+            if sent > 0 { sentBytes &+= UInt64(sent) }
             if sent < offered {
                 // The kernel's buffer is full; an edge tells when it is not.
                 isWritable = false
@@ -229,7 +244,7 @@ package final class StreamSocket: EventSource {
             // More pieces than one system call takes.
             if !output.isEmpty { return markDirty() }
         }
-        if closesWhenFlushed { return close() }
+        if closesWhenFlushed { return closed() }
         if shutsDownWhenFlushed {
             shutsDownWhenFlushed = false
             _ = mrt_shutdown_write(descriptor)
@@ -240,7 +255,25 @@ package final class StreamSocket: EventSource {
         }
     }
 
+    /// A peer that answers before it has read everything and closes resets the connection; its answer is in our buffer.
+    private func writeFailed(_ code: Int32) {
+        guard code == EPIPE || code == ECONNRESET, !isReadingPaused, !closesWhenFlushed, !shutsDownWhenFlushed else {
+            return fail("write", code)
+        }
+        isWriteBroken = true
+        isPeerClosed = true
+        output.removeAll(pool: loop.buffers)
+        isReadable = true
+        readAgainNextTurn()
+    }
+
     // MARK: Closing
+
+    private func closed() {
+        let owner = self.owner
+        close()
+        owner?.socketClosed(self)
+    }
 
     private func fail(_ call: String, _ code: Int32) {
         let owner = self.owner
@@ -263,10 +296,10 @@ package final class StreamSocket: EventSource {
         owner = nil
     }
 
-    /// Closes once everything queued has been sent.
+    /// Closes once everything queued has been sent, and tells the owner, maybe from within this call.
     package func closeWhenFlushed() {
         guard state != .closed else { return }
-        if output.isEmpty && !isDirty { return close() }
+        if output.isEmpty && !isDirty { return closed() }
         closesWhenFlushed = true
     }
 

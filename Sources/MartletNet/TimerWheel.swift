@@ -18,7 +18,8 @@ package struct TimerID: Equatable {
 package struct TimerWheel {
     private static let levels = 6
     private static let slotBits: UInt64 = 6
-    private static let maxTicks: UInt64 = (1 << 36) - 1
+    // One slot less than a turn of the last level, or a timer could land in the slot that time stands in.
+    private static let maxTicks: UInt64 = 63 << 30
 
     private struct Node {
         var next: Int32

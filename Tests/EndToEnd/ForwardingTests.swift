@@ -225,6 +225,71 @@ struct ForwardingTests {
         #expect(upstream.recorded.map { $0.prefix(12) } == ["CONNECT yes:", "CONNECT no:4"])
     }
 
+    @Test("Once some of a response has come, the request is not sent again")
+    func brokenResponse() throws {
+        let upstream = try ScriptedUpstream { upstream, connection in
+            guard let first = connection.nextRequest() else { return }
+            upstream.record(first)
+            try? connection.send(ok)
+            guard let second = connection.nextRequest() else { return }
+            upstream.record(second)
+            try? connection.send("HTTP/1.1 2")
+        }
+        let proxy = try TestProxy(upstream: upstream)
+        #expect(try proxy.get("/").hasSuffix("ok"))
+        let answer = try proxy.exchange("DELETE / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+        #expect(answer.hasPrefix("HTTP/1.1 502 "))
+        #expect(upstream.recorded.count == 2)
+    }
+
+    @Test("An answer that comes while the request is still being sent arrives, though the server resets behind it")
+    func earlyAnswerAndReset() throws {
+        let upstream = try ScriptedUpstream { _, connection in
+            guard case .bytes = connection.receive() else { return }
+            try? connection.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig")
+            // Closed with bytes unread: the kernel sends a reset.
+        }
+        let proxy = try TestProxy(upstream: upstream)
+        for _ in 0..<10 {
+            let client = try proxy.connect()
+            try client.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 5000000\r\n\r\n")
+            for _ in 0..<20 where client.sendWithoutWaiting([UInt8](repeating: 0x61, count: 65_536)) == nil { break }
+            #expect(client.receive { $0.text.hasSuffix("big") })
+            #expect(client.text.hasPrefix("HTTP/1.1 413 "))
+        }
+    }
+
+    @Test("A tunnel's fast side waits for its slow side, and nothing is lost")
+    func tunnelBackPressure() throws {
+        let release = DispatchSemaphore(value: 0)
+        let upstream = try ScriptedUpstream { upstream, connection in
+            guard connection.nextRequest() != nil else { return }
+            try? connection.send(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+            release.wait()
+            var total = 0
+            while total < 6_000_000, let count = connection.discard(1 << 20) { total += count }
+            try? connection.send("\(total)!")
+            connection.receiveToEnd()
+        }
+        let proxy = try TestProxy(upstream: upstream)
+        let client = try proxy.connect()
+        try client.send("GET / HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        #expect(client.receive { $0.text.hasPrefix("HTTP/1.1 101 ") })
+        client.forget()
+        var left = [UInt8](repeating: 0x61, count: 6_000_000)
+        // Until neither the proxy nor the kernel takes more.
+        #expect(
+            eventually {
+                guard let count = client.sendWithoutWaiting(left) else { return true }
+                left.removeFirst(count)
+                return false
+            })
+        release.signal()
+        try client.send(left)
+        #expect(client.receive { $0.text.hasSuffix("6000000!") })
+    }
+
     @Test("An accepted upgrade becomes a tunnel in both directions")
     func tunnel() throws {
         let upstream = try ScriptedUpstream { _, connection in

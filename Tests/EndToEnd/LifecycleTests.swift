@@ -171,6 +171,58 @@ struct LifecycleTests {
         #expect(proxy.exitCode() == 0)
     }
 
+    @Test("A drain waits for a slow reader: it gets all of its response")
+    func drainSlowReader() throws {
+        let size = 32 << 20
+        let upstream = try ScriptedUpstream { upstream, connection in
+            guard let request = connection.nextRequest() else { return }
+            upstream.record(request)
+            try? connection.send("HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n")
+            let block = [UInt8](repeating: 0x61, count: 1 << 20)
+            for _ in 0..<32 { do { try connection.send(block) } catch { return } }
+        }
+        let proxy = try TestProxy(upstream: upstream)
+        let client = try proxy.connect()
+        try client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+        #expect(client.receive { $0.text.contains("\r\n\r\n") })
+        var total = client.received.count - client.text.components(separatedBy: "\r\n\r\n")[0].utf8.count - 4
+        proxy.signal(SIGTERM)
+        #expect(eventually { proxy.logged.contains("draining") })
+        while let count = client.discard(200_000) { total += count }
+        #expect(total == size)
+        #expect(proxy.exitCode() == 0)
+    }
+
+    @Test("Requests that wait in the kernel's queue when the drain begins are answered")
+    func drainQueued() throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        let proxy = try TestProxy(upstream: upstream)
+        proxy.signal(SIGSTOP)
+        let clients = try (0..<150).map { _ in try proxy.connect() }
+        for client in clients { try client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n") }
+        proxy.signal(SIGTERM)
+        proxy.signal(SIGCONT)
+        for client in clients { client.receiveToEnd() }
+        #expect(clients.filter { $0.text.hasSuffix("ok") }.count == 150)
+        #expect(proxy.exitCode() == 0)
+    }
+
+    @Test("Thousands of requests at once to the admin API end neither the process nor their order")
+    func adminFlood() throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        let proxy = try TestProxy(upstream: upstream)
+        let client = try TCPSocket(port: proxy.adminPort)
+        let many = String(repeating: "GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n", count: 20_000)
+        try client.send("POST /reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n" + many)
+        let live = try TCPSocket(port: proxy.adminPort)
+        try live.send("GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        #expect(live.receive { $0.text.hasSuffix("live\n") })
+        #expect(client.receive { $0.received.count > live.received.count * 20_000 && $0.received.last == 0x0A })
+        #expect(client.text.hasPrefix("HTTP/1.1 200 OK"))
+        #expect(client.text.components(separatedBy: "\r\n\r\nlive\n").count == 20_001)
+        #expect(proxy.isRunning)
+    }
+
     @Test("The admin API says that it drains, and cuts at the deadline")
     func deadline() throws {
         let upstream = try ScriptedUpstream { upstream, connection in

@@ -191,6 +191,118 @@ struct LimitTests {
         }
     }
 
+    @Test("A client that sends requests and reads no answers is held up; others are served")
+    func pipeliningFlood() throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        let listener = """
+                filters: [router]
+                routes:
+                  - { match: { path: { exact: /local } }, respond: { status: 404, body: "no such thing, in some words" } }
+                  - { match: { path: { prefix: / } }, cluster: up }
+            """
+        let proxy = try TestProxy(listener: listener, rest: TestProxy.cluster(upstream.port))
+        let before = proxy.residentMemory
+        let flood = try proxy.connect()
+        let block = Array(String(repeating: "GET /local HTTP/1.1\r\nHost: a\r\n\r\n", count: 1000).utf8)
+        var sent = 0
+        var stalls = 0
+        var rest = block[...]
+        #expect(
+            eventually {
+                while let count = flood.sendWithoutWaiting(Array(rest)) {
+                    sent += count
+                    rest = rest.dropFirst(count)
+                    if rest.isEmpty { rest = block[...] }
+                    stalls = 0
+                }
+                stalls += 1
+                return stalls > 40
+            })
+        #expect(proxy.residentMemory - before < 16 << 10)
+        #expect(try proxy.get("/").hasSuffix("ok"))
+        // Every whole request gets its answer once the client reads.
+        let single = try proxy.connect()
+        try single.send("GET /local HTTP/1.1\r\nHost: a\r\n\r\n")
+        #expect(single.receive { $0.text.hasSuffix("words") })
+        let expected = sent / (block.count / 1000) * single.received.count
+        flood.finishSending()
+        var received = 0
+        while received < expected, let count = flood.discard(1 << 20) { received += count }
+        #expect(received == expected)
+    }
+
+    @Test("A client that reads nothing of its last answer does not keep its connection for ever")
+    func stalledClose() throws {
+        let body = String(repeating: "x", count: 20_000_000)
+        let upstream = try ScriptedUpstream.answering(
+            "HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+        let proxy = try TestProxy(
+            listener: "    limits: { stream_idle_timeout: 300ms, stream_buffer: 64MiB }\n" + TestProxy.forwarding,
+            rest: TestProxy.cluster(upstream.port))
+        let before = proxy.descriptors
+        let clients = try (0..<5).map { _ in try proxy.connect() }
+        for client in clients { try client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n") }
+        #expect(eventually { upstream.recorded.count == 5 })
+        #expect(eventually { proxy.descriptors <= before })
+        withExtendedLifetime(clients) {}
+    }
+
+    @Test("request_headers_timeout: 0 waits as long as it takes")
+    func noHeadTimeout() throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        let proxy = try TestProxy(
+            listener: "    limits: { request_headers_timeout: 0 }\n" + TestProxy.forwarding,
+            rest: TestProxy.cluster(upstream.port))
+        let client = try proxy.connect()
+        #expect(client.receive(timeout: 100) == .timeout)
+        try client.send("GET / HTTP/1.1\r\n")
+        #expect(client.receive(timeout: 100) == .timeout)
+        try client.send("Host: a\r\n\r\n")
+        #expect(client.receive { $0.text.hasSuffix("ok") })
+    }
+
+    @Test("A body in chunks of one byte costs its bytes, not a read buffer for each")
+    func tinyChunks() throws {
+        let upstream = try ScriptedUpstream { upstream, connection in
+            guard connection.nextRequest() != nil else { return }
+            try? connection.send(ok)
+            while case .bytes = connection.receive() {
+                if connection.text.hasSuffix("0\r\n\r\n") { try? connection.send(ok) }
+            }
+        }
+        let proxy = try TestProxy(upstream: upstream)
+        let client = try proxy.connect()
+        try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        #expect(client.receive { $0.text.hasSuffix("ok") })
+        let before = proxy.residentMemory
+        client.forget()
+        // On a connection used before, so that it is kept for the stale keep-alive race.
+        try client.send("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in 0..<10_000 { try client.send("1\r\nx\r\n") }
+        #expect(proxy.residentMemory - before < 8 << 10)
+        try client.send("0\r\n\r\n")
+        #expect(client.receive { $0.text.hasSuffix("ok") })
+    }
+
+    @Test("A regular expression that gives up refuses the request: it does not count as a mismatch")
+    func patterns() throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        let listener = """
+                filters: [router]
+                routes:
+                  - { match: { path: { regex: "^/admin(/[a-z]+)*$" } }, respond: { status: 403 } }
+                  - { match: { path: { regex: "^/((a+)+)+$" } }, respond: { status: 403 } }
+                  - { match: { path: { prefix: / } }, cluster: up }
+            """
+        let proxy = try TestProxy(listener: listener, rest: TestProxy.cluster(upstream.port))
+        #expect(try proxy.get("/admin" + String(repeating: "/a", count: 2000)).hasPrefix("HTTP/1.1 403 "))
+        let answer = try proxy.get("/" + String(repeating: "a", count: 2000) + "b")
+        #expect(answer.hasPrefix("HTTP/1.1 400 "))
+        #expect(answer.contains("x-martlet-error: route-pattern-gave-up"))
+        #expect(try proxy.get("/other").hasSuffix("ok"))
+        #expect(upstream.recorded.count == 1)
+    }
+
     @Test("An upstream that refuses, and a cluster whose server dies mid-response")
     func deadUpstream() throws {
         let closed = try TCPListener.freePort()

@@ -1,3 +1,4 @@
+import Foundation
 import MartletTesting
 import Testing
 
@@ -59,6 +60,15 @@ struct StrictnessTests {
         Case(name: "userinfo in Host", bytes: "GET / HTTP/1.1\r\nHost: user@a\r\n\r\n"),
         Case(name: "junk in Host", bytes: "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"),
         Case(name: "userinfo in target", bytes: "GET http://user@a/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+        Case(name: "absolute form without Host", bytes: "GET http://a/ HTTP/1.1\r\n\r\n"),
+        Case(name: "absolute form with junk in Host", bytes: "GET http://a/ HTTP/1.1\r\nHost: user@b junk\r\n\r\n"),
+        Case(name: "NUL in the target", bytes: "GET /a\u{0}b HTTP/1.1\r\nHost: a\r\n\r\n"),
+        Case(name: "bare CR in the request line", bytes: "GET /\rHTTP/1.1\r\nHost: a\r\n\r\n"),
+        Case(name: "empty length", bytes: "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \r\n\r\n"),
+        Case(name: "negative length", bytes: "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -0\r\n\r\n"),
+        Case(
+            name: "chunked, chunked",
+            bytes: "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
         Case(name: "fragment", bytes: "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n"),
         Case(
             name: "HTTP/1.0 with coding",
@@ -89,10 +99,10 @@ struct StrictnessTests {
     func refusal(_ test: Case) throws {
         let upstream = try ScriptedUpstream.answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         let proxy = try TestProxy(upstream: upstream)
-        let answer = try proxy.exchange(test.bytes)
+        let answer = try proxy.exchange(test.bytes, finishes: false)
         #expect(answer.hasPrefix("HTTP/1.1 \(test.status) "), "\(answer.prefix(60))")
         #expect(answer.contains("x-martlet-error: "))
-        #expect(upstream.recorded.isEmpty)
+        #expect(upstream.receivedBytes == 0)
     }
 
     static let chunkTricks: [Case] = [
@@ -144,6 +154,77 @@ struct StrictnessTests {
         #expect(!seen.contains("http2-settings"))
     }
 
+    @Test("A 101 to another protocol than was asked for is a 502")
+    func otherProtocol() throws {
+        let upstream = try ScriptedUpstream { _, connection in
+            guard connection.nextRequest() != nil else { return }
+            try? connection.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n")
+            connection.receiveToEnd()
+        }
+        let proxy = try TestProxy(upstream: upstream)
+        let answer = try proxy.exchange(
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        #expect(answer.hasPrefix("HTTP/1.1 502 "))
+    }
+
+    @Test("Bytes behind a response are nobody's: the connection is not used again")
+    func extraResponse() throws {
+        let upstream = try ScriptedUpstream { upstream, connection in
+            guard let request = connection.nextRequest() else { return }
+            upstream.record(request)
+            let name = request.contains("/first") ? "first" : "other"
+            let answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n\(name)"
+            try? connection.send(
+                answer + (name == "first" ? answer.replacingOccurrences(of: "first", with: "spoof") : ""))
+            connection.receiveToEnd()
+        }
+        let proxy = try TestProxy(
+            listener: TestProxy.forwarding,
+            rest: TestProxy.cluster(upstream.port, "    circuit_breaker: { max_connections: 1 }"))
+        let clients = try ["/first", "/second"].map { path in
+            let client = try proxy.connect()
+            try client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
+            return client
+        }
+        #expect(clients[0].receive { $0.text.hasSuffix("first") })
+        #expect(clients[1].receive { $0.text.hasSuffix("other") })
+        #expect(upstream.accepted == 2)
+    }
+
+    @Test("Who a client says it is: added to the last field, and not believed")
+    func forwardedFor() throws {
+        let upstream = try ScriptedUpstream.answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        let proxy = try TestProxy(upstream: upstream)
+        _ = try proxy.get(
+            "/",
+            headers:
+                "X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Client-Cert: Hash=x\r\nX-Envoy-A: b\r\n"
+        )
+        let seen = try #require(upstream.recorded.first)
+        #expect(seen.contains("X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: 9.9.9.9, 127.0.0.1\r\n"))
+        #expect(!seen.lowercased().contains("client-cert"))
+        #expect(!seen.lowercased().contains("x-envoy"))
+        // Behind one trusted proxy the client is what that one appended, in whichever field.
+        let trusting = try TestProxy(
+            listener:
+                "    xff_num_trusted_hops: 1\n    access_log: { path: access.log, format: \"%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%\" }\n"
+                + TestProxy.forwarding, rest: TestProxy.cluster(upstream.port))
+        _ = try trusting.get("/", headers: "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 7.7.7.7, 8.8.8.8\r\n")
+        let path = trusting.directory.appendingPathComponent("access.log").path
+        #expect(eventually { (try? String(contentsOfFile: path, encoding: .utf8)) == "8.8.8.8\n" })
+    }
+
+    @Test("Trailers cannot say what only heads may")
+    func trailers() throws {
+        let upstream = try ScriptedUpstream.answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        let proxy = try TestProxy(upstream: upstream)
+        _ = try proxy.exchange(
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Fine: 1\r\nX-Forwarded-For: 1.1.1.1\r\nX-Envoy-B: 1\r\nAuthorization: x\r\nContent-Length: 5\r\n\r\n"
+        )
+        let seen = try #require(upstream.recorded.first)
+        #expect(seen.hasSuffix("0\r\nX-Fine: 1\r\n\r\n"))
+    }
+
     static let badResponses: [Case] = [
         Case(name: "NUL in a value", bytes: "HTTP/1.1 200 OK\r\nX: a\u{0}b\r\nContent-Length: 0\r\n\r\n"),
         Case(name: "bare CR", bytes: "HTTP/1.1 200 OK\r\nX: a\rb\r\nContent-Length: 0\r\n\r\n"),
@@ -161,6 +242,11 @@ struct StrictnessTests {
             name: "101 that nobody asked for",
             bytes: "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"),
         Case(name: "closed without a byte", bytes: ""),
+        Case(name: "folded field", bytes: "HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 0\r\n\r\n"),
+        Case(name: "space before colon", bytes: "HTTP/1.1 200 OK\r\nContent-Length : 0\r\n\r\n"),
+        Case(name: "equal lengths", bytes: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n"),
+        Case(name: "coding in HTTP/1.0", bytes: "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        Case(name: "1xx with a length", bytes: "HTTP/1.1 103 Hints\r\nContent-Length: 1\r\n\r\nx"),
     ]
 
     @Test("A bad upstream response is a 502", arguments: badResponses)

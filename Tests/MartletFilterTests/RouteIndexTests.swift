@@ -50,23 +50,23 @@ struct RouteIndexTests {
                   - { match: { hosts: ["www.*"], path: { prefix: / } }, cluster: c }
                   - { match: { path: { prefix: /api }, headers: [{ name: x-no, present: true, invert: true }] }, cluster: c }
             """)
-        func position(_ request: RequestHead) -> Int? { index.match(request)?.position }
-        #expect(position(Self.request("GET", "shop.example.com:8080", "/api/x", [("X-Canary", "1")])) == 0)
-        #expect(position(Self.request("GET", "A.SHOP.example.com", "/api/x", [("x-canary", "1")])) == 0)
-        #expect(position(Self.request("GET", "shop.example.com", "/api/x?beta=1")) == 1)
-        #expect(position(Self.request("GET", "a", "/api/x?alpha&beta")) == 1)
-        #expect(position(Self.request("PUT", "a", "/api/x?beta")) == 7)
-        #expect(position(Self.request("PUT", "a", "/api/x?beta", [("X-No", "")])) == nil)
-        #expect(position(Self.request("GET", "a", "/old?x")) == 2)
-        #expect(position(Self.request("GET", "a", "/older")) == nil)
-        #expect(position(Self.request("GET", "a", "/v12/health")) == 3)
-        #expect(position(Self.request("GET", "a", "/v12/healthy")) == nil)
-        #expect(position(Self.request("GET", "a", "/seg")) == 4)
-        #expect(position(Self.request("GET", "a", "/seg/x")) == 4)
-        #expect(position(Self.request("GET", "a", "/segment")) == nil)
-        #expect(position(Self.request("GET", "a", "/cASEd")) == 5)
-        #expect(position(Self.request("GET", "www.any", "/zzz")) == 6)
-        #expect(position(Self.request("GET", "www.any", "/old")) == 2)
+        func position(_ request: RequestHead) throws -> Int? { try index.match(request)?.position }
+        #expect(try position(Self.request("GET", "shop.example.com:8080", "/api/x", [("X-Canary", "1")])) == 0)
+        #expect(try position(Self.request("GET", "A.SHOP.example.com", "/api/x", [("x-canary", "1")])) == 0)
+        #expect(try position(Self.request("GET", "shop.example.com", "/api/x?beta=1")) == 1)
+        #expect(try position(Self.request("GET", "a", "/api/x?alpha&beta")) == 1)
+        #expect(try position(Self.request("PUT", "a", "/api/x?beta")) == 7)
+        #expect(try position(Self.request("PUT", "a", "/api/x?beta", [("X-No", "")])) == nil)
+        #expect(try position(Self.request("GET", "a", "/old?x")) == 2)
+        #expect(try position(Self.request("GET", "a", "/older")) == nil)
+        #expect(try position(Self.request("GET", "a", "/v12/health")) == 3)
+        #expect(try position(Self.request("GET", "a", "/v12/healthy")) == nil)
+        #expect(try position(Self.request("GET", "a", "/seg")) == 4)
+        #expect(try position(Self.request("GET", "a", "/seg/x")) == 4)
+        #expect(try position(Self.request("GET", "a", "/segment")) == nil)
+        #expect(try position(Self.request("GET", "a", "/cASEd")) == 5)
+        #expect(try position(Self.request("GET", "www.any", "/zzz")) == 6)
+        #expect(try position(Self.request("GET", "www.any", "/old")) == 2)
     }
 
     @Test("Hundreds of generated tables, beside a matcher that tries every route in turn")
@@ -102,7 +102,7 @@ struct RouteIndexTests {
                         && Self.pathMatches(row.kind, row.path, path) && (row.method ?? method) == method
                 }
                 #expect(
-                    index.match(Self.request(method, host, path))?.position == expected,
+                    try index.match(Self.request(method, host, path))?.position == expected,
                     "\(method) \(host) \(path) in \(rows)")
             }
         }

@@ -60,3 +60,29 @@ struct HeaderTableTests {
         }
     }
 }
+
+@Suite("Heads hold together")
+struct HeadTests {
+    @Test("Removing every field leaves method and target alone")
+    func removeAll() {
+        let head = RequestHead()
+        head.setMethod("GET".utf8Span.span)
+        head.setTarget("/path?q".utf8Span.span)
+        head.headers.append(named: "X-A".utf8Span.span, "b".utf8Span.span)
+        head.headers.removeAll()
+        #expect(head.headers.isEmpty)
+        #expect(head.target().string() == "/path?q")
+        #expect(head.methodBytes().string() == "GET")
+    }
+
+    @Test(
+        "A request line that a filter broke is not sent",
+        arguments: [("GE T", "/"), ("GET", "/a\r\nHost: b"), ("GET", "")])
+    func unsafeLine(method: String, target: String) {
+        let head = RequestHead()
+        head.setMethod(method.utf8Span.span)
+        head.setTarget(target.utf8Span.span)
+        head.setAuthority("a".utf8Span.span)
+        #expect(!HTTP1Encoder.encode(head, into: ByteBuffer(capacity: 4096)))
+    }
+}

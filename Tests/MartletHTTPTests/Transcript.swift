@@ -19,7 +19,7 @@ enum Transcript {
             head.reset()
             return text
         } end: {
-            defer { trailers.removeAll() }
+            defer { trailers.reset() }
             return fields(trailers)
         }
     }
@@ -40,7 +40,7 @@ enum Transcript {
             head.reset()
             return text
         } end: {
-            defer { trailers.removeAll() }
+            defer { trailers.reset() }
             return fields(trailers)
         }
         if closes { events.append(decoder.connectionClosed() ? "closed whole" : "closed short") }

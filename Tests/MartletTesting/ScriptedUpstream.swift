@@ -7,6 +7,7 @@ public final class ScriptedUpstream: Sendable {
     // Written by connection threads, read by the test.
     private let requests = Mutex<[String]>([])
     private let connections = Mutex(0)
+    private let count = Mutex(0)
     public var port: UInt16 { listener.port }
 
     /// - Parameter handle: gets each connection; it is closed when this returns.
@@ -29,7 +30,7 @@ public final class ScriptedUpstream: Sendable {
     /// Answers every request with `response`, keeping connections alive, and records heads and bodies.
     public static func answering(_ response: @escaping @Sendable (String) -> String) throws -> ScriptedUpstream {
         try ScriptedUpstream { upstream, connection in
-            while let request = connection.nextRequest() {
+            while let request = connection.nextRequest({ upstream.add($0) }) {
                 upstream.record(request)
                 do { try connection.send(response(request)) } catch { return }
             }
@@ -37,6 +38,10 @@ public final class ScriptedUpstream: Sendable {
     }
 
     public static func answering(_ response: String) throws -> ScriptedUpstream { try answering { _ in response } }
+
+    private func add(_ bytes: Int) { count.withLock { $0 += bytes } }
+    /// Bytes that came to an upstream made by `answering`, whole requests or not.
+    public var receivedBytes: Int { count.withLock { $0 } }
 
     public func record(_ request: String) { requests.withLock { $0.append(request) } }
 
@@ -47,14 +52,15 @@ public final class ScriptedUpstream: Sendable {
 
 extension TCPSocket {
     /// The next whole request, read as a lenient server would: by its Content-Length, or its chunks up to the last.
-    public func nextRequest() -> String? {
+    public func nextRequest(_ received: (Int) -> Void = { _ in }) -> String? {
         while true {
-            if let length = Self.requestLength(received) {
-                let request = String(decoding: received[..<length], as: UTF8.self)
+            if let length = Self.requestLength(self.received) {
+                let request = String(decoding: self.received[..<length], as: UTF8.self)
                 drop(length)
                 return request
             }
-            guard case .bytes = receive() else { return nil }
+            guard case .bytes(let count) = receive() else { return nil }
+            received(count)
         }
     }
 

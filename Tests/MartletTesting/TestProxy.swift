@@ -92,11 +92,12 @@ public final class TestProxy: @unchecked Sendable {
 
     public func connect() throws -> TCPSocket { try TCPSocket(port: port) }
 
-    /// Sends bytes, says that no more come, and reads until the proxy closes.
-    public func exchange(_ bytes: String) throws -> String {
+    /// Sends bytes and reads until the proxy closes. `finishes`: says that no more come; otherwise the proxy must close of
+    /// its own accord.
+    public func exchange(_ bytes: String, finishes: Bool = true) throws -> String {
         let client = try connect()
         try client.send(bytes)
-        client.finishSending()
+        if finishes { client.finishSending() }
         client.receiveToEnd()
         return client.text
     }
@@ -118,6 +119,11 @@ public final class TestProxy: @unchecked Sendable {
             return String(line.dropFirst(series.count + 1))
         }
         return nil
+    }
+
+    /// Open descriptors.
+    public var descriptors: Int {
+        ((try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(processID)/fd")) ?? []).count
     }
 
     /// Resident memory in KiB.

@@ -48,6 +48,8 @@ public final class Exchange {
 
     private var cachedRoute: Route?
     private var hasCachedRoute = false
+    /// `route` is nil because a pattern gave up, not because none matches.
+    package private(set) var isRouteUnknown = false
     /// Where the request goes; the router filter's to set.
     package var plan: UpstreamPlan?
 
@@ -84,8 +86,8 @@ public final class Exchange {
     package func recycle() {
         request.reset()
         response.reset()
-        if !requestTrailers.isEmpty { requestTrailers.removeAll() }
-        if !responseTrailers.isEmpty { responseTrailers.removeAll() }
+        if !requestTrailers.isEmpty { requestTrailers.reset() }
+        if !responseTrailers.isEmpty { responseTrailers.reset() }
         for index in slots.indices where slots[index] != nil { slots[index] = nil }
         downstream = nil
         clientIP = ""
@@ -118,8 +120,14 @@ public final class Exchange {
     /// The route the request matches as it stands, found at first use. Nil when there is none.
     public var route: Route? {
         if hasCachedRoute { return cachedRoute }
-        cachedRoute = chain?.routes.match(request)
         hasCachedRoute = true
+        do throws(RouteMatchFailure) {
+            cachedRoute = try chain?.routes.match(request)
+            isRouteUnknown = false
+        } catch {
+            cachedRoute = nil
+            isRouteUnknown = true
+        }
         return cachedRoute
     }
 

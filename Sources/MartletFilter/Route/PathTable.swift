@@ -1,3 +1,6 @@
+internal import MartletCore
+internal import MartletHTTP
+
 /// Finds routes by path: one pass over the path meets every exact path and every prefix it has, however many there are.
 struct PathTable: Sendable {
     private struct Positions: Sendable {
@@ -34,8 +37,10 @@ struct PathTable: Sendable {
         }
     }
 
-    /// The smallest position below `limit` whose path matches and which `test` accepts; `limit` when there is none.
-    func first(_ path: Span<UInt8>, below limit: Int, _ test: RouteTest) -> Int {
+    /// The smallest position below `limit` whose path matches and whose conditions hold; `limit` when there is none.
+    func first(
+        _ path: Span<UInt8>, below limit: Int, _ conditions: [RouteConditions?], _ request: RequestHead
+    ) throws(RouteMatchFailure) -> Int {
         guard table.count > 0 else { return limit }
         var best = limit
         var hash = ByteTable.seed
@@ -45,13 +50,13 @@ struct PathTable: Sendable {
             let isWhole = length == path.count
             if isPrefix || isWhole, let number = table.find(path.extracting(0..<length), hash: hash) {
                 if isPrefix {
-                    best = Self.first(positions[number].prefix, below: best, test)
+                    best = try Self.first(positions[number].prefix, below: best, conditions, request)
                     // RFC 3986 section 3.3: a segment ends at a slash or with the path. The prefix `/` holds every segment.
                     if isWhole || path[length] == 0x2F || length == 1 {
-                        best = Self.first(positions[number].segments, below: best, test)
+                        best = try Self.first(positions[number].segments, below: best, conditions, request)
                     }
                 }
-                if isWhole { best = Self.first(positions[number].exact, below: best, test) }
+                if isWhole { best = try Self.first(positions[number].exact, below: best, conditions, request) }
             }
             guard length < path.count else { return best }
             hash = ByteTable.step(hash, table.fold(path[length]))
@@ -60,12 +65,14 @@ struct PathTable: Sendable {
     }
 
     @inline(__always)
-    private static func first(_ positions: [Int32], below limit: Int, _ test: RouteTest) -> Int {
+    private static func first(
+        _ positions: [Int32], below limit: Int, _ conditions: [RouteConditions?], _ request: RequestHead
+    ) throws(RouteMatchFailure) -> Int {
         var index = 0
         while index < positions.count {
             let position = Int(positions[index])
             if position >= limit { return limit }
-            if test.holds(position) { return position }
+            if try holds(position, conditions, request) { return position }
             index += 1
         }
         return limit

@@ -2,6 +2,10 @@ internal import MartletConfig
 internal import MartletCore
 internal import MartletHTTP
 
+/// A regular expression gave up on a request, within its limits: whether the route matches is not known, so neither is the
+/// route.
+package struct RouteMatchFailure: Error {}
+
 /// What a route asks of a request besides host and plain path.
 final class RouteConditions: Sendable {
     private enum Test: Sendable {
@@ -19,7 +23,7 @@ final class RouteConditions: Sendable {
     init?(_ match: RouteMatch, diagnostics: ConfigDiagnostics) {
         var failed = false
         func pattern(_ source: RegexSource, folds: Bool = false) -> Pattern? {
-            let compiled = RouteConditions.pattern(source, folds: folds, diagnostics)
+            let compiled = RouteConditions.pattern(source, folds: folds, matching: .whole, diagnostics)
             if compiled == nil { failed = true }
             return compiled
         }
@@ -44,9 +48,11 @@ final class RouteConditions: Sendable {
         if failed { return nil }
     }
 
-    static func pattern(_ source: RegexSource, folds: Bool, _ diagnostics: ConfigDiagnostics) -> Pattern? {
+    static func pattern(
+        _ source: RegexSource, folds: Bool, matching extent: Pattern.Extent, _ diagnostics: ConfigDiagnostics
+    ) -> Pattern? {
         do {
-            return try Pattern(folds ? "(?i)" + source.pattern : source.pattern)
+            return try Pattern(folds ? "(?i)" + source.pattern : source.pattern, matching: extent)
         } catch {
             diagnostics.error(at: source.place, "not a regular expression: \(error)", hint: "the syntax is PCRE2's")
             return nil
@@ -56,25 +62,39 @@ final class RouteConditions: Sendable {
     /// Every request meets it.
     var isEmpty: Bool { methods.isEmpty && headers.isEmpty && query.isEmpty && path == nil }
 
-    func holds(_ request: RequestHead) -> Bool {
+    func holds(_ request: RequestHead) throws(RouteMatchFailure) -> Bool {
         if !methods.isEmpty {
             let method = request.methodBytes()
             guard methods.contains(where: { method.equals($0.span) }) else { return false }
         }
-        if let path, !path.matchesAll(request.path()) { return false }
+        if let path, !(try Self.matches(path, request.path())) { return false }
         let table = request.headers
-        for header in headers where holds(header.test, header.name, table) == header.isInverted { return false }
+        for header in headers {
+            let holds = try holds(header.test, header.name, table)
+            if holds == header.isInverted { return false }
+        }
         guard !query.isEmpty else { return true }
-        for parameter in query where !holds(parameter.test, parameter: parameter.name, request) { return false }
+        for parameter in query {
+            let holds = try holds(parameter.test, parameter: parameter.name, request)
+            if !holds { return false }
+        }
         return true
     }
 
-    private func holds(_ test: Test, _ name: HeaderName, _ table: HeaderTable) -> Bool {
+    private static func matches(_ pattern: Pattern, _ text: Span<UInt8>) throws(RouteMatchFailure) -> Bool {
+        switch pattern.match(text) {
+        case .matches: return true
+        case .differs: return false
+        case .gaveUp: throw RouteMatchFailure()
+        }
+    }
+
+    private func holds(_ test: Test, _ name: HeaderName, _ table: HeaderTable) throws(RouteMatchFailure) -> Bool {
         guard let first = table.firstIndex(of: name) else {
             if case .present(false) = test { return true }
             return false
         }
-        guard table.firstIndex(of: name, from: first + 1) != nil else { return holds(test, table.value(at: first)) }
+        guard table.firstIndex(of: name, from: first + 1) != nil else { return try holds(test, table.value(at: first)) }
         // Several fields of one name are one list (RFC 9110 section 5.3).
         var joined: [UInt8] = []
         var index: Int? = first
@@ -83,22 +103,24 @@ final class RouteConditions: Sendable {
             joined.append(contentsOf: table.value(at: at).array())
             index = table.firstIndex(of: name, from: at + 1)
         }
-        return holds(test, joined.span)
+        return try holds(test, joined.span)
     }
 
-    private func holds(_ test: Test, _ value: Span<UInt8>) -> Bool {
+    private func holds(_ test: Test, _ value: Span<UInt8>) throws(RouteMatchFailure) -> Bool {
         switch test {
-        case .exact(let text): value.equals(text.span)
-        case .prefix(let text): value.hasPrefix(text.span)
-        case .suffix(let text): value.hasSuffix(text.span)
-        case .contains(let text): value.contains(text.span)
-        case .pattern(let pattern): pattern.matchesAll(value)
-        case .present(let present): present
+        case .exact(let text): return value.equals(text.span)
+        case .prefix(let text): return value.hasPrefix(text.span)
+        case .suffix(let text): return value.hasSuffix(text.span)
+        case .contains(let text): return value.contains(text.span)
+        case .pattern(let pattern): return try Self.matches(pattern, value)
+        case .present(let present): return present
         }
     }
 
     /// The first parameter of that name counts; nothing is decoded.
-    private func holds(_ test: Test, parameter name: [UInt8], _ request: RequestHead) -> Bool {
+    private func holds(
+        _ test: Test, parameter name: [UInt8], _ request: RequestHead
+    ) throws(RouteMatchFailure) -> Bool {
         if let query = request.query() {
             var start = 0
             while start <= query.count {
@@ -107,7 +129,7 @@ final class RouteConditions: Sendable {
                 let equals = pair.firstIndex(of: 0x3D)
                 if pair.extracting(0..<(equals ?? pair.count)).equals(name.span) {
                     let from = equals.map { $0 + 1 } ?? pair.count
-                    return holds(test, pair.extracting(from..<pair.count))
+                    return try holds(test, pair.extracting(from..<pair.count))
                 }
                 start = end + 1
             }

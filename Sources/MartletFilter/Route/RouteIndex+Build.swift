@@ -106,7 +106,9 @@ extension RouteIndex {
             switch config.path {
             case .prefix(let text): path = .prefix(matched: matchedLength(route.match), with: Array(text.utf8))
             case .regex(let source, let to):
-                guard let pattern = RouteConditions.pattern(source, folds: false, diagnostics) else { return nil }
+                guard let pattern = RouteConditions.pattern(source, folds: false, matching: .part, diagnostics) else {
+                    return nil
+                }
                 path = .regex(pattern, to: Array(to.utf8))
             case nil: break
             }
@@ -133,7 +135,9 @@ extension RouteIndex {
         case .full(let path): action.path = path
         case .prefix(let prefix): action.prefix = (matched, prefix)
         case .regex(let source, let to):
-            guard let pattern = RouteConditions.pattern(source, folds: false, diagnostics) else { return nil }
+            guard let pattern = RouteConditions.pattern(source, folds: false, matching: .part, diagnostics) else {
+                return nil
+            }
             action.regex = (pattern, Array(to.utf8))
         case nil: break
         }

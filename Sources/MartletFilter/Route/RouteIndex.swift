@@ -22,25 +22,27 @@ package final class RouteIndex: Sendable {
         hasOverrides = routes.contains { $0.hasOverrides }
     }
 
-    package func match(_ request: RequestHead) -> Route? {
+    package func match(_ request: RequestHead) throws(RouteMatchFailure) -> Route? {
         var best = routes.count
         let path = request.path()
-        let test = RouteTest(conditions: conditions, request: request)
         if hosts.isPlain {
-            best = groups[0].first(path, below: best, test)
+            best = try groups[0].first(path, below: best, conditions, request)
         } else {
-            hosts.forEachGroup(of: request.authority()) { best = groups[$0].first(path, below: best, test) }
+            try hosts.forEachGroup(of: request.authority()) { group throws(RouteMatchFailure) in
+                best = try groups[group].first(path, below: best, conditions, request)
+            }
         }
         return best < routes.count ? routes[best] : nil
     }
 }
 
-/// What a route still asks once host and path are found. A value, where a closure would be an allocation a request.
-struct RouteTest {
-    let conditions: [RouteConditions?]
-    let request: RequestHead
-
-    func holds(_ position: Int) -> Bool { conditions[position]?.holds(request) ?? true }
+/// Whether a route still matches once host and path are found. No closure: that would be an allocation a request.
+@inline(__always)
+func holds(
+    _ position: Int, _ conditions: [RouteConditions?], _ request: RequestHead
+) throws(RouteMatchFailure) -> Bool {
+    guard let condition = conditions[position] else { return true }
+    return try condition.holds(request)
 }
 
 /// The routes that share a host. A class, so that looking into one of a list copies nothing.
@@ -63,12 +65,14 @@ final class RouteGroup: Sendable {
         others = draft.others
     }
 
-    func first(_ path: Span<UInt8>, below limit: Int, _ test: RouteTest) -> Int {
-        var best = paths.first(path, below: limit, test)
-        if !foldedPaths.isEmpty { best = foldedPaths.first(path, below: best, test) }
+    func first(
+        _ path: Span<UInt8>, below limit: Int, _ conditions: [RouteConditions?], _ request: RequestHead
+    ) throws(RouteMatchFailure) -> Int {
+        var best = try paths.first(path, below: limit, conditions, request)
+        if !foldedPaths.isEmpty { best = try foldedPaths.first(path, below: best, conditions, request) }
         var index = 0
         while index < others.count, Int(others[index]) < best {
-            if test.holds(Int(others[index])) { return Int(others[index]) }
+            if try holds(Int(others[index]), conditions, request) { return Int(others[index]) }
             index += 1
         }
         return best
@@ -107,8 +111,10 @@ struct HostTable: Sendable {
     }
 
     /// `authority` may have a port, which does not count.
-    func forEachGroup(of authority: Span<UInt8>, _ body: (Int) -> Void) {
-        body(0)
+    func forEachGroup(
+        of authority: Span<UInt8>, _ body: (Int) throws(RouteMatchFailure) -> Void
+    ) throws(RouteMatchFailure) {
+        try body(0)
         var end = authority.count
         if end > 0, authority[end - 1] != 0x5D,
             let colon = authority.firstIndex(
@@ -117,12 +123,14 @@ struct HostTable: Sendable {
             end = colon
         }
         let host = authority.extracting(0..<end)
-        if let number = exact.find(host) { body(exactGroups[number]) }
+        if let number = exact.find(host) { try body(exactGroups[number]) }
         guard suffixes.count + prefixes.count > 0 else { return }
         var dot = host.firstIndex(of: 0x2E)
         while let at = dot {
-            if at > 0, let number = suffixes.find(host.extracting(at..<end)) { body(suffixGroups[number]) }
-            if at + 1 < end, let number = prefixes.find(host.extracting(0..<(at + 1))) { body(prefixGroups[number]) }
+            if at > 0, let number = suffixes.find(host.extracting(at..<end)) { try body(suffixGroups[number]) }
+            if at + 1 < end, let number = prefixes.find(host.extracting(0..<(at + 1))) {
+                try body(prefixGroups[number])
+            }
             dot = host.firstIndex(of: 0x2E, from: at + 1)
         }
     }

@@ -30,6 +30,7 @@ package enum HTTP1Encoder {
 
     package static func encode(_ head: RequestHead, into out: ByteBuffer) -> Bool {
         let headers = head.headers
+        guard head.isSafeLine else { return false }
         out.append(head.methodBytes())
         out.append(0x20)
         out.append(head.target())

@@ -51,15 +51,17 @@ struct HTTP1Fields {
         let value = block.extracting(first..<last)
         if let fault = FieldValue.fault(in: value) { throw fault }
         let id = HeaderIndex.id(of: block.extracting(start..<colon))
-        guard try keep(id, value, kind) else { return }
+        guard try keep(id, block.extracting(start..<colon), value, kind) else { return }
         table.appendStored(
             name: ByteRange(start: base + start, length: colon - start),
             value: ByteRange(start: base + first, length: last - first), id: id)
     }
 
     /// Notes what a field means; false when it concerns only this connection and goes no further (RFC 9110 section 7.6.1).
-    private mutating func keep(_ id: HeaderID, _ value: Span<UInt8>, _ kind: Kind) throws(HTTP1Fault) -> Bool {
-        if kind == .trailers { return Self.isAllowedInTrailers(id) }
+    private mutating func keep(
+        _ id: HeaderID, _ name: Span<UInt8>, _ value: Span<UInt8>, _ kind: Kind
+    ) throws(HTTP1Fault) -> Bool {
+        if kind == .trailers { return Self.isAllowedInTrailers(id, name) }
         switch id {
         case .unknown: return true
         case .contentLength:
@@ -152,15 +154,16 @@ struct HTTP1Fields {
     }
 
     /// RFC 9110 section 6.5.1: a trailer may not change how the message was read.
-    private static func isAllowedInTrailers(_ id: HeaderID) -> Bool {
+    private static func isAllowedInTrailers(_ id: HeaderID, _ name: Span<UInt8>) -> Bool {
         switch id {
+        case .unknown: !isProtected(name)
         case .transferEncoding, .contentLength, .host, .connection, .keepAlive, .proxyConnection, .te, .trailer,
             .upgrade,
             .expect, .authorization, .proxyAuthorization, .proxyAuthenticate, .wwwAuthenticate, .cookie, .setCookie,
             .contentEncoding, .contentType, .range, .cacheControl, .age, .date, .expires, .location, .retryAfter, .vary,
             .http2Settings, .xForwardedFor, .xForwardedHost, .xForwardedProto, .xForwardedPort, .forwarded, .via,
             .xRequestID, .xRealIP, .xForwardedClientCert, .xMartletError, .ifMatch, .ifNoneMatch, .ifModifiedSince,
-            .ifRange, .origin:
+            .ifRange, .origin, .xEnvoyExpectedTimeout:
             false
         default: true
         }

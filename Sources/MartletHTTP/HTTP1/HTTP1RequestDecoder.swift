@@ -49,7 +49,7 @@ package struct HTTP1RequestDecoder {
             let end = try fields.parse(
                 message, from: firstLine + 1, base: base, into: head.headers, .request, limits: limits)
         else {
-            head.headers.removeAll()
+            head.headers.reset()
             _ = try scan.end(in: message, limit: limits.head)
             try checkPartialLine(message)
             return HTTP1Step(consumed: 0, event: .needMore)
@@ -81,7 +81,7 @@ package struct HTTP1RequestDecoder {
 
     private func requestLine(_ line: Span<UInt8>, _ base: Int, _ head: RequestHead) throws(HTTP1Fault) -> Range<Int> {
         guard let methodEnd = line.firstIndex(of: 0x20) else { throw .badRequestLine }
-        guard methodEnd > 0, methodEnd <= 32 else { throw .badMethod }
+        guard methodEnd > 0, methodEnd < 32 else { throw .badMethod }
         for index in 0..<methodEnd where !Token.contains(line[index]) { throw .badMethod }
         guard let targetEnd = line.firstIndex(of: 0x20, from: methodEnd + 1) else { throw .badRequestLine }
         let version = line.extracting((targetEnd + 1)..<line.count)
@@ -123,6 +123,9 @@ package struct HTTP1RequestDecoder {
             guard head.method == .options else { throw .badTarget }
             head.store(target: ByteRange(start: base + range.lowerBound, length: range.count))
         } else {
+            // RFC 9112 section 3.2: Host must be there and be one, though the target's authority counts.
+            guard hasHost || head.version == .http10 else { throw .missingHost }
+            guard !hasHost || Authority.isValid(head.authority()) else { throw .badAuthority }
             return try absoluteForm(target, range.lowerBound, base, head)
         }
         guard hasHost else {

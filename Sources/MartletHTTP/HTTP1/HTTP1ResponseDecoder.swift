@@ -58,7 +58,7 @@ package struct HTTP1ResponseDecoder {
             let end = try fields.parse(
                 input, from: firstLine + 1, base: base, into: head.headers, .response, limits: limits)
         else {
-            head.headers.removeAll()
+            head.headers.reset()
             _ = try scan.end(in: input, limit: limits.head)
             try checkPartialLine(input)
             return HTTP1Step(consumed: 0, event: .needMore)

@@ -11,6 +11,9 @@ final class AdminConnection: StreamSocketOwner, TimerTarget {
     private let request = RequestHead()
     private let trailers = HeaderTable()
     private var pending: [UInt8] = []
+    /// Bytes of `pending` that have been decoded.
+    private var consumed = 0
+    private var isClosing = false
     private var isBusy = false
     private var headDone = false
     private var timer = LazyTimer()
@@ -33,13 +36,14 @@ final class AdminConnection: StreamSocketOwner, TimerTarget {
         }
     }
 
+    func socketClosed(_ socket: StreamSocket) { close() }
     func socketConnected(_ socket: StreamSocket) {}
     func socketDrained(_ socket: StreamSocket) {}
     func socketFailed(_ socket: StreamSocket, _ error: SystemError) { close() }
 
     func timerFired(_ tag: UInt8) {
         timer.fired()
-        if isBusy { timer.require(loop.now + Self.idleTime, loop, self) } else { close() }
+        if isBusy && !isClosing { timer.require(loop.now + Self.idleTime, loop, self) } else { close() }
     }
 
     private func close() {
@@ -67,10 +71,11 @@ final class AdminConnection: StreamSocketOwner, TimerTarget {
     }
 
     private func consume() {
-        while !isBusy, !pending.isEmpty {
+        while !isBusy, !isClosing, consumed < pending.count {
             let bytes = pending
-            let step = decoder.decode(bytes.span, into: request, trailers: trailers)
-            pending.removeFirst(step.consumed)
+            let rest = bytes.span.extracting(consumed..<bytes.count)
+            let step = decoder.decode(rest, into: request, trailers: trailers)
+            consumed += step.consumed
             switch step.event {
             case .head(let endsHere):
                 bodyBytes = 0
@@ -83,22 +88,32 @@ final class AdminConnection: StreamSocketOwner, TimerTarget {
             case .failed(let fault):
                 send(AdminReply(status: fault.status, type: "text/plain", body: fault.rawValue + "\n"), closes: true)
                 return
-            default: return
+            default: return forgetConsumed()
             }
         }
+        forgetConsumed()
+    }
+
+    private func forgetConsumed() {
+        pending.removeFirst(consumed)
+        consumed = 0
     }
 
     private func answer() {
         isBusy = true
         let closes = !request.keepsAlive
+        // An answer that comes at once leaves the next request to the loop in `consume`: calling it from here would nest as
+        // deep as there are requests.
+        var isWithin = true
         server.handle(request) { [weak self] reply in
             guard let self, !self.socket.isClosed else { return }
             self.send(reply, closes: closes)
             self.isBusy = false
             self.request.reset()
-            self.trailers.removeAll()
-            self.consume()
+            self.trailers.reset()
+            if !isWithin { self.consume() }
         }
+        isWithin = false
     }
 
     private func send(_ reply: AdminReply, closes: Bool) {
@@ -116,9 +131,9 @@ final class AdminConnection: StreamSocketOwner, TimerTarget {
         if request.method != .head { socket.write(body.span) }
         timer.require(loop.now + Self.idleTime, loop, self)
         if closes {
-            timer.cancel(loop)
+            isClosing = true
+            socket.pauseReading()
             socket.closeWhenFlushed()
-            server.closed(self)
         }
     }
 }

@@ -93,21 +93,12 @@ extension HTTP1Downstream: DownstreamStream {
         driver = nil
         // A length or a last chunk that is missing tells the client that the body is not whole. Where the body ends with
         // the connection only a reset does.
-        if case .untilClose = framing {
-            guard state != .closed else { return }
-            state = .closed
-            pending = nil
-            timer.cancel(worker.loop)
-            socket.reset()
-            listener.closed(self)
-        } else {
-            closeWhenSent()
-        }
+        if case .untilClose = framing { reset() } else { closeWhenSent() }
     }
 
     func exchangeEnded(requestComplete: Bool) {
         driver = nil
-        guard state != .closed else { return }
+        guard state != .closed, state != .closing else { return }
         if case .untilClose = framing { keepsAlive = false }
         if !requestComplete && drainRequest() { return }
         guard keepsAlive, requestComplete, state == .exchange else {
@@ -118,7 +109,7 @@ extension HTTP1Downstream: DownstreamStream {
         isWaitingForHead = false
         guard !isConsuming else { return }
         // Not from within this call: a pipelined flood of local replies would nest without bound.
-        if pending != nil { return worker.consumeLater(self) }
+        if pending != nil { return consumeLater() }
         if hasEnded { return closeWhenSent() }
         becomeIdle()
         socket.resumeReading()
@@ -128,8 +119,8 @@ extension HTTP1Downstream: DownstreamStream {
     func askDrained() { socket.wantsDrained = true }
 
     func resumeRequest() {
-        guard state != .closed else { return }
-        if pending != nil, !isConsuming { worker.consumeLater(self) } else { socket.resumeReading() }
+        guard state != .closed, state != .closing else { return }
+        if pending != nil, !isConsuming { consumeLater() } else { socket.resumeReading() }
     }
 
     func becomeTunnel() {

@@ -7,7 +7,7 @@ internal import MartletNet
 ///
 ///     idle ──bytes──▶ reading head ──head──▶ exchange (reading body, writing response) ──▶ idle | lingering | closed
 ///                                              ├─ answered early ─▶ draining ──▶ idle | lingering
-///                                              └─ 101 ─▶ tunnel ──▶ closed
+///                                              └─ 101 ─▶ tunnel ──▶ closing ──▶ closed
 final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     enum State: UInt8 {
         case idle, exchange, tunnel
@@ -16,6 +16,8 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         case draining
         /// The last response is on its way; what still comes is read and dropped, so that no reset overtakes it.
         case lingering
+        /// Nothing more is read; what is queued is still on its way.
+        case closing
         case closed
     }
 
@@ -32,6 +34,8 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     var state = State.idle
     var isConsuming = false
     var hasEnded = false
+    /// What was read goes on in the next turn.
+    private var isConsumeLater = false
     var timer = LazyTimer()
     var deadline: Instant
     private var requests = 0
@@ -56,7 +60,8 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
             connectionID: worker.nextConnectionID())
         decoder = HTTP1RequestDecoder(limits: listener.current.codecLimits)
         // A connection that never sends a request is closed like a head that never ends.
-        deadline = worker.loop.now + listener.current.headTimeout
+        let limit = listener.current.headTimeout
+        deadline = limit > .zero ? worker.loop.now + limit : .never
     }
 
     func start() throws(SystemError) {
@@ -71,7 +76,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     func socketReadable(_ socket: StreamSocket) {
         let buffers = worker.loop.buffers
         for _ in 0..<Self.readsPerTurn {
-            guard state != .closed, wantsBytes else { return socket.pauseReading() }
+            guard state != .closed, wantsBytes else { return stopReading() }
             var buffer: ByteBuffer? = buffers.takeScratch(behind: pending)
             defer { buffers.release(&buffer) }
             guard let scratch = buffer else { return }
@@ -89,6 +94,12 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         socket.readAgainNextTurn()
     }
 
+    private func stopReading() {
+        socket.pauseReading()
+        // The client does not take its answers; its further requests wait until it does.
+        if state == .idle && !isConsumeLater { socket.wantsDrained = true }
+    }
+
     /// Bounded work a turn, so that one busy client cannot starve the rest.
     private static let readsPerTurn = 4
 
@@ -96,11 +107,13 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     /// buffer of it is kept.
     private var wantsBytes: Bool {
         switch state {
-        case .idle, .draining, .lingering: true
+        // Not while answers to earlier requests pile up: a client that only sends would fill our memory.
+        case .idle: !isConsumeLater && socket.queuedBytes < listener.current.streamBuffer
+        case .draining, .lingering: true
         case .exchange:
             driver.map { !$0.isRequestComplete && $0.acceptsRequest } ?? false
         case .tunnel: driver?.acceptsRequest ?? false
-        case .closed: false
+        case .closing, .closed: false
         }
     }
 
@@ -132,14 +145,14 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         var headsLeft = Self.headsPerTurn
         while offset < buffer.count {
             switch state {
-            case .closed, .lingering: return
+            case .closing, .closed, .lingering: return
             case .tunnel:
                 driver?.requestBody(ByteSlice(buffer, offset..<buffer.count), ended: false)
                 return
             case .idle:
-                guard headsLeft > 0 else {
+                guard headsLeft > 0, socket.queuedBytes < listener.current.streamBuffer else {
                     keep(buffer, from: offset)
-                    return worker.consumeLater(self)
+                    return headsLeft > 0 ? stopReading() : consumeLater()
                 }
                 headsLeft -= 1
                 guard head(buffer, &offset) else { return }
@@ -157,11 +170,19 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     /// Pipelined requests opened in one go; the rest waits a turn.
     private static let headsPerTurn = 32
 
+    func consumeLater() {
+        guard !isConsumeLater else { return }
+        isConsumeLater = true
+        worker.consumeLater(self)
+    }
+
     func consumeNow() {
+        isConsumeLater = false
+        guard state != .closed else { return }
         consumePending()
         guard state != .closed else { return }
         if state == .idle && hasEnded && pending == nil { return closeWhenSent() }
-        if wantsBytes { socket.resumeReading() }
+        if wantsBytes { socket.resumeReading() } else { stopReading() }
     }
 
     private func head(_ buffer: ByteBuffer, _ offset: inout Int) -> Bool {
@@ -187,6 +208,11 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         default:
             exchange.recycle()
             worker.giveBack(driver)
+            // The rest of this head will not come.
+            if hasEnded {
+                closeWhenSent()
+                return false
+            }
             keep(buffer, from: offset)
             waitForHead()
             return false
@@ -233,7 +259,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         switch step.event {
         case .body(_, let last): isOver = last
         case .end:
-            worker.droppedTrailers.removeAll()
+            worker.droppedTrailers.reset()
             isOver = true
         case .failed:
             linger()
@@ -260,7 +286,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         deadline = worker.loop.now + Self.lingerTime
         timer.require(deadline, worker.loop, self)
         if !isConsuming {
-            if pending != nil { worker.consumeLater(self) } else { socket.resumeReading() }
+            if pending != nil { consumeLater() } else { socket.resumeReading() }
         }
         return true
     }
@@ -296,20 +322,48 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         guard deadline <= worker.loop.now else { return timer.require(deadline, worker.loop, self) }
         switch state {
         case .idle where isWaitingForHead: refuse(status: 408, "request-headers-timeout", .streamIdleTimeout)
-        case .idle, .draining, .lingering: close()
+        case .idle: close()
+        case .draining, .lingering, .closing: flushTimedOut()
         case .exchange, .tunnel, .closed: break
         }
     }
 
+    /// A reader that takes what it gets, however slowly, is not cut off; one that takes nothing is.
+    private func flushTimedOut() {
+        guard socket.queuedBytes > 0, socket.sentBytes != sentAtDeadline else { return close() }
+        waitForFlush(flushTime)
+    }
+
+    private func waitForFlush(_ time: Nanoseconds) {
+        sentAtDeadline = socket.sentBytes
+        deadline = worker.loop.now + time
+        timer.require(deadline, worker.loop, self)
+    }
+
+    private var sentAtDeadline: UInt64 = 0
+    /// A reader that takes nothing for so long is gone.
+    private var flushTime: Nanoseconds {
+        let idle = listener.current.streamIdleTimeout
+        return idle > .zero ? min(idle, Self.maxFlushTime) : Self.maxFlushTime
+    }
+    private static let maxFlushTime = Nanoseconds.seconds(30)
+
     /// The worker drains: idle connections go now, others after their exchange.
     func drain() {
         keepsAlive = false
-        if state == .idle && pending == nil { closeWhenSent() }
+        guard state == .idle, pending == nil else { return }
+        // A request may have come since the last poll, on a fresh connection above all.
+        socket.readNow()
+        guard state == .idle, pending == nil else { return }
+        if requests > 0 { return closeWhenSent() }
+        deadline = min(deadline, worker.loop.now + Self.lingerTime)
+        timer.require(deadline, worker.loop, self)
     }
 
     /// The drain deadline has passed.
     func cut() {
-        if driver != nil { driver?.give(up: .drain) } else { close() }
+        if driver != nil { driver?.give(up: .drain) }
+        close()
     }
 
     // MARK: The client goes
@@ -317,12 +371,13 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     private func clientEnded() {
         hasEnded = true
         switch state {
+        case .idle where pending != nil && !wantsBytes: break  // whole requests that wait their turn
         case .idle, .draining, .lingering: closeWhenSent()
         case .exchange:
             // A client may send its end behind a whole request and still wait for the answer (RFC 9112 section 9.6).
             if driver?.isRequestComplete != true { lost(.downstreamDisconnect) }
         case .tunnel: driver?.tunnelClientEnded()
-        case .closed: break
+        case .closing, .closed: break
         }
     }
 
@@ -335,36 +390,60 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
 
     func socketFailed(_ socket: StreamSocket, _ error: SystemError) { lost(.downstreamDisconnect) }
 
-    func socketDrained(_ socket: StreamSocket) { driver?.downstreamDrained() }
+    func socketDrained(_ socket: StreamSocket) {
+        switch state {
+        case .lingering: waitForFlush(Self.lingerTime)
+        case .idle:
+            if pending != nil { consumeLater() } else { socket.resumeReading() }
+        default: driver?.downstreamDrained()
+        }
+    }
+
+    func socketClosed(_ socket: StreamSocket) { gone() }
 
     private func close() {
         guard state != .closed else { return }
+        socket.close()
+        gone()
+    }
+
+    /// With a TCP reset: the client must not take what it got for the whole.
+    func reset() {
+        guard state != .closed else { return }
+        socket.reset()
+        gone()
+    }
+
+    private func gone() {
+        guard state != .closed else { return }
         state = .closed
         pending = nil
         timer.cancel(worker.loop)
-        socket.close()
         listener.closed(self)
     }
 
-    /// Lets the last response arrive before the connection goes.
+    /// Lets the last response arrive before the connection goes. The client has a moment to hear of its end, counted from
+    /// when everything has been sent.
     func linger() {
-        guard state != .closed else { return }
+        guard state != .closed, state != .closing else { return }
+        if hasEnded { return closeWhenSent() }
         state = .lingering
         pending = nil
+        let isFlushed = socket.queuedBytes == 0
         socket.shutdownWhenFlushed()
-        deadline = worker.loop.now + Self.lingerTime
-        timer.require(deadline, worker.loop, self)
-        if hasEnded { return closeWhenSent() }
+        if !isFlushed { socket.wantsDrained = true }
+        waitForFlush(isFlushed ? Self.lingerTime : flushTime)
         socket.resumeReading()
     }
 
+    /// Counted among the listener's connections until the last byte has left: a drain waits for it.
     func closeWhenSent() {
-        guard state != .closed else { return }
-        state = .closed
+        guard state != .closed, state != .closing else { return }
+        state = .closing
         pending = nil
-        timer.cancel(worker.loop)
+        socket.pauseReading()
+        waitForFlush(flushTime)
         socket.closeWhenFlushed()
-        listener.closed(self)
     }
 
     /// Envoy's `delayed_close_timeout`.

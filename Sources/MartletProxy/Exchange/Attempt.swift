@@ -20,9 +20,8 @@ struct Attempt {
     var remainingLength: UInt64?
     var isChunked = false
     /// What passed the chain of the body before there was a connection to send it on, and what was sent of it for as
-    /// long as the stale keep-alive race may ask for it again. Shared slices: no copies.
-    var replay: [ByteSlice] = []
-    var replayBytes = 0
+    /// long as the stale keep-alive race may ask for it again.
+    var replay = HeldBody()
     var canReplay = false
     var replayEnded = false
     var hasReplayed = false
@@ -42,8 +41,7 @@ struct Attempt {
         isUpgraded = false
         remainingLength = nil
         isChunked = false
-        if !replay.isEmpty { replay = [] }
-        replayBytes = 0
+        replay.removeAll()
         canReplay = false
         replayEnded = false
         hasReplayed = false
@@ -53,7 +51,7 @@ struct Attempt {
     /// The request will not be sent again.
     mutating func forgetReplay() {
         canReplay = false
-        if !replay.isEmpty { replay = [] }
+        replay.removeAll()
     }
 
     var queuedBytes: Int { connection?.queuedBytes ?? 0 }

@@ -5,8 +5,9 @@ internal import MartletNet
 
 /// The attempt: from the routed request to the response's last byte.
 extension ExchangeDriver: ConnectionTaker {
-    /// Pieces up to this size are copied next to what is queued already; larger ones are shared.
-    static let copyLimit = 2048
+    /// Pieces up to this size are copied next to what is queued already; larger ones are shared, and each holds the whole
+    /// buffer it was read into, nine times as much at most.
+    static let copyLimit = 8192
 
     // MARK: Towards upstream
 
@@ -47,13 +48,13 @@ extension ExchangeDriver: ConnectionTaker {
         attempt.canReplay = connection.isReused && exchange.request.method.isIdempotent && !attempt.hasReplayed
         guard sendHead(on: connection) else { return }
         // What passed the chain before there was a connection, or has to be sent again.
-        for slice in attempt.replay { put(slice, on: connection) }
+        for slice in attempt.replay.pieces { put(slice, on: connection) }
         if attempt.replayEnded {
             endBody(on: connection)
         } else if attempt.isRequestSent {
             connection.requestWritten()
         }
-        if !attempt.canReplay || attempt.replayBytes > Attempt.replayLimit { attempt.forgetReplay() }
+        if !attempt.canReplay || attempt.replay.bytes > Attempt.replayLimit { attempt.forgetReplay() }
         pull()
     }
 
@@ -119,8 +120,7 @@ extension ExchangeDriver: ConnectionTaker {
         if ended { attempt.replayEnded = true }
         let waitsForConnection = attempt.connection == nil
         guard attempt.canReplay || waitsForConnection else { return }
-        attempt.replayBytes += slice.count
-        if attempt.replayBytes > Attempt.replayLimit && !waitsForConnection {
+        if attempt.replay.bytes + slice.count > Attempt.replayLimit && !waitsForConnection {
             attempt.forgetReplay()
         } else {
             attempt.replay.append(slice)
@@ -161,9 +161,19 @@ extension ExchangeDriver: ConnectionTaker {
         attempt.hasResponse = true
         attempt.forgetReplay()
         attempt.isUpgraded = tunnels
+        if tunnels && !isUpgradeAsked { return rescue(.invalidResponse(.unexpectedUpgrade)) }
         if ended { releaseConnection() }
         exchange.responseFlow.headReceived(exchange, ended: ended)
         if !ended { pauseIfFull() }
+    }
+
+    /// RFC 9110 section 7.8: a server may not switch to a protocol that the client did not name.
+    private var isUpgradeAsked: Bool {
+        if exchange.request.method == .connect { return true }
+        let asked = exchange.request.headers
+        let answered = exchange.response.headers
+        guard let name = asked.first(id: .upgrade), let chosen = answered.first(id: .upgrade) else { return false }
+        return name.equalsIgnoringCase(chosen)
     }
 
     func upstreamBody(_ slice: ByteSlice, ended: Bool) {

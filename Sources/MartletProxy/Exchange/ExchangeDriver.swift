@@ -103,7 +103,11 @@ final class ExchangeDriver: ExchangeHost {
         lastActivity = worker.loop.now
         exchange.requestBytes &+= UInt64(slice.count)
         if ended { requestEnded() }
-        if isTunnel { return attempt.write(slice) }
+        if isTunnel {
+            attempt.write(slice)
+            if attempt.queuedBytes >= bufferLimit { attempt.connection?.askDrained() }
+            return
+        }
         let generation = exchange.generation
         exchange.requestFlow.bodyReceived(exchange, BodyChunk(slice, isLast: ended))
         if exchange.generation == generation && exchange.isOpen { finishIfDone() }
@@ -185,6 +189,15 @@ final class ExchangeDriver: ExchangeHost {
             send(chunk, ended: ended)
         case .response:
             exchange.responseBytes &+= UInt64(chunk.count)
+            // A filter changed the body without saying so: what was promised cannot be kept, and more would be read as the
+            // next response.
+            if case .exactly(let length) = exchange.response.body,
+                exchange.responseBytes > length || (ended && exchange.responseBytes != length)
+            {
+                exchange.flags.insert(.localReset)
+                exchange.reason = ProxyFault.bodyLengthMismatch.answer.reason
+                return give(up: .filter)
+            }
             if ended { isResponseComplete = true }
             downstream?.sendBody(chunk, ended: ended)
             afterResponseItem()

@@ -29,7 +29,7 @@ final class Forwarding: Sendable {
         if request.method == .connect && !allowsConnect {
             return .refusal(405, "connect-not-allowed", flag: .downstreamProtocolError)
         }
-        if request.expectsContinue { headers.remove(.expect) }
+        if request.expectsContinue || request.version == .http10 { headers.remove(.expect) }
         // HTTP/1.0 may leave Host out; what goes on is HTTP/1.1 and may not (RFC 9112 section 3.2).
         if headers.firstIndex(id: .host) == nil { headers.append(.host, Self.defaultHost.span) }
         if request.asksForUpgrade && !isUpgradeAllowed(request) {
@@ -53,14 +53,16 @@ final class Forwarding: Sendable {
         guard let peer = exchange.downstream else { return }
         let isTrusted = config.trustedHops > 0 || !config.useRemoteAddress
         exchange.clientIP = peer.directRemoteIP
-        if isTrusted, let forwarded = headers.first(id: .xForwardedFor) {
+        let last = headers.lastIndex(id: .xForwardedFor)
+        if isTrusted, last != nil {
             let hops = config.useRemoteAddress ? config.trustedHops : max(config.trustedHops, 0) + 1
-            if let address = Self.entry(fromRight: hops, of: forwarded) { exchange.clientIP = address }
+            if let address = Self.entry(fromRight: hops, of: headers) { exchange.clientIP = address }
         }
         if config.useRemoteAddress {
+            // Several fields are one list in their order (RFC 9110 section 5.3): what we know goes to the end of the last.
             let ip = peer.directRemoteIP
-            if let index = headers.firstIndex(id: .xForwardedFor) {
-                headers.extendValue(at: index, separator: ", ", ip.utf8Span.span)
+            if let last {
+                headers.extendValue(at: last, separator: ", ", ip.utf8Span.span)
             } else {
                 headers.append(.xForwardedFor, ip.utf8Span.span)
             }
@@ -77,20 +79,23 @@ final class Forwarding: Sendable {
     private static let http = Array("http".utf8)
     private static let https = Array("https".utf8)
 
-    /// The n-th address from the right, 1 being the last.
-    private static func entry(fromRight count: Int, of list: Span<UInt8>) -> String? {
-        var end = list.count
+    /// The n-th address of the x-forwarded-for list from the right, 1 being the last.
+    private static func entry(fromRight count: Int, of headers: HeaderTable) -> String? {
         var left = count
-        while end > 0 {
-            var start = end
-            while start > 0 && list[start - 1] != 0x2C { start -= 1 }
-            left -= 1
-            if left == 0 {
-                let entry = list.extracting(start..<end).trimmed()
-                return entry.isEmpty ? nil : entry.string()
+        for index in (0..<headers.count).reversed() where headers.id(at: index) == .xForwardedFor {
+            let list = headers.value(at: index)
+            var end = list.count
+            while true {
+                var start = end
+                while start > 0 && list[start - 1] != 0x2C { start -= 1 }
+                left -= 1
+                if left == 0 {
+                    let entry = list.extracting(start..<end).trimmed()
+                    return entry.isEmpty ? nil : entry.string()
+                }
+                guard start > 0 else { break }
+                end = start - 1
             }
-            guard start > 0 else { return nil }
-            end = start - 1
         }
         return nil
     }
@@ -101,7 +106,7 @@ final class Forwarding: Sendable {
         while index < headers.count {
             let isInternal =
                 switch headers.id(at: index) {
-                case .xEnvoyExpectedTimeout, .xMartletError: true
+                case .xEnvoyExpectedTimeout, .xMartletError, .xForwardedClientCert: true
                 case .unknown:
                     headers.name(at: index).hasPrefixIgnoringASCIICase("x-envoy-")
                         || headers.name(at: index).hasPrefixIgnoringASCIICase("x-martlet-")

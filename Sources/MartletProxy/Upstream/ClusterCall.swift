@@ -24,7 +24,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     private var isRequestEnded = true
     private var isChunked = false
     /// Mirrored pieces that came before the connection did.
-    private var early: [ByteSlice] = []
+    private var early = HeldBody()
 
     let responseHead = ResponseHead()
     let responseTrailers = HeaderTable()
@@ -66,9 +66,10 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
         isValid = true
         request = RequestHead()
         let original = exchange.request
+        // First, as it empties the arena that the others lie in.
+        request.headers.copy(from: original.headers)
         request.setMethod(original.methodBytes())
         request.setTarget(original.target())
-        request.headers.copy(from: original.headers)
         request.body = original.body
         request.setAuthority(Self.shadowed(original.authority()).span)
         isRequestEnded = ended
@@ -117,8 +118,8 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
         guard fits else { return fail(.invalidRequest) }
         let body = self.body
         if !body.isEmpty { connection.write(body.span) }
-        for slice in early { put(slice, on: connection) }
-        early = []
+        for slice in early.pieces { put(slice, on: connection) }
+        early.removeAll()
         if isRequestEnded { endRequest(on: connection) }
     }
 
@@ -131,7 +132,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
         if ended { isRequestEnded = true }
         guard let connection else {
             early.append(slice)
-            if early.reduce(0, { $0 + $1.count }) > Self.mirrorLimit { cancel() }
+            if early.bytes > Self.mirrorLimit { cancel() }
             return
         }
         put(slice, on: connection)
@@ -234,7 +235,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     private func close() {
         purpose = nil
         timer.cancel(worker.loop)
-        early = []
+        early.removeAll()
         if holdsRequestSlot {
             holdsRequestSlot = false
             cluster?.runtime.limits.requests.giveBack()

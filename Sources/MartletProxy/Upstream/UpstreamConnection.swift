@@ -53,6 +53,7 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
     /// Requests sent on it, this one included.
     private(set) var requests = 0
     private var responseStarted = false
+    private var sentWhenLent: UInt64 = 0
     private var isResponseDone = false
     private var isRequestDone = false
     private var isTunnel = false
@@ -82,6 +83,7 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
         isPaused = false
         requests += 1
         responseStarted = false
+        sentWhenLent = socket.sentBytes
         isResponseDone = false
         isRequestDone = false
         idleDeadline = .never
@@ -141,6 +143,9 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
             pending = nil
             switch socket.read(into: scratch) {
             case .bytes:
+                // An answer to what has not been asked: the server's idea of who is next is not ours.
+                if receiver != nil && socket.sentBytes == sentWhenLent { return fail(.closed(started: false)) }
+                responseStarted = true
                 consume(scratch)
                 guard isOpen, !isPaused else { return }
             case .nothing:
@@ -178,47 +183,46 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
         let total = buffer.count
         var offset = 0
         while offset < total {
+            if isPaused { return keep(buffer, from: offset) }
             if isTunnel {
                 return receiver.upstreamTunnel(ByteSlice(buffer, offset..<total))
             }
-            if isPaused { return keep(buffer, from: offset) }
-            if isResponseDone { return discard() }
             let step = decoder.decode(buffer.bytes(in: offset..<total), into: head, trailers: trailers)
             let start = offset
             offset += step.consumed
+            let hasMore = offset < total
             switch step.event {
             case .needMore:
                 return keep(buffer, from: offset)
             case .informational:
-                responseStarted = true
                 receiver.upstreamInformational()
             case .head(let endsHere):
-                responseStarted = true
                 keepsAlive = head.keepsAlive
-                if endsHere { responseDone() }
+                if endsHere { responseDone(hasMore: hasMore) }
                 receiver.upstreamHead(ended: endsHere, tunnels: false)
             case .upgraded:
-                responseStarted = true
                 isTunnel = true
                 keepsAlive = false
                 receiver.upstreamHead(ended: false, tunnels: true)
             case .body(let range, let last):
                 let slice = ByteSlice(buffer, (start + range.lowerBound)..<(start + range.upperBound))
-                if last { responseDone() }
+                if last { responseDone(hasMore: hasMore) }
                 receiver.upstreamBody(slice, ended: last)
             case .end:
-                responseDone()
+                responseDone(hasMore: hasMore)
                 receiver.upstreamTrailers()
             case .failed(let fault):
                 return fail(.invalidResponse(fault))
             }
-            if !isOpen { return }
+            // Lent to somebody else meanwhile, or closed.
+            if !isOpen || self.receiver !== receiver { return }
         }
     }
 
-    private func responseDone() {
+    /// `hasMore`: bytes nobody asked for follow the response (RFC 9112 section 9.2), so nobody may use the connection again.
+    private func responseDone(hasMore: Bool) {
         isResponseDone = true
-        if decoder.closesConnection { keepsAlive = false }
+        if decoder.closesConnection || hasMore { keepsAlive = false }
     }
 
     /// The peer sent its end.
@@ -257,6 +261,8 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
 
     func socketDrained(_ socket: StreamSocket) { receiver?.upstreamDrained() }
 
+    func socketClosed(_ socket: StreamSocket) {}
+
     func socketFailed(_ socket: StreamSocket, _ error: SystemError) {
         if isConnected { lost() } else { fail(.connectFailed(error.code)) }
     }
@@ -276,7 +282,7 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
 
     private func finishExchange() {
         guard receiver == nil, isOpen else { return }
-        guard keepsAlive, pending == nil, !isTunnel else { return discard() }
+        guard keepsAlive, pending == nil, !isTunnel, !socket.isWriteBroken else { return discard() }
         let loop = cluster.worker.loop
         if cluster.idleTimeout > .zero {
             idleDeadline = loop.now + cluster.idleTimeout

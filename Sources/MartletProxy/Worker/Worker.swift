@@ -202,7 +202,7 @@ final class Worker {
 
     /// Goes on with what a connection has read already, in the next turn.
     func consumeLater(_ connection: HTTP1Downstream) {
-        if laterConnections.isEmpty { _ = loop.arm(at: loop.now, self, tag: 0) }
+        if laterConnections.isEmpty { loop.runNextTurn(self) }
         laterConnections.append(connection)
     }
 

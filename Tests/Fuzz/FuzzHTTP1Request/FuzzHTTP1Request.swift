@@ -50,7 +50,7 @@ private func transcript(_ pieces: [[UInt8]]) -> [UInt8] {
             if isOver {
                 log += Array("|".utf8)
                 head.reset()
-                trailers.removeAll()
+                trailers.reset()
             }
             pending.removeFirst(step.consumed)
             if case .needMore = step.event { break decoding }

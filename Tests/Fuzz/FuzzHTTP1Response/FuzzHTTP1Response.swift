@@ -59,7 +59,7 @@ private func transcript(_ pieces: [[UInt8]], _ asked: Asked) -> [UInt8] {
             if isOver {
                 log += Array("|".utf8)
                 head.reset()
-                trailers.removeAll()
+                trailers.reset()
                 decoder.expect(requestMethod: asked.method, askedForUpgrade: asked.upgrade)
             }
             pending.removeFirst(step.consumed)

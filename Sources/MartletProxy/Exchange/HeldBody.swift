@@ -1,0 +1,40 @@
+internal import MartletCore
+
+/// Pieces of a body kept until they can be sent, or for as long as they may have to be sent again.
+///
+/// A piece shares the buffer it was read into. One much smaller than its buffer is copied instead: a body in chunks of a
+/// byte each would hold a read buffer for every one of them.
+struct HeldBody {
+    private(set) var pieces: [ByteSlice] = []
+    private(set) var bytes = 0
+    /// The buffer that small pieces go to; the last of `pieces` ends where it is filled to, when that piece is one of them.
+    private var small: ByteBuffer?
+
+    private static let smallCapacity = 16_384
+
+    var isEmpty: Bool { pieces.isEmpty }
+
+    mutating func append(_ slice: ByteSlice) {
+        guard !slice.isEmpty else { return }
+        bytes += slice.count
+        guard slice.count < slice.buffer.capacity / 4 else {
+            small = nil
+            return pieces.append(slice)
+        }
+        if let small, small.free >= slice.count, let last = pieces.last, last.buffer === small {
+            small.append(slice.bytes())
+            pieces[pieces.count - 1] = ByteSlice(small, last.range.lowerBound..<small.count)
+            return
+        }
+        let buffer = ByteBuffer(capacity: max(slice.count, Self.smallCapacity))
+        buffer.append(slice.bytes())
+        small = buffer
+        pieces.append(ByteSlice(buffer, 0..<buffer.count))
+    }
+
+    mutating func removeAll() {
+        if !pieces.isEmpty { pieces = [] }
+        small = nil
+        bytes = 0
+    }
+}
