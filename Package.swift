@@ -14,9 +14,11 @@ let house: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-// The request path: Decisions/0003. Debug builds, and so every test, keep the run-time exclusivity checks.
+// The request path: Decisions/0003; optimised across its modules. Debug builds, and so every test, keep the run-time exclusivity checks.
 let requestPath: [SwiftSetting] =
-    house + [.unsafeFlags(["-enforce-exclusivity=unchecked", "-cross-module-optimization"], .when(configuration: .release))]
+    house + [
+        .unsafeFlags(["-enforce-exclusivity=unchecked", "-cross-module-optimization"], .when(configuration: .release))
+    ]
 
 func room(
     _ name: String, _ dependencies: [Target.Dependency], path: String? = nil, settings: [SwiftSetting] = house
