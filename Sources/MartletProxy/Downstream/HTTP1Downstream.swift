@@ -35,10 +35,10 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     var isConsuming = false
     var hasEnded = false
     /// What was read goes on in the next turn.
-    private var isConsumeLater = false
+    private(set) var isConsumeLater = false
     var timer = LazyTimer()
     var deadline: Instant
-    private var requests = 0
+    private(set) var requests = 0
 
     // How the response under way is framed.
     var framing = BodyLength.none
@@ -49,6 +49,12 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     var awaitsContinue = false
     /// Bytes of an answered request that may still be dropped.
     private var drainAllowance = 0
+
+    var isWaitingForHead = false {
+        didSet { if !isWaitingForHead { deadline = .never } }
+    }
+
+    var sentAtDeadline: UInt64 = 0
 
     init(worker: Worker, listener: ListenerPort, socket: StreamSocket, peer: SocketAddress) {
         self.worker = worker
@@ -105,7 +111,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
 
     /// Whether reading on would find a taker. A pipelined request waits until the one before is done; at most one
     /// buffer of it is kept.
-    private var wantsBytes: Bool {
+    var wantsBytes: Bool {
         switch state {
         // Not while answers to earlier requests pile up: a client that only sends would fill our memory.
         case .idle: !isConsumeLater && socket.queuedBytes < listener.current.streamBuffer
@@ -293,162 +299,6 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
 
     private static let maxDrained = 262_144
 
-    // MARK: Waiting for requests
-
-    func becomeIdle() {
-        pending = nil
-        let idle = listener.current.idleTimeout
-        deadline = idle > .zero ? worker.loop.now + idle : .never
-        timer.require(deadline, worker.loop, self)
-        if worker.isDraining && requests > 0 { closeWhenSent() }
-    }
-
-    private func waitForHead() {
-        // The clock of a head runs from its first byte, however slowly the others come.
-        let limit = listener.current.headTimeout
-        guard !isWaitingForHead, limit > .zero else { return }
-        isWaitingForHead = true
-        deadline = worker.loop.now + limit
-        timer.require(deadline, worker.loop, self)
-    }
-
-    var isWaitingForHead = false {
-        didSet { if !isWaitingForHead { deadline = .never } }
-    }
-
-    func timerFired(_ tag: UInt8) {
-        timer.fired()
-        guard state != .closed else { return }
-        guard deadline <= worker.loop.now else { return timer.require(deadline, worker.loop, self) }
-        switch state {
-        case .idle where isWaitingForHead: refuse(status: 408, "request-headers-timeout", .streamIdleTimeout)
-        case .idle: close()
-        case .draining, .lingering, .closing: flushTimedOut()
-        case .exchange, .tunnel, .closed: break
-        }
-    }
-
-    /// A reader that takes what it gets, however slowly, is not cut off; one that takes nothing is.
-    private func flushTimedOut() {
-        guard socket.queuedBytes > 0, socket.sentBytes != sentAtDeadline else { return close() }
-        waitForFlush(flushTime)
-    }
-
-    private func waitForFlush(_ time: Nanoseconds) {
-        sentAtDeadline = socket.sentBytes
-        deadline = worker.loop.now + time
-        timer.require(deadline, worker.loop, self)
-    }
-
-    private var sentAtDeadline: UInt64 = 0
-    /// A reader that takes nothing for so long is gone.
-    private var flushTime: Nanoseconds {
-        let idle = listener.current.streamIdleTimeout
-        return idle > .zero ? min(idle, Self.maxFlushTime) : Self.maxFlushTime
-    }
-    private static let maxFlushTime = Nanoseconds.seconds(30)
-
-    /// The worker drains: idle connections go now, others after their exchange.
-    func drain() {
-        keepsAlive = false
-        guard state == .idle, pending == nil else { return }
-        // A request may have come since the last poll, on a fresh connection above all.
-        socket.readNow()
-        guard state == .idle, pending == nil else { return }
-        if requests > 0 { return closeWhenSent() }
-        deadline = min(deadline, worker.loop.now + Self.lingerTime)
-        timer.require(deadline, worker.loop, self)
-    }
-
-    /// The drain deadline has passed.
-    func cut() {
-        if driver != nil { driver?.give(up: .drain) }
-        close()
-    }
-
-    // MARK: The client goes
-
-    private func clientEnded() {
-        hasEnded = true
-        switch state {
-        case .idle where pending != nil && !wantsBytes: break  // whole requests that wait their turn
-        case .idle, .draining, .lingering: closeWhenSent()
-        case .exchange:
-            // A client may send its end behind a whole request and still wait for the answer (RFC 9112 section 9.6).
-            if driver?.isRequestComplete != true { lost(.downstreamDisconnect) }
-        case .tunnel: driver?.tunnelClientEnded()
-        case .closing, .closed: break
-        }
-    }
-
-    private func lost(_ reason: ResetReason) {
-        let driver = self.driver
-        self.driver = nil
-        close()
-        driver?.downstreamFailed(reason)
-    }
-
-    func socketFailed(_ socket: StreamSocket, _ error: SystemError) { lost(.downstreamDisconnect) }
-
-    func socketDrained(_ socket: StreamSocket) {
-        switch state {
-        case .lingering: waitForFlush(Self.lingerTime)
-        case .idle:
-            if pending != nil { consumeLater() } else { socket.resumeReading() }
-        default: driver?.downstreamDrained()
-        }
-    }
-
-    func socketClosed(_ socket: StreamSocket) { gone() }
-
-    private func close() {
-        guard state != .closed else { return }
-        socket.close()
-        gone()
-    }
-
-    /// With a TCP reset: the client must not take what it got for the whole.
-    func reset() {
-        guard state != .closed else { return }
-        socket.reset()
-        gone()
-    }
-
-    private func gone() {
-        guard state != .closed else { return }
-        state = .closed
-        pending = nil
-        timer.cancel(worker.loop)
-        listener.closed(self)
-    }
-
-    /// Lets the last response arrive before the connection goes. The client has a moment to hear of its end, counted from
-    /// when everything has been sent.
-    func linger() {
-        guard state != .closed, state != .closing else { return }
-        if hasEnded { return closeWhenSent() }
-        state = .lingering
-        pending = nil
-        let isFlushed = socket.queuedBytes == 0
-        socket.shutdownWhenFlushed()
-        if !isFlushed { socket.wantsDrained = true }
-        waitForFlush(isFlushed ? Self.lingerTime : flushTime)
-        socket.resumeReading()
-    }
-
-    /// Counted among the listener's connections until the last byte has left: a drain waits for it.
-    func closeWhenSent() {
-        guard state != .closed, state != .closing else { return }
-        state = .closing
-        pending = nil
-        socket.pauseReading()
-        waitForFlush(flushTime)
-        socket.closeWhenFlushed()
-    }
-
-    /// Envoy's `delayed_close_timeout`.
-    private static let lingerTime = Nanoseconds.seconds(1)
-
     // MARK: Refusing
 
     /// Answers what is no request. There is no exchange to speak of, but it is counted and logged like one.
@@ -460,7 +310,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         refuse(status: fault.status, "bad-request: \(fault.rawValue)", .downstreamProtocolError)
     }
 
-    private func refuse(status: UInt16, _ reason: String, _ flag: ResponseFlag) {
+    func refuse(status: UInt16, _ reason: String, _ flag: ResponseFlag) {
         listener.current.protocolErrors.add()
         let driver = worker.takeDriver()
         self.driver = driver

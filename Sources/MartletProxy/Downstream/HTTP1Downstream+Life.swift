@@ -1,0 +1,158 @@
+internal import MartletCore
+internal import MartletFilter
+internal import MartletNet
+
+/// How a client's connection waits, and how it ends: nothing that was promised to the client is lost, and no wait is without
+/// end.
+extension HTTP1Downstream {
+    // MARK: Waiting for requests
+
+    func becomeIdle() {
+        pending = nil
+        let idle = listener.current.idleTimeout
+        deadline = idle > .zero ? worker.loop.now + idle : .never
+        timer.require(deadline, worker.loop, self)
+        if worker.isDraining && requests > 0 { closeWhenSent() }
+    }
+
+    func waitForHead() {
+        // The clock of a head runs from its first byte, however slowly the others come.
+        let limit = listener.current.headTimeout
+        guard !isWaitingForHead, limit > .zero else { return }
+        isWaitingForHead = true
+        deadline = worker.loop.now + limit
+        timer.require(deadline, worker.loop, self)
+    }
+
+    func timerFired(_ tag: UInt8) {
+        timer.fired()
+        guard state != .closed else { return }
+        guard deadline <= worker.loop.now else { return timer.require(deadline, worker.loop, self) }
+        switch state {
+        case .idle where isWaitingForHead: refuse(status: 408, "request-headers-timeout", .streamIdleTimeout)
+        case .idle: close()
+        case .draining, .lingering, .closing: flushTimedOut()
+        case .exchange, .tunnel, .closed: break
+        }
+    }
+
+    /// A reader that takes what it gets, however slowly, is not cut off; one that takes nothing is.
+    func flushTimedOut() {
+        guard socket.queuedBytes > 0, socket.sentBytes != sentAtDeadline else { return close() }
+        waitForFlush(flushTime)
+    }
+
+    func waitForFlush(_ time: Nanoseconds) {
+        sentAtDeadline = socket.sentBytes
+        deadline = worker.loop.now + time
+        timer.require(deadline, worker.loop, self)
+    }
+
+    /// A reader that takes nothing for so long is gone.
+    var flushTime: Nanoseconds {
+        let idle = listener.current.streamIdleTimeout
+        return idle > .zero ? min(idle, Self.maxFlushTime) : Self.maxFlushTime
+    }
+    private static let maxFlushTime = Nanoseconds.seconds(30)
+
+    /// The worker drains: idle connections go now, others after their exchange.
+    func drain() {
+        keepsAlive = false
+        guard state == .idle, pending == nil else { return }
+        // A request may have come since the last poll, on a fresh connection above all.
+        socket.readNow()
+        guard state == .idle, pending == nil else { return }
+        if requests > 0 { return closeWhenSent() }
+        deadline = min(deadline, worker.loop.now + Self.lingerTime)
+        timer.require(deadline, worker.loop, self)
+    }
+
+    /// The drain deadline has passed.
+    func cut() {
+        if driver != nil { driver?.give(up: .drain) }
+        close()
+    }
+
+    // MARK: The client goes
+
+    func clientEnded() {
+        hasEnded = true
+        switch state {
+        case .idle where pending != nil && !wantsBytes: break  // whole requests that wait their turn
+        case .idle, .draining, .lingering: closeWhenSent()
+        case .exchange:
+            // A client may send its end behind a whole request and still wait for the answer (RFC 9112 section 9.6).
+            if driver?.isRequestComplete != true { lost(.downstreamDisconnect) }
+        case .tunnel: driver?.tunnelClientEnded()
+        case .closing, .closed: break
+        }
+    }
+
+    func lost(_ reason: ResetReason) {
+        let driver = self.driver
+        self.driver = nil
+        close()
+        driver?.downstreamFailed(reason)
+    }
+
+    func socketFailed(_ socket: StreamSocket, _ error: SystemError) { lost(.downstreamDisconnect) }
+
+    func socketDrained(_ socket: StreamSocket) {
+        switch state {
+        case .lingering: waitForFlush(Self.lingerTime)
+        case .idle:
+            if pending != nil { consumeLater() } else { socket.resumeReading() }
+        default: driver?.downstreamDrained()
+        }
+    }
+
+    func socketClosed(_ socket: StreamSocket) { gone() }
+
+    func close() {
+        guard state != .closed else { return }
+        socket.close()
+        gone()
+    }
+
+    /// With a TCP reset: the client must not take what it got for the whole.
+    func reset() {
+        guard state != .closed else { return }
+        socket.reset()
+        gone()
+    }
+
+    func gone() {
+        guard state != .closed else { return }
+        state = .closed
+        pending = nil
+        timer.cancel(worker.loop)
+        listener.closed(self)
+    }
+
+    /// Lets the last response arrive before the connection goes. The client has a moment to hear of its end, counted from
+    /// when everything has been sent.
+    func linger() {
+        guard state != .closed, state != .closing else { return }
+        if hasEnded { return closeWhenSent() }
+        state = .lingering
+        pending = nil
+        let isFlushed = socket.queuedBytes == 0
+        socket.shutdownWhenFlushed()
+        if !isFlushed { socket.wantsDrained = true }
+        waitForFlush(isFlushed ? Self.lingerTime : flushTime)
+        socket.resumeReading()
+    }
+
+    /// Counted among the listener's connections until the last byte has left: a drain waits for it.
+    func closeWhenSent() {
+        guard state != .closed, state != .closing else { return }
+        state = .closing
+        pending = nil
+        socket.pauseReading()
+        waitForFlush(flushTime)
+        socket.closeWhenFlushed()
+    }
+
+    /// Envoy's `delayed_close_timeout`.
+    static let lingerTime = Nanoseconds.seconds(1)
+}
