@@ -818,7 +818,8 @@ extension Mistake {
             "1:31: error: policies[0].inline: the policy is empty",
             #"1:45: error: policies[0].on_error: "denny" is not known here (did you mean "deny"? "#
                 + #"valid: deny, skip)"#,
-            #"1:58: error: policies[0].mode: "shadowy" is not known here (did you mean "shadow"? valid: enforce, shadow)"#),
+            #"1:58: error: policies[0].mode: "shadowy" is not known here (did you mean "shadow"? valid: enforce, shadow)"#
+        ),
         Mistake(
             Around.document(
                 "policies: [{ name: a, inline: x, budget: { instructions: 1, memory: 1GB, time: 1m } }, { name: a, inline: x, file: none.lua }]"
