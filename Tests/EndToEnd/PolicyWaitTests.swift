@@ -206,7 +206,7 @@ struct PolicyWaitTests {
     }
 
     @Test("sleep holds one exchange and no other; a client that goes never resumes its script")
-    func sleep() throws {
+    func sleeping() throws {
         let test = try PolicyProxy(
             """
             function on_request(handle)
