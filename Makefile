@@ -1,7 +1,7 @@
 # `make` alone lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help packages run build release test lint format house bench ceilings fuzz sanitize clean
+.PHONY: help packages run build release test lint format house bench ceilings fuzz sanitize soak clean
 
 # Set VERBOSE=1 to see every compiler line.
 SWIFT_FLAGS := $(if $(VERBOSE),--verbose,)
@@ -53,6 +53,9 @@ sanitize: packages ## the tests under AddressSanitizer, then under ThreadSanitiz
 	@Scripts/install-packages test
 	SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=1 swift test $(SWIFT_FLAGS) --disable-xctest --scratch-path .build-asan --sanitize address
 	SWIFT_BACKTRACE=enable=no TSAN_OPTIONS=halt_on_error=1 swift test $(SWIFT_FLAGS) --disable-xctest --scratch-path .build-tsan --sanitize thread
+
+soak: release ## 10 GiB bodies, 5,000 slow clients, a minute of noise; some five minutes
+	Tests/Soak/soak.py
 
 clean: ## removes everything that was built
 	rm -rf .build .build-asan .build-tsan .build-fuzz Tests/Benchmarks/results
