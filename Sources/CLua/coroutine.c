@@ -36,12 +36,14 @@ static const char *status_name(lua_State *L, lua_State *coroutine) {
 enum { FAILED = -1, WAITS = -2 };
 
 /// Runs `coroutine` until it ends, yields, fails or waits for the host. Its results or its error move to `L`.
-static int resume(lua_State *L, lua_State *coroutine, int arguments) {
+/// `goes_on`: it waited for the host below this very call.
+static int resume(lua_State *L, lua_State *coroutine, int arguments, bool goes_on) {
     mrt_vm *vm = vm_of(L);
     mrt_charge(L, 10);
     // A run's thread belongs to the host, whatever its state.
-    if (is_run_thread(coroutine) || (lua_status(coroutine) != LUA_YIELD && status_name(L, coroutine)[0] != 's')) {
-        bool dead = !is_run_thread(coroutine) && status_name(L, coroutine)[0] == 'd';
+    bool is_taken = is_run_thread(coroutine) || (!goes_on && (*space_of(coroutine) & MRT_WAITING_THREAD));
+    if (is_taken || (lua_status(coroutine) != LUA_YIELD && status_name(L, coroutine)[0] != 's')) {
+        bool dead = !is_taken && status_name(L, coroutine)[0] == 'd';
         lua_pushfstring(L, "cannot resume %s coroutine", dead ? "dead" : "non-suspended");
         return FAILED;
     }
@@ -51,15 +53,14 @@ static int resume(lua_State *L, lua_State *coroutine, int arguments) {
     }
     lua_xmove(L, coroutine, arguments);
     int values = 0;
+    bool blocks = !lua_isyieldable(L);
     vm->running = coroutine;
+    if (blocks) vm->blocked++;
     int status = lua_resume(coroutine, L, arguments, &values);
+    if (blocks) vm->blocked--;
     vm->running = L;
-    if (status == LUA_YIELD && vm->current->wait != 0) {
-        if (lua_isyieldable(L)) return WAITS;
-        vm->current->wait = 0;
-        lua_pushliteral(L, "cannot wait here: a C function of the caller is under way");
-        return FAILED;
-    }
+    // Who cannot be left was told so before anything was begun: see mrt_check_can_wait.
+    if (status == LUA_YIELD && vm->current->wait != 0) return WAITS;
     if (status == LUA_OK || status == LUA_YIELD) {
         if (!lua_checkstack(L, values + 1)) {
             lua_pop(coroutine, values);
@@ -75,10 +76,10 @@ static int resume(lua_State *L, lua_State *coroutine, int arguments) {
 }
 
 static int finish_resume(lua_State *L, int status, lua_KContext arguments) {
-    (void)status;
+    mrt_woken(L);
     // Coming back from a wait: the host's answer is for the coroutine that asked.
-    int values = resume(L, lua_tothread(L, 1), (int)arguments);
-    if (values == WAITS) return lua_yieldk(L, 0, 0, finish_resume);
+    int values = resume(L, lua_tothread(L, 1), (int)arguments, status == LUA_YIELD);
+    if (values == WAITS) return mrt_wait(L, finish_resume, 0);
     lua_pushboolean(L, values != FAILED);
     lua_insert(L, values == FAILED ? -2 : -(values + 1));
     return values == FAILED ? 2 : values + 1;
@@ -90,9 +91,9 @@ static int coroutine_resume(lua_State *L) {
 }
 
 static int finish_wrap(lua_State *L, int status, lua_KContext arguments) {
-    (void)status;
-    int values = resume(L, lua_tothread(L, lua_upvalueindex(1)), (int)arguments);
-    if (values == WAITS) return lua_yieldk(L, 0, 0, finish_wrap);
+    mrt_woken(L);
+    int values = resume(L, lua_tothread(L, lua_upvalueindex(1)), (int)arguments, status == LUA_YIELD);
+    if (values == WAITS) return mrt_wait(L, finish_wrap, 0);
     if (values != FAILED) return values;
     if (lua_type(L, -1) == LUA_TSTRING) {
         luaL_where(L, 1);

@@ -1,6 +1,7 @@
-// Parameters of a policy: a tree of values from the configuration, decoded once into tables.
+// Trees of values as bytes: parameters of a policy, made by MartletLua from the configuration and decoded once into tables;
+// and whatever leaves a VM for a shared store or for another policy, made by encode.c.
 //
-// The encoding, made by MartletLua: a tag byte, then 0 nothing; 1 false; 2 true; 3 an integer of 8 bytes; 4 a double of 8
+// The encoding: a tag byte, then 0 nothing; 1 false; 2 true; 3 an integer of 8 bytes; 4 a double of 8
 // bytes; 5 a string: length of 4 bytes, bytes; 6 a list: count of 4 bytes, values; 7 a mapping: count of 4 bytes, then
 // strings without tag and values in turn. Numbers are in the machine's order.
 #include <string.h>
@@ -106,9 +107,16 @@ void mrt_open_data(lua_State *L) {
     vm->data_metatable = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_newtable(L);
     vm->data_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-    vm->data_count = 0;
 }
 
+void mrt_push_value(lua_State *L, mrt_bytes_borrowed encoded) {
+    struct reader r = {encoded.data, encoded.data + encoded.size};
+    mrt_reserve(L, encoded.size * 4);
+    mrt_charge(L, 1 + encoded.size / 4);
+    push_value(L, &r, 0);
+}
+
+/// Leaves the number under which the data is kept.
 int mrt_decode_data(lua_State *L) {
     mrt_vm *vm = vm_of(L);
     const mrt_bytes_borrowed *data = lua_touserdata(L, 1);
@@ -121,18 +129,16 @@ int mrt_decode_data(lua_State *L) {
     }
     lua_rawgeti(L, LUA_REGISTRYINDEX, vm->data_metatable);
     lua_setmetatable(L, -2);
-    lua_rawseti(L, -2, ++vm->data_count);
-    return 0;
+    lua_pushinteger(L, luaL_ref(L, -2));
+    return 1;
 }
 
 void mrt_push_data(lua_State *L, bool with_get) {
     (void)with_get;
     mrt_vm *vm = vm_of(L);
-    int32_t number = vm->current->data;
     lua_rawgeti(L, LUA_REGISTRYINDEX, vm->data_ref);
-    if (number >= 0 && number < vm->data_count) {
-        lua_rawgeti(L, -1, number + 1);
-    } else {
+    int32_t number = vm->current->data;
+    if (number < 0 || lua_rawgeti(L, -1, number) != LUA_TTABLE) {
         lua_newtable(L);
         lua_rawgeti(L, LUA_REGISTRYINDEX, vm->data_metatable);
         lua_setmetatable(L, -2);

@@ -3,30 +3,110 @@
 
 #include "internal.h"
 
-static struct mrt_object *check_handle(lua_State *L) { return mrt_check_object(L, OBJECT_HANDLE, "handle"); }
+struct mrt_object *mrt_check_handle(lua_State *L) {
+    return mrt_check_object(L, OBJECT_HANDLE, "handle");
+}
 
 static int handle_headers(lua_State *L) {
-    struct mrt_object *handle = check_handle(L);
+    struct mrt_object *handle = mrt_check_handle(L);
     mrt_push_headers(L, handle->map);
     return 1;
 }
 
 static int handle_config(lua_State *L) {
-    check_handle(L);
+    mrt_check_handle(L);
     mrt_push_data(L, false);
     return 1;
 }
 
 static int handle_filter_context(lua_State *L) {
-    check_handle(L);
+    mrt_check_handle(L);
     mrt_push_data(L, true);
     return 1;
 }
 
+/// A table of this exchange's own, from request to response to log.
+static int handle_context(lua_State *L) {
+    mrt_check_handle(L);
+    mrt_run *run = vm_of(L)->current;
+    if (!run->kept) mrt_raise_code(L, MRT_CODE_NO_REQUEST);
+    if (*run->kept == 0) {
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        *run->kept = luaL_ref(L, LUA_REGISTRYINDEX);
+    } else {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, *run->kept);
+    }
+    return 1;
+}
+
+static int finish_sleep(lua_State *L, int status, lua_KContext context) {
+    (void)status;
+    (void)context;
+    mrt_woken(L);
+    return 0;
+}
+
+static int handle_sleep(lua_State *L) {
+    mrt_check_handle(L);
+    lua_Number milliseconds = luaL_checknumber(L, 2);
+    luaL_argcheck(L, milliseconds >= 0 && milliseconds <= 3.6e6, 2, "0 to 3600000 milliseconds");
+    mrt_check_can_wait(L);
+    mrt_vm *vm = vm_of(L);
+    int32_t code = vm->host->sleep_begin(vm->current->context, (int64_t)milliseconds);
+    if (code == MRT_CODE_PENDING) return mrt_wait(L, finish_sleep, 0);
+    mrt_raise_code(L, code);
+    return 0;
+}
+
+/// `ip[:port]` and whether the request may go nowhere else.
+static int handle_override_host(lua_State *L) {
+    mrt_check_handle(L);
+    size_t size;
+    const char *host = luaL_checklstring(L, 2, &size);
+    int type = lua_type(L, 3);
+    if (type != LUA_TNONE && type != LUA_TNIL && type != LUA_TBOOLEAN) {
+        return luaL_error(L, "strict must be a boolean");
+    }
+    mrt_vm *vm = vm_of(L);
+    mrt_bytes_borrowed text = {(const uint8_t *)host, size};
+    mrt_raise_code(L, vm->host->override_host(vm->current->context, text, lua_toboolean(L, 3)));
+    return 0;
+}
+
+static int handle_clear_route_cache(lua_State *L) {
+    mrt_check_handle(L);
+    mrt_vm *vm = vm_of(L);
+    mrt_raise_code(L, vm->host->clear_route(vm->current->context));
+    return 0;
+}
+
+/// The request's headers, from the response's side too.
+static int handle_request_headers(lua_State *L) {
+    mrt_check_handle(L);
+    mrt_push_object(L, OBJECT_HEADERS, sizeof(struct mrt_object))->map = MRT_MAP_REQUEST;
+    return 1;
+}
+
+// MARK: Time
+
+/// True for microseconds.
+static bool wants_microseconds(lua_State *L) {
+    if (lua_isnoneornil(L, 2)) return false;
+    return luaL_checkinteger(L, 2) == 1;
+}
+
 static int handle_timestamp(lua_State *L) {
-    check_handle(L);
-    lua_getfield(L, LUA_REGISTRYINDEX, "mrt_time");
-    lua_call(L, 0, 1);
+    mrt_check_handle(L);
+    if (wants_microseconds(L)) return luaL_error(L, "timestamp format must be MILLISECOND.");
+    lua_pushinteger(L, (lua_Integer)mrt_wall_clock_ms());
+    return 1;
+}
+
+static int handle_timestamp_string(lua_State *L) {
+    mrt_check_handle(L);
+    lua_Integer now = (lua_Integer)mrt_wall_clock_ms();
+    lua_pushfstring(L, "%I", (LUAI_UACINT)(wants_microseconds(L) ? now * 1000 : now));
     return 1;
 }
 
@@ -55,7 +135,7 @@ static void reply_field(lua_State *L, mrt_vm *vm, mrt_bytes_borrowed name, int i
 }
 
 static int handle_respond(lua_State *L) {
-    check_handle(L);
+    mrt_check_handle(L);
     luaL_checktype(L, 2, LUA_TTABLE);
     size_t body_size = 0;
     const char *body = lua_isnoneornil(L, 3) ? NULL : mrt_check_text(L, 3, &body_size);
@@ -96,47 +176,53 @@ static int handle_respond(lua_State *L) {
 
 // MARK: Making one
 
-static int current_time(lua_State *L) {
-    lua_pushinteger(L, (lua_Integer)mrt_wall_clock_ms());
-    return 1;
+static void add_resolutions(lua_State *L) {
+    lua_newtable(L);
+    lua_pushinteger(L, 0);
+    lua_setfield(L, -2, "MILLISECOND");
+    lua_pushinteger(L, 1);
+    lua_setfield(L, -2, "MICROSECOND");
+    lua_setglobal(L, "EnvoyTimestampResolution");
 }
 
 void mrt_open_handle(lua_State *L) {
     static const luaL_Reg methods[] = {
         {"headers", handle_headers},
+        {"body", mrt_handle_body},
+        {"bodyChunks", mrt_handle_body_chunks},
+        {"trailers", mrt_handle_trailers},
+        {"httpCall", mrt_handle_http_call},
+        {"httpCalls", mrt_handle_http_calls},
         {"respond", handle_respond},
         {"config", handle_config},
         {"filterContext", handle_filter_context},
+        {"metadata", handle_filter_context},
+        {"context", handle_context},
+        {"connection", mrt_handle_connection},
+        {"route", mrt_handle_route},
+        {"virtualHost", mrt_handle_route},
+        {"stats", mrt_handle_stats},
+        {"setUpstreamOverrideHost", handle_override_host},
+        {"clearRouteCache", handle_clear_route_cache},
+        {"downstreamRequestHeaders", handle_request_headers},
+        {"sleep", handle_sleep},
         {"timestamp", handle_timestamp},
+        {"timestampString", handle_timestamp_string},
         {NULL, NULL},
     };
-    lua_pushcfunction(L, current_time);
-    lua_setfield(L, LUA_REGISTRYINDEX, "mrt_time");
-    lua_newtable(L);
-    luaL_newlib(L, methods);
-    mrt_add_log_functions(L, -1);
-    lua_setfield(L, -2, "__index");
-    lua_pushliteral(L, "handle");
-    lua_setfield(L, -2, "__name");
-    lua_pushliteral(L, "handle");
-    lua_setfield(L, -2, "__metatable");
-    vm_of(L)->handle_metatable = luaL_ref(L, LUA_REGISTRYINDEX);
+    mrt_define_object(L, OBJECT_HANDLE, "handle", methods);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm_of(L)->metatables[OBJECT_HANDLE]);
+    lua_getfield(L, -1, "__index");
+    for (int of_connection = 0; of_connection < 2; of_connection++) {
+        lua_pushinteger(L, of_connection);
+        lua_pushcclosure(L, mrt_handle_stream_info, 1);
+        lua_setfield(L, -2, of_connection ? "connectionStreamInfo" : "streamInfo");
+    }
+    lua_pop(L, 2);
+    add_resolutions(L);
 }
 
 void mrt_push_handle(lua_State *L, mrt_run *run) {
-    mrt_vm *vm = run->vm;
-    struct mrt_object *object;
-    if (run->handle_ref != LUA_NOREF) {
-        lua_rawgeti(L, LUA_REGISTRYINDEX, run->handle_ref);
-        object = lua_touserdata(L, -1);
-    } else {
-        object = lua_newuserdatauv(L, sizeof *object, 0);
-        *object = (struct mrt_object){.kind = OBJECT_HANDLE};
-        lua_rawgeti(L, LUA_REGISTRYINDEX, vm->handle_metatable);
-        lua_setmetatable(L, -2);
-        lua_pushvalue(L, -1);
-        run->handle_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-    }
-    object->lives_in = run->id;
-    object->map = run->hook == MRT_HOOK_RESPONSE ? MRT_MAP_RESPONSE : MRT_MAP_REQUEST;
+    mrt_push_kept_object(L, OBJECT_HANDLE, &run->handle_ref)->map =
+        run->hook == MRT_HOOK_REQUEST ? MRT_MAP_REQUEST : MRT_MAP_RESPONSE;
 }

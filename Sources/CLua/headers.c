@@ -165,36 +165,13 @@ void mrt_open_headers(lua_State *L) {
         {"pairs", headers_pairs},
         {NULL, NULL},
     };
-    lua_newtable(L);
-    luaL_newlib(L, methods);
-    mrt_add_log_functions(L, -1);
-    lua_setfield(L, -2, "__index");
+    mrt_define_object(L, OBJECT_HEADERS, "header map", methods);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm_of(L)->metatables[OBJECT_HEADERS]);
     lua_pushcfunction(L, headers_pairs);
     lua_setfield(L, -2, "__pairs");
-    lua_pushliteral(L, "header map");
-    lua_setfield(L, -2, "__name");
-    lua_pushliteral(L, "header map");
-    lua_setfield(L, -2, "__metatable");
-    vm_of(L)->headers_metatable = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_pop(L, 1);
 }
 
 void mrt_push_headers(lua_State *L, int32_t map) {
-    mrt_vm *vm = vm_of(L);
-    mrt_run *run = vm->current;
-    struct mrt_object *object;
-    if (run->headers_ref != LUA_NOREF) {
-        // One map a run: made anew it would be garbage a request later.
-        lua_rawgeti(L, LUA_REGISTRYINDEX, run->headers_ref);
-        object = lua_touserdata(L, -1);
-    } else {
-        object = lua_newuserdatauv(L, sizeof *object, 0);
-        *object = (struct mrt_object){.kind = OBJECT_HEADERS};
-        lua_rawgeti(L, LUA_REGISTRYINDEX, vm->headers_metatable);
-        lua_setmetatable(L, -2);
-        lua_pushvalue(L, -1);
-        run->headers_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-    }
-    if (object->lives_in != vm->slice) object->iterating = 0;
-    object->lives_in = vm->slice;
-    object->map = map;
+    mrt_push_kept_object(L, OBJECT_HEADERS, &vm_of(L)->current->headers_ref)->map = map;
 }

@@ -8,6 +8,14 @@
 
 #include "CLua.h"
 
+/// Every object that a script can get hold of begins with one of these.
+enum mrt_kind {
+    OBJECT_HANDLE, OBJECT_HEADERS, OBJECT_BUFFER, OBJECT_INFO, OBJECT_METADATA, OBJECT_STATE, OBJECT_STATS, OBJECT_STAT,
+    OBJECT_CONNECTION, OBJECT_ROUTE, OBJECT_SHARED, OBJECT_COUNT,
+};
+/// Tells our userdata from every other.
+enum { MRT_MAGIC = 0x4d520000, MRT_MAX_TIMERS = 16 };
+
 /// Why a run must not go on. Once set, no pcall of the script catches anything any more.
 enum mrt_stop { STOP_NONE = 0, STOP_INSTRUCTIONS, STOP_MEMORY, STOP_TIME, STOP_REPLIED };
 
@@ -19,6 +27,8 @@ struct mrt_run {
     void *context;
     int32_t hook;
     int32_t data;
+    /// Where the number of the exchange's `context()` table is kept; NULL when there is no exchange.
+    int32_t *kept;
     /// This run's handle and header map, made at first use and kept with the run.
     int handle_ref, headers_ref;
     /// Tells this run's handle from that of every other run, ever.
@@ -74,9 +84,19 @@ struct mrt_vm {
     int idle_count;
 
     int hooks[MRT_HOOK_COUNT];
-    int handle_metatable, headers_metatable, data_metatable;
+    int metatables[OBJECT_COUNT];
+    int data_metatable;
     int data_ref;
-    int32_t data_count;
+    /// Above 0 while a coroutine runs below a C function that cannot be left and come back to.
+    int blocked;
+    /// Reused by every encoding.
+    mrt_bytes_owned scratch;
+    size_t scratch_capacity;
+    struct {
+        int function;
+        int64_t period;
+    } timers[MRT_MAX_TIMERS];
+    int32_t timer_count;
 
     uint64_t pointer_key;
     /// Where the lines that run are noted; NULL: nowhere.
@@ -90,9 +110,12 @@ struct mrt_vm {
 /// Instructions between looks at the clock and the budget while no block is large.
 enum { MRT_PERIOD = 1000 };
 
-/// Every thread's extra space holds the VM; its lowest bit marks the thread of a run, which scripts may not resume.
-static inline mrt_vm *vm_of(lua_State *L) { return (mrt_vm *)(*(uintptr_t *)lua_getextraspace(L) & ~(uintptr_t)1); }
-static inline bool is_run_thread(lua_State *L) { return (*(uintptr_t *)lua_getextraspace(L) & 1) != 0; }
+/// Every thread's extra space holds the VM; its lowest bit marks the thread of a run, which scripts may not resume, the one
+/// above it a coroutine that waits for the host, which nobody may resume but whoever runs it.
+enum { MRT_RUN_THREAD = 1, MRT_WAITING_THREAD = 2 };
+static inline uintptr_t *space_of(lua_State *L) { return lua_getextraspace(L); }
+static inline mrt_vm *vm_of(lua_State *L) { return (mrt_vm *)(*space_of(L) & ~(uintptr_t)3); }
+static inline bool is_run_thread(lua_State *L) { return (*space_of(L) & MRT_RUN_THREAD) != 0; }
 
 // run.c
 /// Runs the script's main chunk.
@@ -149,19 +172,33 @@ const char *mrt_tostring(lua_State *L, int index, size_t *size);
 /// Refuses functions whose error messages would exhaust the C stack. The function is at the top of the stack.
 void mrt_check_function(lua_State *L);
 
-// objects.c: what handles and header maps have in common.
-enum { OBJECT_HANDLE = 0x4d484e44, OBJECT_HEADERS = 0x4d484452 };
+// objects.c: what all objects have in common.
 /// Starts every userdata a script can get hold of, so a look at `kind` tells what it is.
 struct mrt_object {
     uint32_t kind;
+    /// Header map: which. Buffer: which part. Others: whatever they are of.
     int32_t map;
-    /// The run (handle) or slice (everything else) in which it lives.
+    /// The run (handle, stats) or slice (most others) in which it lives; 0 for ever.
     uint64_t lives_in;
     /// Header map: an iteration is under way, and its next place.
     int32_t iterating;
     int32_t position;
 };
-struct mrt_object *mrt_check_object(lua_State *L, uint32_t kind, const char *what);
+struct mrt_object *mrt_check_object(lua_State *L, enum mrt_kind kind, const char *what);
+/// Pushes a new object of `size` bytes that lives as long as others of its kind.
+struct mrt_object *mrt_push_object(lua_State *L, enum mrt_kind kind, size_t size);
+/// Pushes it anew for this run, or again: `ref` is kept with the run.
+struct mrt_object *mrt_push_kept_object(lua_State *L, enum mrt_kind kind, int *ref);
+/// Makes the metatable of a kind; log functions are added to its methods.
+void mrt_define_object(lua_State *L, enum mrt_kind kind, const char *name, const luaL_Reg *methods);
+/// Raises unless the caller can be left and come back to. To be called before anything is begun that may take time.
+void mrt_check_can_wait(lua_State *L);
+/// Leaves the run until the host resumes it; `then` goes on.
+int mrt_wait(lua_State *L, lua_KFunction then, lua_KContext context);
+/// Clears the mark of a wait; first thing in every continuation.
+void mrt_woken(lua_State *L);
+/// The bytes of a string argument; NULL data when there is none.
+mrt_bytes_borrowed mrt_optional_text(lua_State *L, int index);
 /// A string argument; numbers become text, integral floats without `.0`.
 const char *mrt_check_text(lua_State *L, int index, size_t *size);
 void mrt_add_log_functions(lua_State *L, int methods);
@@ -173,14 +210,35 @@ mrt_bytes_borrowed mrt_check_name(lua_State *L, const char *name, size_t size, u
 mrt_bytes_borrowed mrt_check_value(lua_State *L, const char *value, size_t size);
 enum { MRT_MAX_NAME = 256 };
 
-// handle.c, headers.c, data.c
+// One file an object.
 void mrt_open_handle(lua_State *L);
+void mrt_open_body(lua_State *L);
+void mrt_open_info(lua_State *L);
+void mrt_open_metadata(lua_State *L);
+void mrt_open_stats(lua_State *L);
+void mrt_open_shared(lua_State *L, int globals);
+int mrt_handle_body(lua_State *L);
+int mrt_handle_body_chunks(lua_State *L);
+int mrt_handle_trailers(lua_State *L);
+int mrt_handle_http_call(lua_State *L);
+int mrt_handle_http_calls(lua_State *L);
+int mrt_handle_stats(lua_State *L);
+int mrt_handle_stream_info(lua_State *L);
+int mrt_handle_connection(lua_State *L);
+int mrt_handle_route(lua_State *L);
+struct mrt_object *mrt_check_handle(lua_State *L);
+
 void mrt_open_headers(lua_State *L);
 void mrt_open_data(lua_State *L);
 void mrt_push_headers(lua_State *L, int32_t map);
 /// Pushes the handle of the current run.
 void mrt_push_handle(lua_State *L, mrt_run *run);
 int mrt_decode_data(lua_State *L);
+int mrt_check_data(lua_State *L);
+/// Encodes the value at `index` into the VM's scratch memory, where it stays until the next encoding.
+mrt_bytes_borrowed mrt_encode_value(lua_State *L, int index);
+/// Pushes what was encoded.
+void mrt_push_value(lua_State *L, mrt_bytes_borrowed encoded);
 /// Pushes the data of the current run: as plain parameters, or with Envoy's `get`.
 void mrt_push_data(lua_State *L, bool with_get);
 

@@ -1,18 +1,103 @@
-// What handles and header maps have in common: that they die, that they log, and how text comes in.
+// What all objects have in common: that they die, that they log, that some wait, and how text comes in.
 #include <stdio.h>
 #include <string.h>
 
 #include "internal.h"
 
-struct mrt_object *mrt_check_object(lua_State *L, uint32_t kind, const char *what) {
+// MARK: Life
+
+/// Handles and what is made for a whole run live as long as the run; what is lent lives until its next wait.
+static uint64_t lifetime(const mrt_vm *vm, enum mrt_kind kind) {
+    switch (kind) {
+    case OBJECT_SHARED: return 0;
+    case OBJECT_HANDLE:
+    case OBJECT_STATS:
+    case OBJECT_STAT: return vm->current->id;
+    default: return vm->slice;
+    }
+}
+
+struct mrt_object *mrt_check_object(lua_State *L, enum mrt_kind kind, const char *what) {
     // Every full userdata a script can reach is one of ours and begins with its kind.
     struct mrt_object *object = lua_type(L, 1) == LUA_TUSERDATA ? lua_touserdata(L, 1) : NULL;
-    if (!object || object->kind != kind) luaL_typeerror(L, 1, what);
+    if (!object || object->kind != MRT_MAGIC + kind) luaL_typeerror(L, 1, what);
     mrt_vm *vm = vm_of(L);
-    uint64_t now = kind == OBJECT_HANDLE ? vm->current->id : vm->slice;
-    if (vm->current == &vm->outside || object->lives_in != now) luaL_error(L, "object used outside of proper scope");
+    if (kind != OBJECT_SHARED && (vm->current == &vm->outside || object->lives_in != lifetime(vm, kind))) {
+        luaL_error(L, "object used outside of proper scope");
+    }
     mrt_charge(L, 1);
     return object;
+}
+
+static void begin_life(lua_State *L, struct mrt_object *object, enum mrt_kind kind) {
+    object->kind = MRT_MAGIC + kind;
+    object->lives_in = lifetime(vm_of(L), kind);
+}
+
+struct mrt_object *mrt_push_object(lua_State *L, enum mrt_kind kind, size_t size) {
+    mrt_charge(L, 4);
+    struct mrt_object *object = lua_newuserdatauv(L, size, 0);
+    memset(object, 0, size);
+    begin_life(L, object, kind);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm_of(L)->metatables[kind]);
+    lua_setmetatable(L, -2);
+    return object;
+}
+
+struct mrt_object *mrt_push_kept_object(lua_State *L, enum mrt_kind kind, int *ref) {
+    if (*ref == LUA_NOREF) {
+        struct mrt_object *object = mrt_push_object(L, kind, sizeof *object);
+        lua_pushvalue(L, -1);
+        *ref = luaL_ref(L, LUA_REGISTRYINDEX);
+        return object;
+    }
+    // Made anew each time it would be garbage a request later.
+    lua_rawgeti(L, LUA_REGISTRYINDEX, *ref);
+    struct mrt_object *object = lua_touserdata(L, -1);
+    uint64_t now = lifetime(vm_of(L), kind);
+    if (object->lives_in != now) {
+        object->iterating = 0;
+        object->lives_in = now;
+    }
+    return object;
+}
+
+void mrt_define_object(lua_State *L, enum mrt_kind kind, const char *name, const luaL_Reg *methods) {
+    lua_newtable(L);
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    mrt_add_log_functions(L, -1);
+    lua_setfield(L, -2, "__index");
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "__name");
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "__metatable");
+    vm_of(L)->metatables[kind] = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+// MARK: Waiting
+
+void mrt_check_can_wait(lua_State *L) {
+    if (!lua_isyieldable(L) || vm_of(L)->blocked > 0) {
+        luaL_error(L, "cannot wait here: a C function of the caller is under way");
+    }
+}
+
+int mrt_wait(lua_State *L, lua_KFunction then, lua_KContext context) {
+    vm_of(L)->current->wait = 1;
+    if (!is_run_thread(L)) *space_of(L) |= MRT_WAITING_THREAD;
+    return lua_yieldk(L, 0, context, then);
+}
+
+void mrt_woken(lua_State *L) { *space_of(L) &= ~(uintptr_t)MRT_WAITING_THREAD; }
+
+// MARK: Arguments
+
+mrt_bytes_borrowed mrt_optional_text(lua_State *L, int index) {
+    if (lua_isnoneornil(L, index)) return (mrt_bytes_borrowed){NULL, 0};
+    size_t size;
+    const char *text = mrt_check_text(L, index, &size);
+    return (mrt_bytes_borrowed){(const uint8_t *)text, size};
 }
 
 const char *mrt_check_text(lua_State *L, int index, size_t *size) {
@@ -57,6 +142,20 @@ void mrt_raise_code(lua_State *L, int32_t code) {
     case MRT_CODE_BAD_VALUE: luaL_error(L, "invalid header value"); break;
     case MRT_CODE_TOO_LARGE: luaL_error(L, "headers too large"); break;
     case MRT_CODE_PSEUDO: luaL_error(L, "this header can only be replaced"); break;
+    case MRT_CODE_BODY_STREAMED: luaL_error(L, "cannot call body() after body has been streamed"); break;
+    case MRT_CODE_BODY_STREAMING: luaL_error(L, "cannot call body() after body streaming has started"); break;
+    case MRT_CODE_CHUNKS_LATE: luaL_error(L, "cannot call bodyChunks after body processing has begun"); break;
+    case MRT_CODE_NO_CLUSTER: luaL_error(L, "http call cluster invalid. Must be configured"); break;
+    case MRT_CODE_BAD_CALL:
+        luaL_error(L, "http call headers must include ':path', ':method', and ':authority'");
+        break;
+    case MRT_CODE_NO_REQUEST: luaL_error(L, "there is no request here"); break;
+    case MRT_CODE_TOO_MANY: luaL_error(L, "too many at once"); break;
+    case MRT_CODE_CONTINUED: luaL_error(L, "respond() cannot be called if headers have been continued"); break;
+    case MRT_CODE_CANNOT_WAIT: luaL_error(L, "cannot wait here: nothing can be held any more"); break;
+    case MRT_CODE_BAD_ADDRESS: luaL_error(L, "host is not a valid IP address"); break;
+    case MRT_CODE_STORE_FULL: luaL_error(L, "value too large for the shared store"); break;
+    case MRT_CODE_STAT_KIND: luaL_error(L, "this name is taken by a stat of another kind, or there are too many"); break;
     default: luaL_error(L, "header refused"); break;
     }
 }

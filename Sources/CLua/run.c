@@ -12,7 +12,7 @@ static int make_thread(lua_State *L) {
     mrt_run *run = lua_touserdata(L, 1);
     run->thread = lua_newthread(L);
     // Marks the thread of a run.
-    *(uintptr_t *)lua_getextraspace(run->thread) |= 1;
+    *space_of(run->thread) |= MRT_RUN_THREAD;
     run->thread_ref = luaL_ref(L, LUA_REGISTRYINDEX);
     return 0;
 }
@@ -148,7 +148,7 @@ static int32_t error_of(const mrt_run *run, int status) {
 
 static void continue_run(mrt_vm *vm, mrt_run *run, int arguments, mrt_result *result) {
     lua_State *thread = run->thread;
-    run->slice_started = 0;
+    run->slice_started = mrt_clock();
     run->wait = 0;
     vm->slice = ++vm->last_id;
     vm->current = run;
@@ -221,21 +221,34 @@ static int after_hook(lua_State *L, int status, lua_KContext context) {
 /// First function of a run's thread: what it allocates is protected by the resume.
 static int enter_hook(lua_State *L) {
     mrt_run *run = vm_of(L)->current;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, run->vm->hooks[run->hook]);
+    bool is_timer = run->hook >= MRT_HOOK_COUNT;
+    lua_rawgeti(
+        L, LUA_REGISTRYINDEX,
+        is_timer ? run->vm->timers[run->hook - MRT_HOOK_COUNT].function : run->vm->hooks[run->hook]);
     mrt_push_handle(L, run);
     // With a continuation, or the hook could not yield.
     lua_callk(L, 1, 0, 0, after_hook);
     return 0;
 }
 
-void mrt_run_start(mrt_vm *vm, int32_t hook, int32_t data, void *context, mrt_result *result) {
+static void start(
+    mrt_vm *vm, int32_t hook, int32_t data, void *context, int32_t *kept, mrt_result *result) {
     mrt_run *run;
     if (!begin_run(vm, result, &run)) return;
     run->hook = hook;
     run->data = data;
     run->context = context;
+    run->kept = kept;
     lua_pushcfunction(run->thread, enter_hook);
     continue_run(vm, run, 0, result);
+}
+
+void mrt_run_start(mrt_vm *vm, int32_t hook, int32_t data, void *context, int32_t *kept, mrt_result *result) {
+    start(vm, hook, data, context, kept, result);
+}
+
+void mrt_run_timer(mrt_vm *vm, int32_t timer, void *context, mrt_result *result) {
+    start(vm, MRT_HOOK_COUNT + timer, -1, context, NULL, result);
 }
 
 void mrt_run_resume(mrt_vm *vm, mrt_run *run, mrt_result *result) {
@@ -267,6 +280,7 @@ void mrt_run_chunk(mrt_vm *vm, mrt_bytes_borrowed code, const char *name, mrt_re
     run->hook = -1;
     run->data = -1;
     run->context = NULL;
+    run->kept = NULL;
     lua_pushcfunction(run->thread, enter_chunk);
     lua_pushlightuserdata(run->thread, &chunk);
     continue_run(vm, run, 1, result);

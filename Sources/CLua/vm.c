@@ -107,6 +107,7 @@ mrt_vm *mrt_vm_new(const mrt_options *options) {
     vm->outside.check_at = UINT64_MAX;
     vm->current = &vm->outside;
     for (int hook = 0; hook < MRT_HOOK_COUNT; hook++) vm->hooks[hook] = LUA_NOREF;
+    for (int kind = 0; kind < OBJECT_COUNT; kind++) vm->metatables[kind] = LUA_NOREF;
     if (getrandom(&vm->pointer_key, sizeof(vm->pointer_key), GRND_NONBLOCK) != sizeof(vm->pointer_key)) {
         vm->pointer_key = mrt_clock() ^ (uintptr_t)vm;
     }
@@ -130,6 +131,8 @@ mrt_vm *mrt_vm_new(const mrt_options *options) {
     return vm;
 }
 
+void mrt_vm_set_owner(mrt_vm *vm, void *owner) { vm->owner = owner; }
+
 size_t mrt_vm_close(mrt_vm *vm) {
     vm->fail_countdown = 0;
     while (vm->idle) {
@@ -141,6 +144,7 @@ size_t mrt_vm_close(mrt_vm *vm) {
     mrt_coverage_leave(vm->coverage);
     size_t left = vm->used;
     free(vm->message);
+    free(vm->scratch.data);
     free(vm);
     return left;
 }
@@ -202,6 +206,7 @@ static int find_hooks(lua_State *L) {
     static const char *const names[MRT_HOOK_COUNT][2] = {
         {"on_request", "envoy_on_request"},
         {"on_response", "envoy_on_response"},
+        {"on_log", "envoy_on_log"},
     };
     mrt_vm *vm = vm_of(L);
     lua_pushglobaltable(L);
@@ -235,11 +240,40 @@ int32_t mrt_vm_add_data(mrt_vm *vm, mrt_bytes_borrowed data) {
     lua_State *L = vm->main;
     lua_pushcfunction(L, mrt_decode_data);
     lua_pushlightuserdata(L, &data);
-    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
         fail_with(vm, L, MRT_ERROR_MEMORY);
         return -1;
     }
-    return vm->data_count - 1;
+    int32_t number = (int32_t)lua_tointeger(L, -1);
+    lua_settop(L, 0);
+    return number;
+}
+
+/// Sets what exists to nil, so it cannot raise.
+void mrt_vm_remove_data(mrt_vm *vm, int32_t data) {
+    lua_State *L = vm->main;
+    if (data < 0) return;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->data_ref);
+    luaL_unref(L, -1, data);
+    lua_settop(L, 0);
+}
+
+void mrt_vm_forget(mrt_vm *vm, int32_t kept) {
+    if (kept > 0) luaL_unref(vm->main, LUA_REGISTRYINDEX, kept);
+}
+
+bool mrt_vm_check_data(mrt_vm *vm, int32_t data) {
+    lua_State *L = vm->main;
+    lua_pushcfunction(L, mrt_check_data);
+    lua_pushinteger(L, data);
+    if (lua_pcall(L, 1, 0, 0) == LUA_OK) return true;
+    fail_with(vm, L, MRT_ERROR_SCRIPT);
+    return false;
+}
+
+int32_t mrt_vm_timers(const mrt_vm *vm) { return vm->timer_count; }
+int64_t mrt_vm_timer_period(const mrt_vm *vm, int32_t timer) {
+    return timer >= 0 && timer < vm->timer_count ? vm->timers[timer].period : 0;
 }
 
 // MARK: Facts

@@ -23,8 +23,8 @@ public struct BodyChunk {
         return unsafe _overrideLifetime(bytes, borrowing: self)
     }
 
-    /// Puts other bytes in this chunk's place. A `content-length` that no longer holds is the chain's to mend: call
-    /// `exchange.bodyLengthChanges(_:)` in the head hook before replacing chunks of a streamed body.
+    /// Puts other bytes in this chunk's place. Call `exchange.requestBodyLengthChanges()`, or the response's, in the head hook
+    /// before replacing chunks of a streamed body by others of another length.
     public mutating func replace(with bytes: [UInt8]) {
         slice = ByteSlice(copying: bytes)
         isReplaced = true

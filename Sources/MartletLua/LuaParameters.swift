@@ -2,6 +2,9 @@ internal import MartletConfig
 
 /// Encodes a section of the configuration for the VM; data.c has the format.
 enum LuaParameters {
+    /// No parameters.
+    static let none: [UInt8] = [0]
+
     static func encode(_ node: ConfigNode) -> [UInt8] {
         var out: [UInt8] = []
         append(node, to: &out)

@@ -9,12 +9,13 @@ internal import MartletCore
 /// One Lua state with one policy loaded.
 ///
 /// Sendable in practice: it belongs to one thread at a time. The loader makes it and hands it over once, through
-/// `PolicyVMs`; from then on only its worker touches it.
+/// `CompiledPolicy`; from then on only its worker touches it.
 @safe
 final class LuaVM: @unchecked Sendable {
     enum Hook: Int32 {
         case request = 0
         case response = 1
+        case log = 2
     }
 
     private let vm: OpaquePointer
@@ -75,23 +76,64 @@ final class LuaVM: @unchecked Sendable {
     /// Bytes held now.
     var memory: Int { unsafe mrt_vm_memory(vm) }
 
-    /// Runs a hook to its end. The context must stay alive for the call, which `run` sees to.
-    func run(_ hook: Hook, parameters: Int32, _ context: LuaContext) -> LuaOutcome {
+    /// Whom `shared`, `stats` and logs of scripts are for. The owner holds this VM and so outlives every run.
+    func setOwner(_ owner: PolicyVM) {
+        unsafe mrt_vm_set_owner(vm, Unmanaged.passUnretained(owner).toOpaque())
+    }
+
+    func removeParameters(_ number: Int32) { unsafe mrt_vm_remove_data(vm, number) }
+
+    /// What is wrong with parameters by the script's own `schema`; nil when they fit.
+    func mistake(in parameters: Int32) -> String? {
+        unsafe mrt_vm_check_data(vm, parameters) ? nil : message
+    }
+
+    /// Periods in milliseconds of the timers that the script made.
+    var timers: [Int64] {
+        (0..<(unsafe mrt_vm_timers(vm))).map { unsafe mrt_vm_timer_period(vm, $0) }
+    }
+
+    /// Runs a hook until it ends or waits. Whoever calls keeps the state alive until the run has ended or is dropped.
+    func run(_ hook: Hook, _ state: LuaExchange) -> LuaOutcome {
         var result = unsafe mrt_result()
-        withExtendedLifetime(context) {
-            unsafe mrt_run_start(
-                vm, hook.rawValue, parameters, Unmanaged.passUnretained(context).toOpaque(), &result)
-        }
+        state.isRunning = true
+        unsafe mrt_run_start(
+            vm, hook.rawValue, state.parameters, Unmanaged.passUnretained(state).toOpaque(), &state.kept, &result)
+        state.isRunning = false
+        return unsafe outcome(result)
+    }
+
+    func runTimer(_ number: Int, _ state: LuaExchange) -> LuaOutcome {
+        var result = unsafe mrt_result()
+        state.isRunning = true
+        unsafe mrt_run_timer(vm, Int32(number), Unmanaged.passUnretained(state).toOpaque(), &result)
+        state.isRunning = false
+        return unsafe outcome(result)
+    }
+
+    /// Goes on with a run that waited.
+    func resume(_ run: SuspendedRun, _ state: LuaExchange) -> LuaOutcome {
+        var result = unsafe mrt_result()
+        state.isRunning = true
+        unsafe mrt_run_resume(vm, run.pointer, &result)
+        state.isRunning = false
+        return unsafe outcome(result)
+    }
+
+    /// Nothing of the run runs again.
+    func drop(_ run: SuspendedRun) { unsafe mrt_run_drop(vm, run.pointer) }
+
+    /// Lets go of a `context()` table.
+    func forget(_ kept: Int32) { unsafe mrt_vm_forget(vm, kept) }
+
+    private func outcome(_ result: mrt_result) -> LuaOutcome {
         let instructions = unsafe result.instructions
         switch Int(unsafe result.status) {
         case MRT_STATUS_DONE: return LuaOutcome(instructions: instructions, end: .done)
         case MRT_STATUS_REPLIED: return LuaOutcome(instructions: instructions, end: .replied)
         case MRT_STATUS_WAITING:
-            // Nothing offered yet waits; a run that does all the same is given up.
-            unsafe mrt_run_drop(vm, result.run)
-            return LuaOutcome(
-                instructions: instructions,
-                end: .failed(PolicyError(message: "the script waits for something that does not come")))
+            guard let run = unsafe result.run else { return LuaOutcome(instructions: instructions, end: .done) }
+            return LuaOutcome(instructions: instructions, end: .waiting(unsafe SuspendedRun(pointer: run)))
         default:
             let traceback = unsafe Self.text(result.traceback)
             let message = unsafe Self.text(result.message) + (traceback.isEmpty ? "" : "\n" + traceback)
@@ -102,12 +144,20 @@ final class LuaVM: @unchecked Sendable {
     }
 }
 
-/// How a hook ended.
+/// A run of the VM that made it, which waits. Resumed or dropped once.
+@safe
+struct SuspendedRun {
+    fileprivate let pointer: OpaquePointer
+}
+
+/// How a hook ended, or that it has not.
 struct LuaOutcome {
     enum End {
         case done
-        /// The context has the reply.
+        /// The state has the reply.
         case replied
+        /// To be resumed when what it waits for is there, or dropped.
+        case waiting(SuspendedRun)
         case failed(PolicyError)
     }
     let instructions: UInt64
@@ -117,7 +167,7 @@ struct LuaOutcome {
 /// Why a policy could not be compiled, loaded or run.
 struct PolicyError: Error, Sendable {
     enum Kind: String, Sendable {
-        case script, instructions, memory, time
+        case script, instructions, memory, time, quarantine
 
         init(_ code: Int32) {
             switch Int(code) {
@@ -132,5 +182,5 @@ struct PolicyError: Error, Sendable {
     let message: String
     var kind = Kind.script
     /// Went over a budget, rather than wrong.
-    var isBreach: Bool { kind != .script }
+    var isBreach: Bool { kind != .script && kind != .quarantine }
 }

@@ -8,8 +8,15 @@ public final class PolicyCatalog: Sendable {
         weak var policy: CompiledPolicy?
     }
     private let entries = Mutex<[Entry]>([])
+    /// Outlive every version of every policy.
+    public let stores = SharedStores()
 
     public init() {}
+
+    /// The version with this very source that is alive, if there is one: it goes on with its VMs and its counts.
+    func policy(with source: CompiledPolicy.Source) -> CompiledPolicy? {
+        entries.withLock { $0.lazy.compactMap(\.policy).first { $0.source == source } }
+    }
 
     func add(_ policy: CompiledPolicy) {
         entries.withLock { entries in
@@ -24,7 +31,9 @@ public final class PolicyCatalog: Sendable {
         let items = live.map { policy -> String in
             let numbers = policy.status.numbers
             return """
-                {"name":\(Self.quoted(policy.name)),"version":\(Self.quoted(policy.status.version)),"mode":"enforce",\
+                {"name":\(Self.quoted(policy.name)),"version":\(Self.quoted(policy.status.version)),\
+                "mode":"\(policy.source.mode.rawValue)","quarantined":\(policy.status.isQuarantined),\
+                "shadow_decisions":\(numbers.shadowed),\
                 "on_error":"\(policy.onError.rawValue)","runs":\(numbers.runs),"errors":\(numbers.errors),\
                 "budget_breaches":\(numbers.breaches),"instructions":{"budget":\(policy.budget.instructions),\
                 "p50":\(numbers.p50),"p99":\(numbers.p99),"max":\(numbers.most)},\

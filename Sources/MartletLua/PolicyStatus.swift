@@ -1,3 +1,4 @@
+internal import MartletCore
 internal import Synchronization
 
 /// What the admin API tells about one version of a policy, counted by all workers.
@@ -9,9 +10,13 @@ final class PolicyStatus: Sendable {
     private let errors = Atomic<UInt64>(0)
     private let breaches = Atomic<UInt64>(0)
     private let most = Atomic<UInt64>(0)
-    /// Runs by how many instructions they took..
+    /// Runs by how many instructions they took.
     private let sizes = PolicyRunSizes()
     private let lastError = Mutex<String?>(nil)
+    private let quarantined = Atomic<Bool>(false)
+    // Breaches since the minute began that `since` names.
+    private let recent = Mutex((since: Instant(nanoseconds: 0), breaches: 0))
+    private let shadowed = Atomic<UInt64>(0)
 
     init(name: String, version: String) {
         self.name = name
@@ -24,14 +29,28 @@ final class PolicyStatus: Sendable {
         if instructions > most.load(ordering: .relaxed) { most.store(instructions, ordering: .relaxed) }
     }
 
-    func failed(_ error: PolicyError) {
+    func failed(_ error: PolicyError, maxBreaches: Int, at now: Instant) {
         errors.add(1, ordering: .relaxed)
-        if error.isBreach { breaches.add(1, ordering: .relaxed) }
+        guard error.kind != .quarantine else { return }
         lastError.withLock { $0 = error.message }
+        guard error.isBreach else { return }
+        breaches.add(1, ordering: .relaxed)
+        let count = recent.withLock { recent in
+            if now - recent.since > .seconds(60) { recent = (now, 0) }
+            recent.breaches += 1
+            return recent.breaches
+        }
+        if maxBreaches > 0 && count >= maxBreaches { quarantined.store(true, ordering: .relaxed) }
     }
 
+    /// Went over its budget too often: it is not run until another version takes its place.
+    var isQuarantined: Bool { quarantined.load(ordering: .relaxed) }
+
+    /// A decision in shadow mode.
+    func decided() { shadowed.add(1, ordering: .relaxed) }
+
     struct Numbers {
-        let runs, errors, breaches, p50, p99, most: UInt64
+        let runs, errors, breaches, p50, p99, most, shadowed: UInt64
         let lastError: String?
     }
 
@@ -41,6 +60,7 @@ final class PolicyStatus: Sendable {
         return Numbers(
             runs: runs.load(ordering: .relaxed), errors: errors.load(ordering: .relaxed),
             breaches: breaches.load(ordering: .relaxed), p50: min(p50, most), p99: min(p99, most), most: most,
+            shadowed: shadowed.load(ordering: .relaxed),
             lastError: lastError.withLock { $0 })
     }
 }

@@ -814,11 +814,12 @@ extension Mistake {
             #"1:29: error: policies[0].file: cannot read "none.lua": No such file or directory "#
                 + #"(relative paths start at the configuration file's folder)"#),
         Mistake(
-            Around.document(#"policies: [{ name: a, inline: "", on_error: denny, mode: shadow }]"#),
+            Around.document(#"policies: [{ name: a, inline: "", on_error: denny, mode: shadowy }]"#),
             "1:31: error: policies[0].inline: the policy is empty",
             #"1:45: error: policies[0].on_error: "denny" is not known here (did you mean "deny"? "#
                 + #"valid: deny, skip)"#,
-            "1:58: error: policies[0].mode: shadow mode is not available in this version"),
+            #"1:58: error: policies[0].mode: "shadowy" is not known here (did you mean "shadow"? valid: enforce, shadow)"#
+        ),
         Mistake(
             Around.document(
                 "policies: [{ name: a, inline: x, budget: { instructions: 1, memory: 1GB, time: 1m } }, { name: a, inline: x, file: none.lua }]"

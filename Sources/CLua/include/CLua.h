@@ -34,15 +34,81 @@ enum {
     MRT_CODE_TOO_LARGE = 4,
     /// A pseudo header that may be replaced but neither removed nor added.
     MRT_CODE_PSEUDO = 5,
+    MRT_CODE_BODY_STREAMED = 6,
+    MRT_CODE_BODY_STREAMING = 7,
+    MRT_CODE_CHUNKS_LATE = 8,
+    MRT_CODE_NO_CLUSTER = 9,
+    MRT_CODE_BAD_CALL = 10,
+    /// A timer has no request to speak of.
+    MRT_CODE_NO_REQUEST = 11,
+    MRT_CODE_TOO_MANY = 12,
+    MRT_CODE_CONTINUED = 13,
+    /// The exchange is over, or nothing can be held here.
+    MRT_CODE_CANNOT_WAIT = 14,
+    MRT_CODE_BAD_ADDRESS = 15,
+    /// Something was begun and is not over: the run waits, and is resumed when it is.
+    MRT_CODE_PENDING = 16,
+    /// Over, with nothing to show: no body, no further chunk, no trailers.
+    MRT_CODE_NOTHING = 17,
+    MRT_CODE_STORE_FULL = 18,
+    MRT_CODE_STAT_KIND = 19,
 };
 
-/// Which header map a handle means.
-enum { MRT_MAP_REQUEST = 0, MRT_MAP_RESPONSE = 1 };
+/// Which header map is meant.
+enum { MRT_MAP_REQUEST = 0, MRT_MAP_RESPONSE = 1, MRT_MAP_REQUEST_TRAILERS = 2, MRT_MAP_RESPONSE_TRAILERS = 3 };
+
+/// Bytes that a script may look at: the whole body, the chunk it was handed, or the body of call n at MRT_PART_CALL + n.
+enum { MRT_PART_BODY = 0, MRT_PART_CHUNK = 1, MRT_PART_CALL = 2 };
+
+enum { MRT_CALL_ASYNCHRONOUS = 1, MRT_CALL_SEND_XFF = 2 };
+
+/// What `text` of the host tells.
+enum {
+    MRT_TEXT_PROTOCOL,
+    MRT_TEXT_ROUTE_NAME,
+    MRT_TEXT_VIRTUAL_CLUSTER,
+    MRT_TEXT_LOCAL_ADDRESS,
+    MRT_TEXT_DIRECT_LOCAL_ADDRESS,
+    MRT_TEXT_REMOTE_ADDRESS,
+    MRT_TEXT_DIRECT_REMOTE_ADDRESS,
+    MRT_TEXT_SERVER_NAME,
+};
+
+/// Where values live that filters leave for each other on an exchange.
+enum { MRT_SPACE_METADATA = 0, MRT_SPACE_FILTER_STATE = 1 };
+
+enum {
+    MRT_SHARED_GET,
+    MRT_SHARED_SET,
+    /// Only when the key is absent.
+    MRT_SHARED_ADD,
+    /// Adds `amount` to a number; an absent key counts from `value`.
+    MRT_SHARED_INCREMENT,
+    /// Only when the present value is `expected`; nothing stands for an absent key.
+    MRT_SHARED_COMPARE_AND_SET,
+    MRT_SHARED_DELETE,
+};
+
+/// One operation on a shared store. Values are encoded as data.c says.
+typedef struct mrt_shared_operation {
+    int32_t kind;
+    mrt_bytes_borrowed store, key, value, expected;
+    /// Milliseconds; 0 is for ever.
+    int64_t ttl;
+    double amount;
+    /// Out: what the key holds afterwards, lent until the next operation; no data when it is absent.
+    mrt_bytes_borrowed result;
+    /// Out: whether the operation did what it is for.
+    bool done;
+} mrt_shared_operation;
+
+enum { MRT_STAT_COUNTER, MRT_STAT_GAUGE, MRT_STAT_HISTOGRAM };
+enum { MRT_STAT_ADD, MRT_STAT_SUBTRACT, MRT_STAT_SET, MRT_STAT_VALUE, MRT_STAT_RECORD };
 
 enum { MRT_EDIT_ADD = 0, MRT_EDIT_REPLACE = 1, MRT_EDIT_REMOVE = 2, MRT_EDIT_REASON = 3 };
 
 /// The hooks a policy may define.
-enum { MRT_HOOK_REQUEST = 0, MRT_HOOK_RESPONSE = 1, MRT_HOOK_COUNT = 2 };
+enum { MRT_HOOK_REQUEST = 0, MRT_HOOK_RESPONSE = 1, MRT_HOOK_LOG = 2, MRT_HOOK_COUNT = 3 };
 
 enum {
     MRT_STATUS_DONE = 0,
@@ -77,13 +143,48 @@ typedef struct mrt_host {
     int32_t (*reply_begin)(void *context, int32_t status);
     int32_t (*reply_header)(void *context, mrt_bytes_borrowed name, mrt_bytes_borrowed value);
     int32_t (*reply_body)(void *context, mrt_bytes_borrowed body);
+
+    // What may take time answers OK or NOTHING when it is over at once, PENDING when the run is to wait, or an error's code.
+    int32_t (*body_begin)(void *context);
+    int32_t (*chunk_begin)(void *context);
+    int32_t (*trailers_begin)(void *context);
+    int32_t (*sleep_begin)(void *context, int64_t milliseconds);
+    /// Waits for every call sent and not yet answered.
+    int32_t (*calls_begin)(void *context);
+    /// After a wait: what the chunk or trailers came to, OK or NOTHING.
+    int32_t (*outcome)(void *context);
+
+    /// False when there is no such part. Lent until the run's next wait or change of it.
+    bool (*part)(void *context, int32_t part, mrt_bytes_borrowed *bytes);
+    int32_t (*set_part)(void *context, int32_t part, mrt_bytes_borrowed bytes);
+
+    /// Makes room for a call; then its headers, pseudo headers among them, and `call_send`, which answers the call's number or
+    /// minus a code.
+    int32_t (*call_open)(void *context, mrt_bytes_borrowed cluster);
+    int32_t (*call_header)(void *context, mrt_bytes_borrowed name, mrt_bytes_borrowed value);
+    int32_t (*call_send)(void *context, mrt_bytes_borrowed body, int64_t timeout, int32_t flags);
+    /// A field of a call's answer, `:status` first.
+    bool (*call_field)(void *context, int32_t call, int32_t index, mrt_bytes_borrowed *name, mrt_bytes_borrowed *value);
+
+    bool (*text)(void *context, int32_t what, mrt_bytes_borrowed *bytes);
+    /// The values a filter left, as an encoded mapping; false when there are none. An empty `filter`: all filters'.
+    bool (*metadata_get)(void *context, int32_t space, mrt_bytes_borrowed filter, mrt_bytes_borrowed *values);
+    int32_t (*metadata_set)(
+        void *context, int32_t space, mrt_bytes_borrowed filter, mrt_bytes_borrowed key, mrt_bytes_borrowed value);
+    int32_t (*override_host)(void *context, mrt_bytes_borrowed host, bool strict);
+    int32_t (*clear_route)(void *context);
+    int32_t (*drain_connection)(void *context);
+
+    int32_t (*shared)(void *owner, mrt_shared_operation *operation);
+    /// `value` is the amount going in and the value coming out.
+    int32_t (*stat)(void *owner, int32_t kind, mrt_bytes_borrowed name, int32_t operation, double *value);
     /// `level`: 0 trace ... 5 critical. `context` is NULL while the script's main chunk runs.
     void (*log)(void *owner, void *context, int32_t level, mrt_bytes_borrowed text);
 } mrt_host;
 
 typedef struct mrt_options {
     const mrt_host *host;
-    /// Handed to `log`.
+    /// Handed to `log`, `shared` and `stat`.
     void *owner;
     uint64_t max_instructions;
     /// Bytes of the whole VM.
@@ -111,6 +212,8 @@ typedef struct mrt_result {
 
 /// NULL when memory is short.
 mrt_vm *mrt_vm_new(const mrt_options *options);
+/// Changes what is handed to `log`, `shared` and `stat`.
+void mrt_vm_set_owner(mrt_vm *vm, void *owner);
 /// Frees everything and answers how many bytes are still accounted for: 0 unless the accounting is wrong.
 size_t mrt_vm_close(mrt_vm *vm);
 
@@ -126,11 +229,26 @@ bool mrt_vm_has_hook(const mrt_vm *vm, int32_t hook);
 int32_t mrt_vm_add_data(mrt_vm *vm, mrt_bytes_borrowed data);
 
 /// Runs a hook until it ends, waits or fails. `data` is a number from `mrt_vm_add_data`, or -1.
-void mrt_run_start(mrt_vm *vm, int32_t hook, int32_t data, void *context, mrt_result *result);
+/// `kept` is a number kept for all runs of one exchange, 0 at first: see `mrt_vm_forget`.
+void mrt_run_start(
+    mrt_vm *vm, int32_t hook, int32_t data, void *context, int32_t *kept, mrt_result *result);
+/// Runs what the script gave to `every`, number `timer`.
+void mrt_run_timer(mrt_vm *vm, int32_t timer, void *context, mrt_result *result);
 /// Goes on with a waiting run.
 void mrt_run_resume(mrt_vm *vm, mrt_run *run, mrt_result *result);
 /// Gives a waiting run up; nothing of it runs again.
 void mrt_run_drop(mrt_vm *vm, mrt_run *run);
+
+/// Lets go of what `handle:context()` kept for an exchange.
+void mrt_vm_forget(mrt_vm *vm, int32_t kept);
+/// Takes parameters back that no chain uses any more.
+void mrt_vm_remove_data(mrt_vm *vm, int32_t data);
+/// Checks parameters against the `schema` that the script declares, and fills in its defaults. False with a message in
+/// `mrt_vm_message` when they do not fit.
+bool mrt_vm_check_data(mrt_vm *vm, int32_t data);
+/// How many timers the script made, and their periods in milliseconds.
+int32_t mrt_vm_timers(const mrt_vm *vm);
+int64_t mrt_vm_timer_period(const mrt_vm *vm, int32_t timer);
 
 size_t mrt_vm_memory(const mrt_vm *vm);
 size_t mrt_vm_peak_memory(const mrt_vm *vm);

@@ -24,7 +24,6 @@ enum UnavailableFeatures {
         "clusters.load_balancing": [
             "ring_hash": "consistent hashing is", "maglev": "consistent hashing is", "peak_ewma": "peak EWMA is",
         ],
-        "policies.mode": ["shadow": "shadow mode is"],
     ]
 
     static func name(of key: String, at path: ConfigPath) -> String? { keys[path.lastName]?[key] }

@@ -17,6 +17,8 @@ package struct PolicyConfig: Sendable {
 
     package enum Mode: String, Sendable, CaseIterable {
         case enforce
+        /// Run, and record what it would have done; apply nothing and hold nothing.
+        case shadow
     }
 
     /// Unique.
@@ -38,6 +40,9 @@ package struct PolicyBudget: Sendable {
     package var memory: ByteCount = .mebibytes(8)
     /// Time on the worker a hook run, waits taken off. Default 50ms, 1ms to 10s.
     package var time: Duration = .milliseconds(50)
+    /// Breaches of the others within a minute, over all workers, before the policy is no longer run until it is replaced.
+    /// Default 100, 0 is never, up to 1 million.
+    package var breaches = 100
 
     package init() {}
 
@@ -46,5 +51,6 @@ package struct PolicyBudget: Sendable {
         instructions = section.int("instructions", default: instructions, in: 1000...1_000_000_000)
         memory = section.size("memory", default: memory, in: .kibibytes(256) ... .mebibytes(1024))
         time = section.duration("time", default: time, in: .milliseconds(1) ... .seconds(10))
+        breaches = section.int("breaches", default: breaches, in: 0...1_000_000)
     }
 }

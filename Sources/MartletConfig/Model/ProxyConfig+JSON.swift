@@ -152,6 +152,7 @@ extension PolicyConfig {
                     ("instructions", .number(budget.instructions)),
                     ("memory", .string(ConfigText.size(budget.memory))),
                     ("time", .string(ConfigText.duration(budget.time))),
+                    ("breaches", .number(budget.breaches)),
                 ])
             ),
         ]

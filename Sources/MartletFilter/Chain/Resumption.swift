@@ -1,4 +1,5 @@
 public import MartletCore
+internal import MartletHTTP
 
 /// The right to go on with an item that a hook held with `.wait`. Using it twice, late, or after the exchange has ended
 /// does nothing.
@@ -39,7 +40,28 @@ extension Exchange {
         responseFlow.collectBody(limit: (limit ?? bodyLimit).bytes)
     }
 
-    private var bodyLimit: ByteCount { chain?.bodyLimit ?? 0 }
+    /// Puts other bytes in the place of a body that was collected and has not gone on. False when there is none.
+    package func replaceCollectedRequestBody(_ bytes: [UInt8]) -> Bool { requestFlow.replaceCollectedBody(bytes) }
+    package func replaceCollectedResponseBody(_ bytes: [UInt8]) -> Bool { responseFlow.replaceCollectedBody(bytes) }
+
+    /// The request body's length will not be what the head says: it goes on in chunks. For a head hook whose filter will
+    /// replace pieces of a streamed body.
+    public func requestBodyLengthChanges() {
+        if case .exactly = request.body { request.body = BodyLength.chunked }
+    }
+    public func responseBodyLengthChanges() {
+        if case .exactly = response.body { response.body = BodyLength.chunked }
+    }
+
+    /// Neither body nor trailers follow the head.
+    package var isRequestHeadOnly: Bool { requestFlow.headEnds }
+    package var isResponseHeadOnly: Bool { responseFlow.headEnds }
+
+    /// The request's head has gone on behind the last filter, or never will.
+    package var isRequestHeadPassed: Bool { requestFlow.isHeadPassed }
+    package var isResponseHeadPassed: Bool { responseFlow.isHeadPassed }
+
+    package var bodyLimit: ByteCount { chain?.bodyLimit ?? 0 }
 
     /// The request body that a filter of this chain has had collected.
     public var collectedRequestBody: [UInt8]? { requestFlow.collectedBody }

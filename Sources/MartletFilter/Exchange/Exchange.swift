@@ -44,6 +44,19 @@ public final class Exchange {
     package var upstreamStarted = Instant(nanoseconds: 0)
     package var upstreamResponded = Instant(nanoseconds: 0)
 
+    // MARK: What filters leave for each other and for the proxy
+
+    /// Values by filter and key, encoded by whoever keeps them (Envoy's dynamic metadata).
+    package var metadata: [String: [String: [UInt8]]] = [:]
+    /// Envoy's filter state: an object's name to its text, encoded.
+    package var filterState: [String: [UInt8]] = [:]
+    /// Where the request should go, whatever the balancer would choose; `isStrict`: nowhere else.
+    package var upstreamOverride: (address: String, isStrict: Bool)?
+    /// The client's connection is to be closed behind this exchange.
+    package var drainsConnection = false
+    /// What policies in shadow mode would have done, for the access log.
+    package var shadowNotes: [String] = []
+
     // MARK: Routing
 
     private var cachedRoute: Route?
@@ -99,6 +112,11 @@ public final class Exchange {
         hasSentHead = false
         if upstreamAddress != nil { upstreamAddress = nil }
         if clusterName != nil { clusterName = nil }
+        if !metadata.isEmpty { metadata = [:] }
+        if !filterState.isEmpty { filterState = [:] }
+        if upstreamOverride != nil { upstreamOverride = nil }
+        drainsConnection = false
+        if !shadowNotes.isEmpty { shadowNotes = [] }
         cachedRoute = nil
         hasCachedRoute = false
         plan = nil

@@ -52,6 +52,11 @@ public final class FilterContext {
         services.call(request, of: nil, done)
     }
 
+    /// The one object on this worker for `owner`, made when no filter holds it.
+    package func shared<Shared: AnyObject>(for owner: AnyObject, _ make: () -> Shared) -> Shared? {
+        services.shared(ObjectIdentifier(owner), make) as? Shared
+    }
+
     public var now: Instant { services.now }
     /// Which worker the filter lives on, from 0.
     public var workerIndex: Int { services.workerIndex }

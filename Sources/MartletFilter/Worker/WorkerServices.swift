@@ -10,6 +10,8 @@ package protocol WorkerServices: AnyObject {
     var metrics: Metrics { get }
     /// From 0.
     var workerIndex: Int { get }
+    /// The object that filters of this worker share under `key`, for as long as one of them holds it.
+    func shared(_ key: ObjectIdentifier, _ make: () -> AnyObject) -> AnyObject
 }
 
 /// Severity of a log line.

@@ -26,6 +26,8 @@ final class ScriptedWorker: WorkerServices {
     private(set) var failures: [PolicyTestFailure] = []
     private(set) var callsMade: [SeenMessage] = []
     private var script: [ScriptedCall] = []
+    /// What filters share lives as long as the test.
+    private var sharedObjects: [ObjectIdentifier: AnyObject] = [:]
     private var underWay: [(exchange: Exchange, timer: TimerHandle)] = []
 
     init(clock: TestClock) { self.clock = clock }
@@ -34,6 +36,15 @@ final class ScriptedWorker: WorkerServices {
 
     func log(_ level: LogLevel, _ message: String, of exchange: Exchange?) {
         logs.append(LogLine(level: level, message: message))
+    }
+
+    // MARK: What filters share
+
+    func shared(_ key: ObjectIdentifier, _ make: () -> AnyObject) -> AnyObject {
+        if let object = sharedObjects[key] { return object }
+        let object = make()
+        sharedObjects[key] = object
+        return object
     }
 
     // MARK: Timers

@@ -30,7 +30,7 @@ extension HTTP1Downstream: DownstreamStream {
         } else {
             framing = .chunked
         }
-        if worker.isDraining { keepsAlive = false }
+        if worker.isDraining || exchange.drainsConnection { keepsAlive = false }
         let connection: HTTP1Encoder.Connection
         if tunnels {
             connection = isConnect ? .keep : .upgrade

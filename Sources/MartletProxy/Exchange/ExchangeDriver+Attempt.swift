@@ -142,6 +142,7 @@ extension ExchangeDriver: ConnectionTaker {
     var responseTrailers: HeaderTable { exchange.responseTrailers }
     var requestMethod: Method { exchange.request.method }
     var asksForUpgrade: Bool { exchange.request.asksForUpgrade }
+    var endpointOverride: (address: String, isStrict: Bool)? { exchange.upstreamOverride }
     private var wantsMore: Bool { isTunnel ? (downstream?.queuedBytes ?? 0) < bufferLimit : acceptsResponse }
 
     func upstreamConnected() {}

@@ -114,6 +114,15 @@ final class AccessLogger {
             line.append(json: forwarded)
             line.append("\"")
         }
+        if !exchange.shadowNotes.isEmpty {
+            line.append(",\"shadow\":[")
+            for (index, note) in exchange.shadowNotes.enumerated() {
+                line.append(index == 0 ? "\"" : ",\"")
+                line.append(json: note.utf8Span.span)
+                line.append("\"")
+            }
+            line.append("]")
+        }
         line.append("}")
     }
 

@@ -68,6 +68,9 @@ package final class Endpoint: Sendable {
         self.zone = zone
     }
 
+    /// `text` is this endpoint's address, with its port or without.
+    func isAt(_ text: String) -> Bool { name == text || name.hasPrefix(text + ":") || address.host == text }
+
     package var activeRequests: Int { active.load(ordering: .relaxed) }
     func requestStarted() { active.add(1, ordering: .relaxed) }
     func requestEnded() { active.subtract(1, ordering: .relaxed) }

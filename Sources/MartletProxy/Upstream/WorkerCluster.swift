@@ -10,6 +10,12 @@ protocol ConnectionTaker: UpstreamReceiver {
     func connectionReady(_ connection: UpstreamConnection)
     /// There will be none.
     func connectionRefused(_ reason: ConnectionRefusal)
+    /// An endpoint to be taken whatever the balancer would choose.
+    var endpointOverride: (address: String, isStrict: Bool)? { get }
+}
+
+extension ConnectionTaker {
+    var endpointOverride: (address: String, isStrict: Bool)? { nil }
 }
 
 enum ConnectionRefusal {
@@ -62,7 +68,7 @@ final class WorkerCluster: TimerTarget {
 
     /// Finds a connection for `taker`, who hears of it now or later. `fresh`: not one that was idle.
     func take(for taker: any ConnectionTaker, fresh: Bool = false) {
-        guard let endpoint = balancer.pick(&worker.random) else {
+        guard let endpoint = endpoint(for: taker) else {
             return taker.connectionRefused(.noHealthyUpstream)
         }
         if !fresh, let connection = endpoint.idle.popLast() {
@@ -70,6 +76,14 @@ final class WorkerCluster: TimerTarget {
             return taker.connectionReady(connection)
         }
         dial(endpoint, for: taker)
+    }
+
+    private func endpoint(for taker: any ConnectionTaker) -> WorkerEndpoint? {
+        if let wanted = taker.endpointOverride {
+            if let endpoint = balancer.endpoints.first(where: { $0.shared.isAt(wanted.address) }) { return endpoint }
+            if wanted.isStrict { return nil }
+        }
+        return balancer.pick(&worker.random)
     }
 
     private func dial(_ endpoint: WorkerEndpoint, for taker: any ConnectionTaker) {

@@ -68,6 +68,11 @@ final class Worker {
     private var spareDrivers: [ExchangeDriver] = []
     private var openDrivers = 0
     private var laterConnections: [HTTP1Downstream] = []
+    private struct WeakObject {
+        weak var object: AnyObject?
+    }
+    /// What filters share; held by them alone.
+    private var sharedObjects: [ObjectIdentifier: WeakObject] = [:]
     private var calls: [ObjectIdentifier: [ClusterCall]] = [:]
     private var connectionCounter: UInt64 = 0
     private var requestIDs: RequestIDs
@@ -251,6 +256,14 @@ extension Worker: WorkerServices {
         if let exchange { calls[ObjectIdentifier(exchange), default: []].append(call) }
         call.start(clusters.cluster(named: request.cluster))
         return CallHandle { [weak call] in call?.cancel() }
+    }
+
+    func shared(_ key: ObjectIdentifier, _ make: () -> AnyObject) -> AnyObject {
+        if let object = sharedObjects[key]?.object { return object }
+        let object = make()
+        sharedObjects = sharedObjects.filter { $0.value.object != nil }
+        sharedObjects[key] = WeakObject(object: object)
+        return object
     }
 
     func cancelCalls(of exchange: Exchange) {

@@ -3,71 +3,44 @@ internal import MartletCore
 internal import MartletFilter
 internal import MartletHTTP
 
-/// What the host functions of a run work on: the exchange, and the reply that the script is making.
-@safe
-final class LuaContext {
-    fileprivate(set) var exchange: Exchange?
-    /// `:status` in digits, lent to the script.
-    private let digits = UnsafeMutablePointer<UInt8>.allocate(capacity: 4)
-    private var replyStatus: UInt16 = 0
-    private var replyHeaders: [(name: HeaderName, value: String)] = []
-    private var replyBody: [UInt8] = []
-
-    deinit { unsafe digits.deallocate() }
-
-    func begin(_ exchange: Exchange) { self.exchange = exchange }
-
-    func end() {
-        exchange = nil
-        if !replyHeaders.isEmpty { replyHeaders = [] }
-        if !replyBody.isEmpty { replyBody = [] }
-    }
-
-    /// The reply as the script left it.
-    func takeReply() -> Reply {
-        Reply(status: replyStatus, headers: replyHeaders, body: replyBody, reason: nil)
-    }
-
-    // MARK: Reply
-
-    func beginReply(_ status: Int32) -> Int32 {
-        replyStatus = UInt16(clamping: status)
-        replyHeaders = []
-        replyBody = []
-        return Int32(MRT_CODE_OK)
-    }
-
-    func addReply(_ name: Span<UInt8>, _ value: Span<UInt8>) -> Int32 {
-        guard let name = HeaderName(name.string()) else { return Int32(MRT_CODE_BAD_NAME) }
-        guard replyHeaders.count < 100 else { return Int32(MRT_CODE_TOO_LARGE) }
-        replyHeaders.append((name, value.string()))
-        return Int32(MRT_CODE_OK)
-    }
-
-    func setReplyBody(_ body: Span<UInt8>) -> Int32 {
-        replyBody = body.array()
-        return Int32(MRT_CODE_OK)
-    }
-
+/// The heads and trailers of an exchange as a script sees them: fields in order, pseudo headers first.
+extension LuaExchange {
     // MARK: Headers
 
-    private static let authority = Array(":authority".utf8)
-    private static let method = Array(":method".utf8)
-    private static let path = Array(":path".utf8)
-    private static let scheme = Array(":scheme".utf8)
-    private static let status = Array(":status".utf8)
-    private static let http = Array("http".utf8)
-    private static let https = Array("https".utf8)
+    static let authority = Array(":authority".utf8)
+    static let method = Array(":method".utf8)
+    static let path = Array(":path".utf8)
+    static let scheme = Array(":scheme".utf8)
+    static let status = Array(":status".utf8)
+    static let http = Array("http".utf8)
+    static let https = Array("https".utf8)
 
     /// The largest head a script may make.
-    private static let maxHead = 262_144
+    static let maxHead = 262_144
 
     private func table(_ map: Int32) -> HeaderTable? {
-        map == Int32(MRT_MAP_REQUEST) ? exchange?.request.headers : exchange?.response.headers
+        if let shadow { return shadow.table(map) }
+        guard let exchange else { return nil }
+        return switch Int(map) {
+        case MRT_MAP_REQUEST: exchange.request.headers
+        case MRT_MAP_RESPONSE: exchange.response.headers
+        case MRT_MAP_REQUEST_TRAILERS: exchange.requestTrailers
+        default: exchange.responseTrailers
+        }
+    }
+
+    /// The head that a policy may still change; trailers are its own until they go on.
+    private func isSent(_ map: Int32) -> Bool {
+        guard shadow == nil else { return false }
+        return switch Int(map) {
+        case MRT_MAP_REQUEST: isLogging || request.isHeadPassed || isResponding
+        case MRT_MAP_RESPONSE: isLogging || response.isHeadPassed
+        default: isLogging
+        }
     }
 
     /// Lends bytes to the script until the next edit: an arena's memory and constants stay where they are until then.
-    private static func lend(_ bytes: Span<UInt8>) -> mrt_bytes_borrowed {
+    static func lend(_ bytes: Span<UInt8>) -> mrt_bytes_borrowed {
         unsafe bytes.withUnsafeBufferPointer { unsafe mrt_bytes_borrowed(data: $0.baseAddress, size: $0.count) }
     }
 
@@ -86,6 +59,7 @@ final class LuaContext {
     private func pseudo(_ map: Int32, _ name: Span<UInt8>) -> mrt_bytes_borrowed? {
         guard let exchange else { return nil }
         if map != Int32(MRT_MAP_REQUEST) {
+            guard map == Int32(MRT_MAP_RESPONSE) else { return nil }
             return name.equals(Self.status.span) ? unsafe statusText(exchange.response.status) : nil
         }
         let request = exchange.request
@@ -119,7 +93,7 @@ final class LuaContext {
             }
             index -= names.count
             if let host = table.firstIndex(of: .host), host <= index { index += 1 }
-        } else {
+        } else if map == Int32(MRT_MAP_RESPONSE) {
             if index == 0 { return unsafe (Self.lend(Self.status.span), statusText(exchange.response.status)) }
             index -= 1
         }
@@ -128,26 +102,37 @@ final class LuaContext {
     }
 
     func edit(_ map: Int32, _ kind: Int32, _ name: Span<UInt8>, _ value: Span<UInt8>) -> Int32 {
-        guard let exchange, let table = table(map) else { return Int32(MRT_CODE_SENT) }
+        guard let exchange, let table = table(map), !isSent(map) else { return Int32(MRT_CODE_SENT) }
         guard table.size + name.count + value.count <= Self.maxHead else { return Int32(MRT_CODE_TOO_LARGE) }
         let isRequest = map == Int32(MRT_MAP_REQUEST)
-        defer { if isRequest { exchange.clearRouteCache() } }
-        if kind == Int32(MRT_EDIT_REASON) {
-            if !isRequest { exchange.response.setReason(value) }
-            return Int32(MRT_CODE_OK)
-        }
-        if name.count > 0 && name[0] == 0x3A {
-            guard kind == Int32(MRT_EDIT_REPLACE) else { return Int32(MRT_CODE_PSEUDO) }
-            return replacePseudo(exchange, isRequest, name, value)
-        }
-        if isRequest && name.equals("host") {
-            guard kind == Int32(MRT_EDIT_REPLACE) else { return Int32(MRT_CODE_PSEUDO) }
-            return setAuthority(exchange, value)
-        }
-        switch kind {
-        case Int32(MRT_EDIT_ADD): table.append(named: name, value)
-        case Int32(MRT_EDIT_REPLACE): table.set(named: name, value)
-        default: table.remove(named: name)
+        let isResponse = map == Int32(MRT_MAP_RESPONSE)
+        if let shadow, isRequest || isResponse { shadow.note(kind, name, value) }
+        let isPseudo = name.count > 0 && name[0] == 0x3A
+        if shadow == nil || !(isPseudo || kind == Int32(MRT_EDIT_REASON)) {
+            defer { if isRequest && shadow == nil { exchange.clearRouteCache() } }
+            if kind == Int32(MRT_EDIT_REASON) {
+                if isResponse { exchange.response.setReason(value) }
+                return Int32(MRT_CODE_OK)
+            }
+            if isPseudo {
+                guard kind == Int32(MRT_EDIT_REPLACE), isRequest || isResponse else { return Int32(MRT_CODE_PSEUDO) }
+                return replacePseudo(exchange, isRequest, name, value)
+            }
+            if isRequest && name.equals("host") {
+                guard kind == Int32(MRT_EDIT_REPLACE) else { return Int32(MRT_CODE_PSEUDO) }
+                return shadow == nil ? setAuthority(exchange, value) : Int32(MRT_CODE_OK)
+            }
+            switch kind {
+            case Int32(MRT_EDIT_ADD): table.append(named: name, value)
+            case Int32(MRT_EDIT_REPLACE): table.set(named: name, value)
+            default:
+                table.remove(named: name)
+                // Whoever takes the length away means to change it.
+                if name.equals("content-length") {
+                    if isRequest { exchange.requestBodyLengthChanges() }
+                    if isResponse { exchange.responseBodyLengthChanges() }
+                }
+            }
         }
         return Int32(MRT_CODE_OK)
     }

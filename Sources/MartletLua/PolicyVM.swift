@@ -1,0 +1,125 @@
+internal import CLua
+internal import MartletCore
+internal import MartletFilter
+
+/// A policy on one worker: its VM, its stats, its timers. Every place in the worker's chains that runs the policy shares it,
+/// across reloads that leave the policy as it is.
+final class PolicyVM {
+    let policy: CompiledPolicy
+    let lua: LuaVM
+    let context: FilterContext
+    private var stats: [String: Stat] = [:]
+    private var timers: [TimerHandle?] = []
+    /// What the last operation on a shared store answered, lent to the script.
+    var lent: [UInt8] = []
+
+    private enum Stat {
+        case counter(Counter)
+        case gauge(Gauge)
+        case histogram(Histogram)
+    }
+    private static let maxStats = 200
+
+    /// Nil when memory is short.
+    init?(_ policy: CompiledPolicy, _ context: FilterContext) {
+        guard let lua = policy.takeVM() else { return nil }
+        self.policy = policy
+        self.lua = lua
+        self.context = context
+        lua.setOwner(self)
+        // Work that comes again is done once, not once a worker.
+        guard context.workerIndex == 0 else { return }
+        for (number, period) in lua.timers.enumerated() {
+            timers.append(nil)
+            arm(number, .milliseconds(period))
+        }
+    }
+
+    deinit { for timer in timers { timer?.cancel() } }
+
+    // MARK: Timers
+
+    private func arm(_ number: Int, _ period: Duration) {
+        timers[number] = context.after(period) { [weak self] in
+            guard let self else { return }
+            self.arm(number, period)
+            self.fire(number)
+        }
+    }
+
+    /// Runs of timers that wait, by number: one that is not over when its time comes again is left out once.
+    private var waiting: [Int: LuaExchange] = [:]
+
+    private func fire(_ number: Int) {
+        guard waiting[number] == nil, !policy.status.isQuarantined else { return }
+        let state = LuaExchange()
+        state.begin(nil, self, self)
+        settle(number, state, lua.runTimer(number, state))
+    }
+
+    private func settle(_ number: Int, _ state: LuaExchange, _ outcome: LuaOutcome) {
+        policy.status.ran(outcome.instructions)
+        switch outcome.end {
+        case .waiting(let run):
+            state.request.run = run
+            waiting[number] = state
+            return
+        case .failed(let error):
+            policy.failed(error, at: context.now)
+            context.log(.error, "policy \(policy.name): \(error.message)")
+        case .done, .replied: break
+        }
+        waiting[number] = nil
+        state.request.run = nil
+        state.end()
+    }
+
+    // MARK: Stats
+
+    func stat(_ kind: Int32, _ name: String, _ operation: Int32, _ value: inout Double) -> Int32 {
+        guard let stat = stats[name] ?? make(kind, name) else { return Int32(MRT_CODE_STAT_KIND) }
+        let amount = UInt64(clamping: Int64(max(0, min(value, 9e15))))
+        switch (stat, Int(operation)) {
+        case (.counter(let counter), MRT_STAT_ADD) where kind == Int32(MRT_STAT_COUNTER):
+            counter.add(amount)
+            value = Double(counter.value)
+        case (.counter(let counter), MRT_STAT_VALUE) where kind == Int32(MRT_STAT_COUNTER):
+            value = Double(counter.value)
+        case (.gauge(let gauge), let operation) where kind == Int32(MRT_STAT_GAUGE):
+            switch operation {
+            case MRT_STAT_ADD: gauge.add(Int64(amount))
+            case MRT_STAT_SUBTRACT: gauge.add(-Int64(amount))
+            case MRT_STAT_SET: gauge.set(Int64(amount))
+            default: break
+            }
+            value = Double(gauge.value)
+        case (.histogram(let histogram), MRT_STAT_RECORD) where kind == Int32(MRT_STAT_HISTOGRAM):
+            histogram.record(nanoseconds: UInt64(max(0, min(value, 9e18))))
+        default: return Int32(MRT_CODE_STAT_KIND)
+        }
+        return Int32(MRT_CODE_OK)
+    }
+
+    private func make(_ kind: Int32, _ name: String) -> Stat? {
+        guard stats.count < Self.maxStats else { return nil }
+        let metric = "martlet_lua_" + String(name.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
+        let labels = [("policy", policy.name)]
+        let stat: Stat
+        switch Int(kind) {
+        case MRT_STAT_COUNTER: stat = .counter(context.metrics.counter(metric, labels))
+        case MRT_STAT_GAUGE: stat = .gauge(context.metrics.gauge(metric, labels))
+        default: stat = .histogram(context.metrics.histogram(metric, labels))
+        }
+        stats[name] = stat
+        return stat
+    }
+}
+
+extension PolicyVM: LuaWaker {
+    func woken(_ state: LuaExchange, responds: Bool) {
+        guard let number = waiting.first(where: { $0.value === state })?.key, let run = state.request.run else {
+            return
+        }
+        settle(number, state, lua.resume(run, state))
+    }
+}
