@@ -61,7 +61,7 @@ struct PolicyTestFileTests {
         Mistake(
             "tests: [{ name: a, now: 2026-02-29T00:00:00Z, advance: 1s, expect: {} }]",
             "1:25: error: tests[0].now: \"2026-02-29T00:00:00Z\" is not a time in UTC such as 2026-01-31T12:00:00Z",
-            "1:47: error: tests[0].advance: unknown key \"advance\" (valid keys: calls, config, expect, name, now, repeat, request, upstream)"
+            "1:47: error: tests[0].advance: unknown key \"advance\" (valid keys: calls, config, expect, name, now, repeat, request, shared, upstream)"
         ),
         Mistake(
             "policy: other.lua\nbudget: { instructions: 1 }\non_error: explode\ntests: [{ name: a, expect: {} }]",

@@ -4,7 +4,7 @@ internal import MartletCore
 /// One thing that a test says of a message: a field has these values, the body is this.
 struct ExpectedFact: Sendable {
     enum Subject: Sendable, Equatable {
-        case method, path, host, cluster, status, body, bodyContains
+        case method, path, host, cluster, endpoint, status, body, bodyContains
         case header(HeaderName)
         case trailer(HeaderName)
     }
@@ -30,7 +30,10 @@ struct ExpectedFact: Sendable {
             read("method", .method, ConfigScalar.method)
             read("path", .path, ConfigScalar.string)
             read(receiver == .call ? "authority" : "host", .host, ConfigScalar.string)
-            if receiver == .upstream { read("cluster", .cluster, ConfigScalar.label) }
+            if receiver == .upstream {
+                read("cluster", .cluster, ConfigScalar.label)
+                read("endpoint", .endpoint, ConfigScalar.string)
+            }
         }
         facts += fields("headers", in: section) { .header($0) }
         read("body", .body, ConfigScalar.string)
@@ -88,12 +91,20 @@ struct PolicyExpectation: Sendable {
     var logs: [Text] = []
     var metrics: [Number] = []
     var error: Text?
+    /// What shared stores and the exchange's metadata hold behind it.
+    var shared: [KeyedValue] = []
+    var metadata: [KeyedValue] = []
+    /// What a policy in shadow mode would have done.
+    var shadow: [Text] = []
 
     init(_ section: ConfigSection) {
         mark = section.place.mark
         upstream = Self.message("upstream", nothing: "none", .upstream, section)
         response = Self.message("response", nothing: "reset", .client, section)
         logs = section.list("logs").compactMap { Self.text($0, section) }
+        shadow = section.list("shadow").compactMap { Self.text($0, section) }
+        shared = KeyedValue.all(under: "shared", in: section)
+        metadata = KeyedValue.all(under: "metadata", in: section)
         error = section.raw("error").flatMap { Self.text($0, section) }
         metrics = (section.section("metrics")?.allEntries() ?? []).compactMap { entry in
             section.read(entry.value, .double(in: 0...1e18)).map {

@@ -20,6 +20,8 @@ package struct PolicyTestCase: Sendable {
     let config: ConfigNode?
     /// When the test begins.
     let now: WallClock
+    /// What the policy's shared stores hold when the test begins.
+    let shared: [KeyedValue]
     let steps: [Step]
 }
 
@@ -30,6 +32,7 @@ extension PolicyTestCase {
         mark = section.place.mark
         config = section.raw("config") ?? standard
         now = section.value("now", .time) ?? WallClock(year: 2026)
+        shared = KeyedValue.all(under: "shared", in: section)
         guard section.has("requests") else {
             let times = section.int("repeat", default: 1, in: 1...100_000)
             steps = [Step(section, times: times, followsOthers: false)]

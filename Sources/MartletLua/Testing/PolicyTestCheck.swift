@@ -8,6 +8,8 @@ struct PolicyTestCheck {
     let worker: ScriptedWorker
     /// What the policy failed with, each with its traceback.
     let errors: [String]
+    let policy: String
+    let stores: SharedStores
 
     func failures(_ expected: PolicyExpectation?) -> [PolicyTestFailure] {
         var failures = worker.failures
@@ -30,6 +32,21 @@ struct PolicyTestCheck {
                 : PolicyTestFailure(
                     "no log line has this text", at: expected.mark, expected: [expected.text],
                     got: worker.logs.map(\.text))
+        }
+        failures += expected.shadow.compactMap { expected in
+            host.exchange.shadowNotes.contains { $0.contains(expected.text) }
+                ? nil
+                : PolicyTestFailure(
+                    "no decision in shadow mode has this text", at: expected.mark, expected: [expected.text],
+                    got: host.exchange.shadowNotes)
+        }
+        failures += expected.shared.compactMap { entry in
+            let now = Int64(clamping: worker.now.nanoseconds / 1_000_000)
+            let value = stores.store(policy, entry.group).get(Array(entry.key.utf8), at: now)
+            return Self.compare(entry, with: value, "shared store \(entry.group)")
+        }
+        failures += expected.metadata.compactMap { entry in
+            Self.compare(entry, with: host.exchange.metadata[entry.group]?[entry.key], "metadata of \(entry.group)")
         }
         failures += expected.metrics.compactMap { check($0) }
         return failures
@@ -82,6 +99,13 @@ struct PolicyTestCheck {
         }
     }
 
+    private static func compare(_ entry: KeyedValue, with value: [UInt8]?, _ what: String) -> PolicyTestFailure? {
+        let expected = entry.value.map { EncodedValue.text($0) } ?? "(absent)"
+        let got = value.map { EncodedValue.text($0) } ?? "(absent)"
+        if expected == got { return nil }
+        return PolicyTestFailure("\(entry.key) in \(what)", at: entry.mark, expected: [expected], got: [got])
+    }
+
     private static func lines(_ values: [String]?) -> [String] {
         guard let values else { return ["(absent)"] }
         return values.flatMap { $0.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) }
@@ -113,6 +137,7 @@ extension ExpectedFact.Subject {
         case .path: "path"
         case .host: "host"
         case .cluster: "cluster"
+        case .endpoint: "endpoint"
         case .status: "status"
         case .body: "body"
         case .bodyContains: "text in the body"

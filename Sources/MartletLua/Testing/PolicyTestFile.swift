@@ -82,7 +82,8 @@ package struct PolicyTestFile: Sendable {
             entry("name", text(name)),
             entry("file", root["policy"] ?? text("policy.lua")),
         ]
-        policy += ["budget", "on_error", "mode"].compactMap { key in root[key].map { entry(key, $0) } }
+        policy += ["on_error", "mode"].compactMap { key in root[key].map { entry(key, $0) } }
+        policy.append(entry("budget", budget))
         var filter = [entry("policy", text(name))]
         if let config = test.config { filter.append(entry("config", config)) }
         let route = mapping([
@@ -98,9 +99,17 @@ package struct PolicyTestFile: Sendable {
             mapping([entry("name", text($0)), entry("endpoints", list([text("127.0.0.1:1")]))])
         }
         return mapping([
-            entry("listeners", list([listener], under: "listeners")), entry("clusters", list(clusters)),
-            entry("policies", list([mapping(policy)], under: "policies")),
+            entry("listeners", list([listener])), entry("clusters", list(clusters)),
+            entry("policies", list([mapping(policy)])),
         ])
+    }
+
+    /// Instructions and memory say the same on every machine; time does not, so it is bounded as far as the configuration
+    /// allows unless the file says otherwise.
+    private var budget: ConfigNode {
+        guard let own = root["budget"] else { return mapping([entry("time", text("10s"))]) }
+        guard let entries = own.entries, own["time"] == nil else { return own }
+        return ConfigNode(.mapping(entries + [entry("time", text("10s"))]), mark: own.mark, path: own.path)
     }
 
     /// Every cluster that a route or a scripted call names.
@@ -117,19 +126,13 @@ package struct PolicyTestFile: Sendable {
     }
 
     /// Made nodes stand at the root's place: what was not written can only be blamed on the file as a whole.
-    private func node(_ content: ConfigNode.Content, _ path: ConfigPath = .root) -> ConfigNode {
-        ConfigNode(content, mark: root.mark, path: path)
+    private func node(_ content: ConfigNode.Content) -> ConfigNode {
+        ConfigNode(content, mark: root.mark, path: .root)
     }
     private func text(_ text: String) -> ConfigNode { node(.scalar(text, plain: true)) }
     private func mapping(_ entries: [ConfigNode.Entry]) -> ConfigNode { node(.mapping(entries)) }
     private func list(_ items: [ConfigNode]) -> ConfigNode { node(.list(items)) }
     private func entry(_ key: String, _ value: ConfigNode) -> ConfigNode.Entry {
         ConfigNode.Entry(key: key, keyMark: value.mark, value: value)
-    }
-
-    /// Items that know what list they are in, as those of a file do.
-    private func list(_ items: [ConfigNode], under key: String) -> ConfigNode {
-        let path = ConfigPath.root.key(key)
-        return node(.list(items.enumerated().map { node($0.element.content, path.index($0.offset)) }), path)
     }
 }

@@ -33,7 +33,7 @@ final class ScriptedHost: ExchangeHost {
     private(set) var isStuck = false
 
     /// Longer than this no test's exchange takes, by its own clock.
-    private static let longest = Nanoseconds.seconds(86_400)
+    private static let longest = Nanoseconds.seconds(7200)
 
     init(_ request: ScriptedRequest, answer: ScriptedResponse, worker: ScriptedWorker, clusters: [String]) {
         self.worker = worker
@@ -52,6 +52,7 @@ final class ScriptedHost: ExchangeHost {
         let limit = worker.now + Self.longest
         exchange.open(chain: chain, downstream: client, at: worker.now)
         exchange.clientIP = request.client
+        for entry in request.metadata { exchange.metadata[entry.group, default: [:]][entry.key] = entry.value }
         exchange.requestFlow.headReceived(exchange, ended: request.message.isBodiless)
         while exchange.isOpen {
             if move() || worker.clock.fireNext(by: limit) { continue }
@@ -128,6 +129,7 @@ final class ScriptedHost: ExchangeHost {
             exchange.clusterName = cluster
             exchange.attempts += 1
             upstream = SeenMessage(exchange.request, cluster: cluster)
+            upstream?.endpoint = exchange.upstreamOverride?.address
             if upstream == nil { return giveUp("the request head cannot be sent") }
             isRequestForwarded = ended
         case .response:
@@ -138,7 +140,7 @@ final class ScriptedHost: ExchangeHost {
             response = SeenMessage(
                 exchange.response,
                 framing: isBodiless ? .none : ended ? .exactly(0) : isExact ? exchange.response.body : .chunked,
-                keepsLength: isBodiless && status != 204)
+                keepsLength: isBodiless && status != 204, closes: exchange.drainsConnection)
             if response == nil { return giveUp("the response head cannot be sent") }
             isResponseComplete = ended
         }

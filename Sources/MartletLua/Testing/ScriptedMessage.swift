@@ -69,6 +69,8 @@ struct ScriptedRequest: Sendable {
     var host = "test.example.com"
     var scheme = Scheme.http
     var client = "10.0.0.1"
+    /// What filters before the policy have left for it.
+    var metadata: [KeyedValue] = []
     var message = ScriptedMessage()
 
     init() {}
@@ -80,6 +82,7 @@ struct ScriptedRequest: Sendable {
         let scheme: SchemeName? = section.choice("scheme")
         self.scheme = scheme == .https ? .https : .http
         client = section.value("client", .clientAddress) ?? client
+        metadata = KeyedValue.all(under: "metadata", in: section)
         message = ScriptedMessage(section)
         if message.headers.contains(where: { $0.name == .host }) {
             section.error(

@@ -26,11 +26,18 @@ final class ScriptedWorker: WorkerServices {
     private(set) var failures: [PolicyTestFailure] = []
     private(set) var callsMade: [SeenMessage] = []
     private var script: [ScriptedCall] = []
-    /// What filters share lives as long as the test.
+    /// What filters share lives until `end`. It refers back to this worker.
     private var sharedObjects: [ObjectIdentifier: AnyObject] = [:]
     private var underWay: [(exchange: Exchange, timer: TimerHandle)] = []
 
     init(clock: TestClock) { self.clock = clock }
+
+    /// Lets go of what the test has left behind.
+    func end() {
+        sharedObjects = [:]
+        underWay = []
+        clock.stop()
+    }
 
     // MARK: Logs
 

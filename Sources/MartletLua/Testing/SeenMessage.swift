@@ -6,6 +6,8 @@ internal import MartletHTTP
 struct SeenMessage: Sendable {
     var startLine = ""
     var cluster: String?
+    /// Where the policy wants it sent, whatever the balancer would choose.
+    var endpoint: String?
     var fields: [(name: String, value: String)] = []
     var body: [UInt8] = []
     var trailers: [(name: String, value: String)] = []
@@ -18,10 +20,11 @@ struct SeenMessage: Sendable {
         read(wire)
     }
 
-    init?(_ head: ResponseHead, framing: BodyLength, keepsLength: Bool) {
+    init?(_ head: ResponseHead, framing: BodyLength, keepsLength: Bool, closes: Bool) {
         let wire = ByteBuffer(capacity: HTTP1Encoder.sizeBound(head))
         guard
-            HTTP1Encoder.encode(head, framing: framing, connection: .keep, keepsLength: keepsLength, into: wire)
+            HTTP1Encoder.encode(
+                head, framing: framing, connection: closes ? .close : .keep, keepsLength: keepsLength, into: wire)
         else { return nil }
         read(wire)
     }
@@ -59,6 +62,7 @@ struct SeenMessage: Sendable {
         case .path, .status: return words.count > 1 ? [String(words[1])] : nil
         case .host: return Self.values(of: .host, in: fields)
         case .cluster: return cluster.map { [$0] }
+        case .endpoint: return endpoint.map { [$0] }
         case .body, .bodyContains: return [String(decoding: body, as: UTF8.self)]
         case .header(let name): return Self.values(of: name, in: fields)
         case .trailer(let name): return Self.values(of: name, in: trailers)

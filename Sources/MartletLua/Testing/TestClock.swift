@@ -3,7 +3,7 @@ internal import MartletCore
 internal import MartletFilter
 
 /// The time of a test: it stands still while something can move, and then jumps to the next timer. Scripts read the wall
-/// clock from here too, for as long as this object lives.
+/// clock from here too, until `stop`.
 final class TestClock {
     private struct Timer {
         let deadline: Instant
@@ -23,7 +23,11 @@ final class TestClock {
         tell()
     }
 
-    deinit { mrt_tell_wall_clock_ms(0) }
+    /// Nothing fires any more, and scripts of this thread read the system's clock again.
+    func stop() {
+        timers = []
+        mrt_tell_wall_clock_ms(0)
+    }
 
     func schedule(after delay: Nanoseconds, _ action: @escaping () -> Void) -> TimerHandle {
         lastNumber += 1
