@@ -58,9 +58,10 @@ static int metadata_pairs(lua_State *L) {
 /// An object's text, or a field of it.
 static int state_get(lua_State *L) {
     mrt_check_object(L, OBJECT_STATE, "filter state");
+    lua_settop(L, 3);
     push_values(L, MRT_SPACE_FILTER_STATE, text_at(L, 2));
     if (lua_type(L, -1) != LUA_TTABLE) return 1;
-    if (lua_isnoneornil(L, 3)) lua_pushliteral(L, "");
+    if (lua_isnil(L, 3)) lua_pushliteral(L, "");
     else lua_pushvalue(L, 3);
     lua_rawget(L, -2);
     return 1;

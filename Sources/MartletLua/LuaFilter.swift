@@ -11,6 +11,8 @@ internal import MartletFilter
 final class LuaFilter: Filter {
     let policy: CompiledPolicy
     private let context: FilterContext
+    /// Shared with the other places of the policy as long as one of them is in use.
+    private let place: PolicyVMPlace?
     let vm: PolicyVM?
     private let slot: Slot<LuaExchange>
     private var spare: [LuaExchange] = []
@@ -27,12 +29,11 @@ final class LuaFilter: Filter {
         let policy = config.policy
         self.policy = policy
         self.context = context
-        let vm: PolicyVM? = context.shared(for: policy) { () -> AnyObjectBox in
-            AnyObjectBox(PolicyVM(policy, context))
-        }?.vm
+        place = context.shared(for: policy) { PolicyVMPlace(PolicyVM(policy, context)) }
+        let vm = place?.vm
         self.vm = vm
         slot = context.slot(LuaExchange.self)
-        for bytes in config.allParameters { parameters.append(vm?.lua.add(bytes) ?? -1) }
+        for bytes in config.allParameters { parameters.append(vm?.adopt(bytes) ?? -1) }
         let labels = [("policy", policy.name)]
         runs = context.counter("policy_runs_total", labels)
         errors = context.counter("policy_errors_total", labels)
@@ -317,7 +318,7 @@ extension LuaFilter: LuaWaker {
 }
 
 /// A place for a VM that may not have come about.
-private final class AnyObjectBox {
+private final class PolicyVMPlace {
     let vm: PolicyVM?
     init(_ vm: PolicyVM?) { self.vm = vm }
 }

@@ -84,6 +84,7 @@ final class LuaVM: @unchecked Sendable {
     func removeParameters(_ number: Int32) { unsafe mrt_vm_remove_data(vm, number) }
 
     /// What is wrong with parameters by the script's own `schema`; nil when they fit.
+    /// Fills in what the schema gives defaults for.
     func mistake(in parameters: Int32) -> String? {
         unsafe mrt_vm_check_data(vm, parameters) ? nil : message
     }

@@ -35,6 +35,14 @@ final class PolicyVM {
         }
     }
 
+    /// Parameters, with the defaults of the policy's schema; their number, or -1 when memory is short.
+    func adopt(_ parameters: [UInt8]) -> Int32 {
+        let number = lua.add(parameters)
+        guard number >= 0, lua.mistake(in: number) != nil else { return number }
+        lua.removeParameters(number)
+        return -1
+    }
+
     deinit { for timer in timers { timer?.cancel() } }
 
     // MARK: Timers

@@ -71,9 +71,10 @@ public final class TCPSocket: @unchecked Sendable {
 
     /// Closes with a reset.
     public func reset() {
-        var option = linger(l_onoff: 1, l_linger: 0)
-        _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
-        shutdown(descriptor, Int32(SHUT_RDWR))
+        // Linux dissolves the association and sends the reset, while the descriptor stays ours.
+        var nobody = sockaddr()
+        nobody.sa_family = sa_family_t(AF_UNSPEC)
+        _ = unsafe connect(descriptor, &nobody, socklen_t(MemoryLayout<sockaddr>.size))
     }
 
     public enum Received: Equatable, Sendable {
