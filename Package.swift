@@ -89,6 +89,8 @@ let package = Package(
         tests(
             "MartletFilterTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting"]),
         tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
+        tests(
+            "MartletLuaTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua", "CLua"]),
         tests("EndToEnd", ["MartletTesting", "martlet"]),
         // The example of Docs/FilterAPI.md, driven through a real chain.
         room(

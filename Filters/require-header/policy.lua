@@ -1,9 +1,30 @@
--- Refuses requests without a header. Parameters: `header` (default x-team), `status` (default 403).
+-- Refuses requests that lack a header, or whose header has a value that is not on a list.
+--
+-- Parameters:
+--   header   the header's name; default x-team
+--   allowed  a list of values; without it every value but the empty one is accepted
+--   status   of the refusal; default 403
+--   message  the refusal's body; default names the header
+
+local function is_allowed(value, allowed)
+  if value == nil or value == "" then return false end
+  if not allowed then return true end
+  for _, candidate in ipairs(allowed) do
+    if candidate == value then return true end
+  end
+  return false
+end
+
 function on_request(handle)
   local config = handle:config()
-  local header = config.header or "x-team"
-  if not handle:headers():get(header) then
-    handle:respond({ [":status"] = config.status or 403, ["content-type"] = "text/plain" },
-      "missing header " .. header .. "\n")
-  end
+  local name = config.header or "x-team"
+  local headers = handle:headers()
+  local value = headers:get(name)
+  -- Two fields of one name: upstream might read the other one.
+  if headers:getNumValues(name) <= 1 and is_allowed(value, config.allowed) then return end
+
+  handle:logInfo("refused: " .. name .. " is " .. (value or "missing"))
+  handle:respond(
+    { [":status"] = config.status or 403, ["content-type"] = "text/plain" },
+    config.message or "header " .. name .. " is required\n")
 end

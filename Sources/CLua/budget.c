@@ -10,7 +10,13 @@ uint64_t mrt_clock(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/// What tests say the time is; 0: what the system says.
+static _Thread_local uint64_t told_wall_clock;
+
+void mrt_tell_wall_clock_ms(uint64_t milliseconds) { told_wall_clock = milliseconds; }
+
 uint64_t mrt_wall_clock_ms(void) {
+    if (told_wall_clock) return told_wall_clock;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
@@ -39,7 +45,7 @@ static void push_position(lua_State *L) {
 int mrt_raise_stop(lua_State *L) {
     mrt_run *run = vm_of(L)->current;
     // Whatever catches this error is interrupted at its first instruction.
-    lua_sethook(L, mrt_hook, LUA_MASKCOUNT, 1);
+    lua_sethook(L, mrt_hook, mrt_hook_mask(run->vm), 1);
     push_position(L);
     switch (run->stop) {
     case STOP_INSTRUCTIONS:
@@ -74,9 +80,9 @@ void mrt_check_budget(lua_State *L) {
 }
 
 void mrt_hook(lua_State *L, lua_Debug *activation) {
-    (void)activation;
     mrt_vm *vm = vm_of(L);
     mrt_run *run = vm->current;
+    if (activation->event == LUA_HOOKLINE) return mrt_coverage_ran(L, activation);
     if (run == &vm->outside) return;
     run->used += (uint64_t)lua_gethookcount(L);
     if (vm->pressed && run->stop == STOP_NONE) {
@@ -90,7 +96,7 @@ void mrt_hook(lua_State *L, lua_Debug *activation) {
     }
     mrt_check_budget(L);
     int period = mrt_period(vm);
-    if (lua_gethookcount(L) != period) lua_sethook(L, mrt_hook, LUA_MASKCOUNT, period);
+    if (lua_gethookcount(L) != period) lua_sethook(L, mrt_hook, mrt_hook_mask(vm), period);
 }
 
 void mrt_reserve(lua_State *L, size_t size) {

@@ -53,7 +53,7 @@ struct mrt_originals {
     lua_CFunction table_concat, table_move, table_sort;
     lua_CFunction utf8_len, utf8_codepoint, utf8_char, utf8_offset;
     lua_CFunction base_tonumber;
-    lua_CFunction os_date;
+    lua_CFunction os_date, os_time;
 };
 
 struct mrt_vm {
@@ -99,6 +99,8 @@ struct mrt_vm {
     int32_t timer_count;
 
     uint64_t pointer_key;
+    /// Where the lines that run are noted; NULL: nowhere.
+    mrt_coverage *coverage;
     struct mrt_originals original;
 
     char *message;
@@ -139,6 +141,15 @@ static inline void mrt_charge(lua_State *L, size_t units) {
 }
 /// What handling `size` bytes at memory speed costs.
 static inline void mrt_charge_bytes(lua_State *L, size_t size) { mrt_charge(L, 1 + size / 16); }
+
+// coverage.c
+/// The collector of this thread, which lives until `mrt_coverage_leave`; NULL when none collects.
+mrt_coverage *mrt_coverage_join(void);
+void mrt_coverage_leave(mrt_coverage *coverage);
+/// Takes up a chunk that is about to be loaded.
+void mrt_coverage_add(mrt_coverage *coverage, mrt_bytes_borrowed code, const char *name);
+void mrt_coverage_ran(lua_State *L, lua_Debug *activation);
+static inline int mrt_hook_mask(const mrt_vm *vm) { return vm->coverage ? LUA_MASKCOUNT | LUA_MASKLINE : LUA_MASKCOUNT; }
 
 // vm.c
 void *mrt_allocate(void *vm, void *block, size_t old_size, size_t new_size);

@@ -50,7 +50,7 @@ static void keep_run(mrt_vm *vm, mrt_run *run) {
 static void clear_replied(mrt_vm *vm, mrt_run *run) {
     vm->current = run;
     vm->running = run->thread;
-    lua_sethook(run->thread, mrt_hook, LUA_MASKCOUNT, 1);
+    lua_sethook(run->thread, mrt_hook, mrt_hook_mask(vm), 1);
     lua_resetthread(run->thread);
     vm->running = NULL;
     vm->current = &vm->outside;
@@ -206,7 +206,7 @@ static bool begin_run(mrt_vm *vm, mrt_result *result, mrt_run **run) {
     taken->max_instructions = vm->max_instructions;
     taken->check_at = vm->max_instructions < MRT_PERIOD ? vm->max_instructions + 1 : MRT_PERIOD;
     // Also starts the count anew, so that the same run costs the same.
-    lua_sethook(taken->thread, mrt_hook, LUA_MASKCOUNT, mrt_period(vm));
+    lua_sethook(taken->thread, mrt_hook, mrt_hook_mask(vm), mrt_period(vm));
     *run = taken;
     return true;
 }

@@ -40,6 +40,7 @@ static void find_originals(lua_State *L) {
     original_of->utf8_offset = original(L, "offset");
     open_original(L, luaopen_os);
     original_of->os_date = original(L, "date");
+    original_of->os_time = original(L, "time");
     lua_settop(L, 0);
 }
 
@@ -144,11 +145,22 @@ void mrt_open_math(lua_State *L) {
     lua_setfield(L, -2, "log10");
 }
 
+static int os_time(lua_State *L) {
+    mrt_charge(L, 10);
+    if (!lua_isnoneornil(L, 1)) return vm_of(L)->original.os_time(L);
+    lua_pushinteger(L, (lua_Integer)(mrt_wall_clock_ms() / 1000));
+    return 1;
+}
+
 static int os_date(lua_State *L) {
     size_t size;
     luaL_optlstring(L, 1, "%c", &size);
     luaL_argcheck(L, size <= 1024, 1, "format too long");
     mrt_charge(L, 100 + 16 * size);
+    if (lua_isnoneornil(L, 2)) {
+        lua_settop(L, 1);
+        lua_pushinteger(L, (lua_Integer)(mrt_wall_clock_ms() / 1000));
+    }
     return vm_of(L)->original.os_date(L);
 }
 
@@ -162,11 +174,13 @@ static int os_getenv(lua_State *L) {
 void mrt_open_os(lua_State *L) {
     open_original(L, luaopen_os);
     lua_newtable(L);
-    static const char *const names[] = {"time", "clock", "difftime", NULL};
+    static const char *const names[] = {"clock", "difftime", NULL};
     for (const char *const *name = names; *name; name++) {
         lua_getfield(L, -2, *name);
         lua_setfield(L, -2, *name);
     }
+    lua_pushcfunction(L, os_time);
+    lua_setfield(L, -2, "time");
     lua_pushcfunction(L, os_date);
     lua_setfield(L, -2, "date");
     lua_pushcfunction(L, os_getenv);

@@ -11,7 +11,7 @@
 /// Asks for the hook at the very next instruction. Lua allows this at any moment, even from a signal handler.
 static void press(mrt_vm *vm) {
     vm->pressed = true;
-    if (vm->running) lua_sethook(vm->running, mrt_hook, LUA_MASKCOUNT, 1);
+    if (vm->running) lua_sethook(vm->running, mrt_hook, mrt_hook_mask(vm), 1);
 }
 
 /// Lua's allocator. Scripts feel the soft limit: the next instruction collects garbage and stops the run if that did not
@@ -44,7 +44,7 @@ void *mrt_allocate(void *owner, void *block, size_t old_size, size_t new_size) {
     if (new_size > vm->largest) {
         vm->largest = new_size;
         // The hook's period follows from `largest`.
-        if (vm->running && new_size >= 64 * 1024) lua_sethook(vm->running, mrt_hook, LUA_MASKCOUNT, 1);
+        if (vm->running && new_size >= 64 * 1024) lua_sethook(vm->running, mrt_hook, mrt_hook_mask(vm), 1);
     }
     return larger;
 }
@@ -101,6 +101,7 @@ mrt_vm *mrt_vm_new(const mrt_options *options) {
     vm->hard = options->max_memory > SIZE_MAX / 8 ? SIZE_MAX / 2 : options->max_memory * 4 + (1 << 20);
     vm->fail_countdown = options->fail_allocation;
     vm->keeps_failing = options->keeps_failing;
+    vm->coverage = mrt_coverage_join();
     vm->outside.vm = vm;
     vm->outside.max_instructions = UINT64_MAX;
     vm->outside.check_at = UINT64_MAX;
@@ -112,6 +113,7 @@ mrt_vm *mrt_vm_new(const mrt_options *options) {
     }
     lua_State *L = lua_newstate(mrt_allocate, vm);
     if (!L) {
+        mrt_coverage_leave(vm->coverage);
         free(vm);
         return NULL;
     }
@@ -139,6 +141,7 @@ size_t mrt_vm_close(mrt_vm *vm) {
         free(run);
     }
     lua_close(vm->main);
+    mrt_coverage_leave(vm->coverage);
     size_t left = vm->used;
     free(vm->message);
     free(vm->scratch.data);
@@ -220,6 +223,7 @@ static int find_hooks(lua_State *L) {
 
 int32_t mrt_vm_load(mrt_vm *vm, mrt_bytes_borrowed code, const char *name) {
     mrt_result result;
+    if (vm->coverage) mrt_coverage_add(vm->coverage, code, name);
     mrt_run_chunk(vm, code, name, &result);
     if (result.status != MRT_STATUS_DONE) return result.error;
     lua_pushcfunction(vm->main, find_hooks);

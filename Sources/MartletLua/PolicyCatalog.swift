@@ -25,6 +25,12 @@ public final class PolicyCatalog: Sendable {
         }
     }
 
+    /// Errors of every policy since it was loaded, and the last one's message.
+    var failures: (count: UInt64, last: String?) {
+        let all = entries.withLock { $0.compactMap { $0.policy?.status.numbers } }
+        return (all.reduce(0) { $0 + $1.errors }, all.lazy.compactMap(\.lastError).first)
+    }
+
     /// A JSON object with one entry for each live version.
     public var json: String {
         let live = entries.withLock { $0.compactMap(\.policy) }

@@ -6,5 +6,5 @@ struct Martlet: ParsableCommand {
         commandName: "martlet",
         abstract: "A small, fast proxy whose policies are Lua and whose configuration changes live.",
         version: Version.text,
-        subcommands: [Run.self, Check.self, Demo.self])
+        subcommands: [Run.self, Check.self, Test.self, Demo.self])
 }

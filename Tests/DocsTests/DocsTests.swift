@@ -96,6 +96,24 @@ struct DocsTests {
         }
     }
 
+    @Test("The page about tests of policies shows tests that pass, and their output")
+    func policyTests() throws {
+        let page = try Self.page("Docs/PolicyTests.md")
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-docs-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        for (language, name) in [("lua", "policy.lua"), ("yaml", "tests.yaml")] {
+            let text = try #require(Self.blocks(language, in: page).first { $0.contains("file: \(name)\n") })
+            try text.write(to: folder.appendingPathComponent(name), atomically: true, encoding: .utf8)
+        }
+        let (code, output) = try run(["test", folder.path, "--coverage"])
+        #expect(code == 0, "\(output)")
+        #expect(output.contains("policy.lua: 100%"), "\(output)")
+        let shown = output.split(separator: "\n").filter { $0.hasPrefix("ok ") || $0.hasSuffix("failed") }
+            .map { "    \($0)\n" }.joined()
+        #expect(page.contains("    tests.yaml\n" + shown), "\(output)")
+    }
+
     private func run(_ arguments: [String]) throws -> (Int32, String) {
         let result = try Tool.run(Tool.martlet.path, arguments)
         return (result.code, result.output)

@@ -258,6 +258,23 @@ bool mrt_vm_is_full(const mrt_vm *vm);
 void mrt_vm_collect(mrt_vm *vm);
 void mrt_vm_fail_allocation(mrt_vm *vm, uint64_t countdown, bool keeps_failing);
 
+/// For tests: what the wall clock says to scripts of this thread; 0 gives them the system's again.
+void mrt_tell_wall_clock_ms(uint64_t milliseconds);
+
+/// Notes which lines of scripts run.
+typedef struct mrt_coverage mrt_coverage;
+enum { MRT_LINE_EMPTY = 0, MRT_LINE_MISSED = 1, MRT_LINE_RAN = 2 };
+/// VMs made on this thread from now on take part. NULL when memory is short or another one collects.
+mrt_coverage *mrt_coverage_start(void);
+/// Later VMs do not take part. Call on the same thread; the collector may not be used any more.
+void mrt_coverage_stop(mrt_coverage *coverage);
+int32_t mrt_coverage_file_count(const mrt_coverage *coverage);
+/// The chunk's name, with the `@` that marks a file's.
+const char *mrt_coverage_name(const mrt_coverage *coverage, int32_t file);
+/// Lines are numbered from 1.
+int32_t mrt_coverage_line_count(const mrt_coverage *coverage, int32_t file);
+int32_t mrt_coverage_line(const mrt_coverage *coverage, int32_t file, int32_t line);
+
 void mrt_bytes_free(mrt_bytes_owned bytes);
 /// "Lua 5.4.4": the library linked at run time.
 const char *mrt_lua_version(void);

@@ -4,6 +4,12 @@ public struct ConfigNode: Sendable {
         public var key: String
         public var keyMark: ConfigMark
         public var value: ConfigNode
+
+        package init(key: String, keyMark: ConfigMark, value: ConfigNode) {
+            self.key = key
+            self.keyMark = keyMark
+            self.value = value
+        }
     }
 
     public enum Content: Sendable {

@@ -105,7 +105,7 @@ extension ConfigSection {
 
 extension ConfigScalar where Value == String {
     /// A name that labels metrics and logs.
-    static var label: ConfigScalar {
+    package static var label: ConfigScalar {
         name.checked { $0.utf8.count <= 256 ? nil : Problem("a name has at most 256 bytes") }
     }
 

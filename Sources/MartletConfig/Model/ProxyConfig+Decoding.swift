@@ -46,6 +46,13 @@ extension ProxyConfig {
             diagnostics.error(at: root.place, "the file is empty", hint: "a proxy needs \"listeners\" and \"clusters\"")
             return nil
         }
+        return decode(root: root, filters: filters, diagnostics: diagnostics)
+    }
+
+    /// As `decode`, of what was read or put together before. Relative paths are relative to the file that `root` names.
+    package static func decode(
+        root: ConfigNode, filters: Set<String>, diagnostics: ConfigDiagnostics
+    ) -> ProxyConfig {
         let section = ConfigSection(root, diagnostics: diagnostics)
         let config = ProxyConfig(section, filters: filters)
         section.finish()

@@ -12,7 +12,7 @@ extension ConfigScalar where Value == String {
     }
 
     /// A path with or without a query.
-    static var target: ConfigScalar {
+    package static var target: ConfigScalar {
         ConfigScalar(expected: "a path such as /new or /new?a=b") { text in
             targetProblem(text).map { .failure($0) } ?? .success(text)
         }
@@ -29,7 +29,7 @@ extension ConfigScalar where Value == String {
     }
 
     /// RFC 9110 section 9.1: a token; methods are case-sensitive.
-    static var method: ConfigScalar {
+    package static var method: ConfigScalar {
         ConfigScalar(expected: "a method such as GET") { text in
             let isToken =
                 !text.isEmpty
@@ -54,7 +54,7 @@ extension ConfigScalar where Value == String {
     }
 
     /// A host with or without a port.
-    static var authority: ConfigScalar {
+    package static var authority: ConfigScalar {
         ConfigScalar(expected: "a host such as shop.example.com") { text in
             var host = text.lowercased()
             if let colon = host.lastIndex(of: ":"), !host.hasSuffix("]") {

@@ -52,29 +52,9 @@ package struct SnapshotBuilder {
         _ config: ListenerConfig, _ proxy: ProxyConfig, _ clusters: [String: Int], _ load: LoadContext,
         _ sinks: LogSinks, _ diagnostics: ConfigDiagnostics
     ) -> CompiledListener? {
-        var filters: [CompiledFilter] = []
-        var overrides = [[Int: RouteOverride]](repeating: [:], count: config.routes.count)
-        for (position, section) in config.filters.enumerated() {
-            var sections: [(route: Int, section: ConfigSection)] = []
-            for (number, route) in config.routes.enumerated() {
-                for override in route.overrides where override.filter == section.name {
-                    switch override.change {
-                    case .off: overrides[number][position] = .disabled
-                    case .settings(let node):
-                        sections.append((number, ConfigSection(node, diagnostics: diagnostics)))
-                    }
-                }
-            }
-            guard
-                let compiled = registry.compile(section, overrides: sections, load: load, diagnostics: diagnostics)
-            else { continue }
-            filters.append(compiled.filter)
-            for (route, settings) in compiled.routes { overrides[route][position] = .config(settings) }
-        }
         guard
-            let routes = RouteIndex.build(
-                config, clusterIndex: { clusters[$0] }, overrides: overrides, diagnostics: diagnostics),
-            filters.count == config.filters.count
+            let (filters, routes) = registry.compileChain(
+                of: config, clusterIndex: { clusters[$0] }, load: load, diagnostics: diagnostics)
         else { return nil }
         let accessLog = config.accessLog ?? proxy.accessLog
         return CompiledListener(

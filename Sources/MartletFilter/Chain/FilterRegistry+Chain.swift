@@ -1,0 +1,35 @@
+package import MartletConfig
+
+extension FilterRegistry {
+    /// Decodes every filter of a listener and what each route says about it, and compiles the routes. Nil after errors
+    /// were reported.
+    package func compileChain(
+        of listener: ListenerConfig, clusterIndex: (String) -> Int?, load: LoadContext, diagnostics: ConfigDiagnostics
+    ) -> (filters: [CompiledFilter], routes: RouteIndex)? {
+        var filters: [CompiledFilter] = []
+        var overrides = [[Int: RouteOverride]](repeating: [:], count: listener.routes.count)
+        for (position, section) in listener.filters.enumerated() {
+            var sections: [(route: Int, section: ConfigSection)] = []
+            for (number, route) in listener.routes.enumerated() {
+                for override in route.overrides where override.filter == section.name {
+                    switch override.change {
+                    case .off: overrides[number][position] = .disabled
+                    case .settings(let node):
+                        sections.append((number, ConfigSection(node, diagnostics: diagnostics)))
+                    }
+                }
+            }
+            guard let compiled = compile(section, overrides: sections, load: load, diagnostics: diagnostics) else {
+                continue
+            }
+            filters.append(compiled.filter)
+            for (route, settings) in compiled.routes { overrides[route][position] = .config(settings) }
+        }
+        guard
+            let routes = RouteIndex.build(
+                listener, clusterIndex: clusterIndex, overrides: overrides, diagnostics: diagnostics),
+            filters.count == listener.filters.count
+        else { return nil }
+        return (filters, routes)
+    }
+}
