@@ -116,13 +116,18 @@ void mrt_push_value(lua_State *L, mrt_bytes_borrowed encoded) {
     push_value(L, &r, 0);
 }
 
+/// As `mrt_push_value`, outside of a run: nothing is charged.
+void mrt_decode_tree(lua_State *L, mrt_bytes_borrowed encoded) {
+    struct reader r = {encoded.data, encoded.data + encoded.size};
+    push_value(L, &r, 0);
+}
+
 /// Leaves the number under which the data is kept.
 int mrt_decode_data(lua_State *L) {
     mrt_vm *vm = vm_of(L);
     const mrt_bytes_borrowed *data = lua_touserdata(L, 1);
-    struct reader r = {data->data, data->data + data->size};
     lua_rawgeti(L, LUA_REGISTRYINDEX, vm->data_ref);
-    push_value(L, &r, 0);
+    mrt_decode_tree(L, *data);
     if (lua_type(L, -1) != LUA_TTABLE) {
         lua_pop(L, 1);
         lua_newtable(L);

@@ -234,6 +234,10 @@ void mrt_push_headers(lua_State *L, int32_t map);
 /// Pushes the handle of the current run.
 void mrt_push_handle(lua_State *L, mrt_run *run);
 int mrt_decode_data(lua_State *L);
+void mrt_decode_tree(lua_State *L, mrt_bytes_borrowed encoded);
+void mrt_open_require(lua_State *L, int globals);
+/// Takes the error at the top as the VM's message; answers `error`.
+int32_t mrt_fail_with(mrt_vm *vm, lua_State *L, int32_t error);
 int mrt_check_data(lua_State *L);
 /// Encodes the value at `index` into the VM's scratch memory, where it stays until the next encoding.
 mrt_bytes_borrowed mrt_encode_value(lua_State *L, int index);

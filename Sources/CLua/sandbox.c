@@ -102,6 +102,7 @@ int mrt_build_sandbox(lua_State *L) {
     mrt_open_stats(L);
     mrt_open_shared(L, globals);
     mrt_open_data(L);
+    mrt_open_require(L, globals);
     return 0;
 }
 

@@ -71,7 +71,7 @@ static void set_message(mrt_vm *vm, const char *text, size_t size, size_t traceb
     vm->traceback_start = traceback_start;
 }
 
-static int32_t fail_with(mrt_vm *vm, lua_State *L, int32_t error) {
+int32_t mrt_fail_with(mrt_vm *vm, lua_State *L, int32_t error) {
     size_t size = 0;
     const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &size) : NULL;
     if (!text) {
@@ -196,7 +196,7 @@ int32_t mrt_vm_compile(mrt_vm *vm, mrt_bytes_borrowed source, const char *name, 
     int status = lua_pcall(L, 1, 0, 0);
     if (status != LUA_OK) {
         free(work.code.data);
-        return fail_with(vm, L, status == LUA_ERRMEM ? MRT_ERROR_MEMORY : MRT_ERROR_SCRIPT);
+        return mrt_fail_with(vm, L, status == LUA_ERRMEM ? MRT_ERROR_MEMORY : MRT_ERROR_SCRIPT);
     }
     *code = (mrt_bytes_owned){work.code.data, work.code.size};
     return MRT_ERROR_NONE;
@@ -227,7 +227,7 @@ int32_t mrt_vm_load(mrt_vm *vm, mrt_bytes_borrowed code, const char *name) {
     mrt_run_chunk(vm, code, name, &result);
     if (result.status != MRT_STATUS_DONE) return result.error;
     lua_pushcfunction(vm->main, find_hooks);
-    if (lua_pcall(vm->main, 0, 0, 0) != LUA_OK) return fail_with(vm, vm->main, MRT_ERROR_MEMORY);
+    if (lua_pcall(vm->main, 0, 0, 0) != LUA_OK) return mrt_fail_with(vm, vm->main, MRT_ERROR_MEMORY);
     return MRT_ERROR_NONE;
 }
 
@@ -241,7 +241,7 @@ int32_t mrt_vm_add_data(mrt_vm *vm, mrt_bytes_borrowed data) {
     lua_pushcfunction(L, mrt_decode_data);
     lua_pushlightuserdata(L, &data);
     if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
-        fail_with(vm, L, MRT_ERROR_MEMORY);
+        mrt_fail_with(vm, L, MRT_ERROR_MEMORY);
         return -1;
     }
     int32_t number = (int32_t)lua_tointeger(L, -1);
@@ -267,7 +267,7 @@ bool mrt_vm_check_data(mrt_vm *vm, int32_t data) {
     lua_pushcfunction(L, mrt_check_data);
     lua_pushinteger(L, data);
     if (lua_pcall(L, 1, 0, 0) == LUA_OK) return true;
-    fail_with(vm, L, MRT_ERROR_SCRIPT);
+    mrt_fail_with(vm, L, MRT_ERROR_SCRIPT);
     return false;
 }
 

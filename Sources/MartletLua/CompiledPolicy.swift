@@ -8,6 +8,9 @@ package final class CompiledPolicy: Sendable {
     struct Source: Hashable, Sendable {
         var name: String
         var text: [UInt8]
+        /// Encoded mappings of names to texts: what the script finds in `data`, and what it can `require`.
+        var data: [UInt8]
+        var modules: [UInt8]
         var file: String
         var onError: PolicyConfig.OnError
         var mode: PolicyConfig.Mode
@@ -15,11 +18,15 @@ package final class CompiledPolicy: Sendable {
         var time: Duration
 
         init(
-            name: String, text: [UInt8], file: String, budget: PolicyBudget, onError: PolicyConfig.OnError,
+            name: String, text: [UInt8], data: [UInt8] = EncodedValue.mapping([]),
+            modules: [UInt8] = EncodedValue.mapping([]), file: String, budget: PolicyBudget,
+            onError: PolicyConfig.OnError,
             mode: PolicyConfig.Mode
         ) {
             self.name = name
             self.text = text
+            self.data = data
+            self.modules = modules
             self.file = file
             self.onError = onError
             self.mode = mode
@@ -64,6 +71,7 @@ package final class CompiledPolicy: Sendable {
         knownClusters = Mutex(clusters)
         guard let first = LuaVM(budget: budget) else { throw PolicyError(message: "not enough memory for a VM") }
         code = try first.compile(source.text, name: source.file)
+        try first.setFiles(data: source.data, modules: source.modules)
         try first.load(code, name: source.file)
         hasRequestHook = first.has(.request)
         hasResponseHook = first.has(.response)
@@ -72,11 +80,12 @@ package final class CompiledPolicy: Sendable {
         var spare: [LuaVM] = []
         for _ in 0..<max(workers, 1) {
             guard let vm = LuaVM(budget: budget) else { throw PolicyError(message: "not enough memory for a VM") }
+            try vm.setFiles(data: source.data, modules: source.modules)
             try vm.load(code, name: source.file)
             spare.append(vm)
         }
         self.spare = Mutex(spare)
-        status = PolicyStatus(name: source.name, version: Self.fingerprint(source.text))
+        status = PolicyStatus(name: source.name, version: Self.fingerprint(source.text + source.data + source.modules))
     }
 
     /// A VM with the policy loaded. Nil when the spares are used up and memory is short.
@@ -84,6 +93,7 @@ package final class CompiledPolicy: Sendable {
         if let vm = spare.withLock({ $0.popLast() }) { return vm }
         guard let vm = LuaVM(budget: budget) else { return nil }
         do {
+            try vm.setFiles(data: source.data, modules: source.modules)
             try vm.load(code, name: source.file)
             return vm
         } catch {

@@ -41,9 +41,26 @@ public struct LuaKind: FilterKind {
             }
         }
         let source = CompiledPolicy.Source(
-            name: policy.name, text: text, file: file, budget: policy.budget, onError: policy.onError,
+            name: policy.name, text: text, data: read(policy.data, policy, section),
+            modules: read(policy.modules, policy, section), file: file, budget: policy.budget, onError: policy.onError,
             mode: policy.mode)
         return compile(source, policy.budget, parameters, policy.place, section, load)
+    }
+
+    /// The files as an encoded mapping of names to texts; one that cannot be read is reported.
+    private func read(_ files: [PolicyFile], _ policy: PolicyConfig, _ section: ConfigSection) -> [UInt8] {
+        EncodedValue.mapping(
+            files.map { file in
+                do throws(ConfigFile.Failure) {
+                    let bytes = try ConfigFile.read(file.path, atMost: policy.budget.memory.bytes)
+                    return (file.name, EncodedValue.text(bytes))
+                } catch {
+                    section.diagnostics.error(
+                        at: file.place, "cannot read \"\(file.path)\": \(error.reason)",
+                        hint: error.reason.hasPrefix("larger") ? "it must fit the policy's `budget.memory`" : nil)
+                    return (file.name, EncodedValue.text([]))
+                }
+            })
     }
 
     private func compile(

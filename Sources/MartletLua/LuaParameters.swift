@@ -17,11 +17,11 @@ enum LuaParameters {
         case .scalar(let text, let plain): append(text, isPlain: plain, to: &out)
         case .list(let items):
             out.append(6)
-            append(UInt32(items.count), to: &out)
+            EncodedValue.append(UInt32(items.count), to: &out)
             for item in items { append(item, to: &out) }
         case .mapping(let entries):
             out.append(7)
-            append(UInt32(entries.count), to: &out)
+            EncodedValue.append(UInt32(entries.count), to: &out)
             for entry in entries {
                 append(text: entry.key, to: &out)
                 append(entry.value, to: &out)
@@ -35,13 +35,13 @@ enum LuaParameters {
             if text == "true" || text == "false" { return out.append(text == "true" ? 2 : 1) }
             if let number = Int64(text) {
                 out.append(3)
-                return append(UInt64(bitPattern: number), to: &out)
+                return EncodedValue.append(UInt64(bitPattern: number), to: &out)
             }
             if let first = text.utf8.first, first == 0x2D || first == 0x2E || (first >= 0x30 && first <= 0x39),
                 let number = Double(text)
             {
                 out.append(4)
-                return append(number.bitPattern, to: &out)
+                return EncodedValue.append(number.bitPattern, to: &out)
             }
         }
         out.append(5)
@@ -49,14 +49,7 @@ enum LuaParameters {
     }
 
     private static func append(text: String, to out: inout [UInt8]) {
-        append(UInt32(text.utf8.count), to: &out)
+        EncodedValue.append(UInt32(text.utf8.count), to: &out)
         out.append(contentsOf: text.utf8)
-    }
-
-    /// In the machine's order, which on every machine this runs on is the lowest byte first.
-    private static func append<Number: FixedWidthInteger>(_ number: Number, to out: inout [UInt8]) {
-        for shift in stride(from: 0, to: Number.bitWidth, by: 8) {
-            out.append(UInt8(truncatingIfNeeded: number >> Number(shift)))
-        }
     }
 }

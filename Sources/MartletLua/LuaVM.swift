@@ -56,6 +56,18 @@ final class LuaVM: @unchecked Sendable {
         return bytes
     }
 
+    /// Gives the script its files, before `load`: both are encoded mappings.
+    func setFiles(data: [UInt8], modules: [UInt8]) throws(PolicyError) {
+        let error = unsafe data.withUnsafeBufferPointer { data in
+            unsafe modules.withUnsafeBufferPointer { modules in
+                unsafe mrt_vm_set_files(
+                    vm, mrt_bytes_borrowed(data: data.baseAddress, size: data.count),
+                    mrt_bytes_borrowed(data: modules.baseAddress, size: modules.count))
+            }
+        }
+        guard error == Int32(MRT_ERROR_NONE) else { throw PolicyError(message: message, kind: .memory) }
+    }
+
     /// Runs the policy's main chunk, within the budget, and finds its hooks.
     func load(_ code: [UInt8], name: String) throws(PolicyError) {
         let error = unsafe code.withUnsafeBufferPointer {

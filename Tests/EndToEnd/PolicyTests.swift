@@ -143,7 +143,7 @@ struct PolicyTests {
     }
 
     static let removed = [
-        "io", "package", "require", "dofile", "loadfile", "debug.getinfo", "debug.sethook", "debug.setmetatable",
+        "io", "package", "dofile", "loadfile", "debug.getinfo", "debug.sethook", "debug.setmetatable",
         "os.execute", "os.exit", "os.remove", "os.rename", "os.tmpname", "os.setlocale", "string.dump",
         "coroutine.close", "ffi", "jit",
     ]

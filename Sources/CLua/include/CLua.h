@@ -219,6 +219,8 @@ size_t mrt_vm_close(mrt_vm *vm);
 
 /// Compiles source text to bytecode. Answers an error class; the message is in `mrt_vm_message`.
 int32_t mrt_vm_compile(mrt_vm *vm, mrt_bytes_borrowed source, const char *name, mrt_bytes_owned *code);
+/// Gives the script its files, before `mrt_vm_load`: mappings of names to texts, as data.c has them.
+int32_t mrt_vm_set_files(mrt_vm *vm, mrt_bytes_borrowed data, mrt_bytes_borrowed modules);
 /// Runs compiled code, which must come from `mrt_vm_compile`, as the VM's one script, and finds its hooks.
 int32_t mrt_vm_load(mrt_vm *vm, mrt_bytes_borrowed code, const char *name);
 /// What the last compile or load failed with; traceback included.

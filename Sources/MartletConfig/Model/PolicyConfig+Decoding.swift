@@ -6,6 +6,8 @@ extension PolicyConfig {
         let path = section.path("file")
         let text = section.string("inline")
         source = path.map { .file(path: $0) } ?? .inline(text ?? "")
+        data = Self.files("data", section)
+        modules = Self.files("modules", section)
         onError = section.choice("on_error", default: .deny)
         mode = section.choice("mode", default: .enforce)
         budget = section.section("budget").map { PolicyBudget($0) } ?? PolicyBudget()
@@ -13,6 +15,15 @@ extension PolicyConfig {
             section.error(at: "inline", "the policy is empty")
         }
         if let path { checkReadable(path, section) }
+    }
+
+    /// A mapping of names to paths. The files are read when the policy is compiled.
+    private static func files(_ key: String, _ section: ConfigSection) -> [PolicyFile] {
+        guard let mapping = section.section(key) else { return [] }
+        return mapping.allEntries().compactMap { entry in
+            guard let path = mapping.path(entry.key) else { return nil }
+            return PolicyFile(name: entry.key, path: path, place: entry.value.place)
+        }
     }
 
     /// The script is read again when the policy is compiled; here it is enough that it can be.

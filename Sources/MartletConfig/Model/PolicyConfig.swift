@@ -24,11 +24,29 @@ package struct PolicyConfig: Sendable {
     /// Unique.
     package var name: String
     package var source: Source
+    /// Texts for the script, by the names of its global `data`.
+    package var data: [PolicyFile]
+    /// Lua files for `require`, by the names that scripts use.
+    package var modules: [PolicyFile]
     /// Default: deny.
     package var onError: OnError
     /// Default: enforce.
     package var mode: Mode
     package var budget: PolicyBudget
+    package var place: ConfigPlace
+
+    /// Every file that the policy is made of.
+    package var files: [String] {
+        var files = (data + modules).map(\.path)
+        if case .file(let path) = source { files.append(path) }
+        return files
+    }
+}
+
+/// A file beside the script. The path is absolute or starts where the configuration file's does.
+package struct PolicyFile: Sendable {
+    package var name: String
+    package var path: String
     package var place: ConfigPlace
 }
 

@@ -143,6 +143,9 @@ extension PolicyConfig {
         case .file(let path): members.append(("file", .string(path)))
         case .inline: members.append(("inline", .redacted))
         }
+        for (key, files) in [("data", data), ("modules", modules)] where !files.isEmpty {
+            members.append((key, .object(files.map { ($0.name, .string($0.path)) })))
+        }
         members += [
             ("on_error", .string(onError.rawValue)),
             ("mode", .string(mode.rawValue)),

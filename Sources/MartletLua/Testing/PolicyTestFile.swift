@@ -72,7 +72,7 @@ package struct PolicyTestFile: Sendable {
         }
     }
 
-    private static let enginesOwn = ["policy", "budget", "on_error", "mode", "routes"]
+    private static let enginesOwn = ["policy", "budget", "on_error", "mode", "data", "modules", "routes"]
 
     // MARK: What the engine runs
 
@@ -82,7 +82,7 @@ package struct PolicyTestFile: Sendable {
             entry("name", text(name)),
             entry("file", root["policy"] ?? text("policy.lua")),
         ]
-        policy += ["on_error", "mode"].compactMap { key in root[key].map { entry(key, $0) } }
+        policy += ["on_error", "mode", "data", "modules"].compactMap { key in root[key].map { entry(key, $0) } }
         policy.append(entry("budget", budget))
         var filter = [entry("policy", text(name))]
         if let config = test.config { filter.append(entry("config", config)) }

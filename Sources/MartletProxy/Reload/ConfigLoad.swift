@@ -66,7 +66,7 @@ struct ConfigLoader: Sendable {
     }
 
     private static func policyFiles(_ config: ProxyConfig) -> [String] {
-        config.policies.compactMap { if case .file(let path) = $0.source { path } else { nil } }
+        config.policies.flatMap(\.files)
     }
 
     private func bind(_ listener: ListenerConfig, _ diagnostics: ConfigDiagnostics) -> [BoundSocketBox] {
