@@ -41,17 +41,19 @@ struct HTTP1Fields {
         _ block: Span<UInt8>, _ start: Int, _ end: Int, _ base: Int, _ table: HeaderTable, _ kind: Kind
     ) throws(HTTP1Fault) {
         if block[start] == 0x20 || block[start] == 0x09 { throw .foldedField }
-        var colon = start
-        while colon < end && Token.contains(block[colon]) { colon += 1 }
-        guard colon < end, colon > start, block[colon] == 0x3A else { throw .badFieldName }
+        let (colon, hasControls) = Token.colon(in: block, from: start)
+        guard colon < end, colon > start else { throw .badFieldName }
+        let name = block.extracting(start..<colon)
+        let id = HeaderIndex.id(of: name)
+        // A known name is a token. Without control characters nothing else is taken for one, see `tokenEquals`.
+        guard id != .unknown && !hasControls || HeaderTable.isToken(name) else { throw .badFieldName }
         var first = colon + 1
         while first < end && (block[first] == 0x20 || block[first] == 0x09) { first += 1 }
         var last = end
         while last > first && (block[last - 1] == 0x20 || block[last - 1] == 0x09) { last -= 1 }
         let value = block.extracting(first..<last)
         if let fault = FieldValue.fault(in: value) { throw fault }
-        let id = HeaderIndex.id(of: block.extracting(start..<colon))
-        guard try keep(id, block.extracting(start..<colon), value, kind) else { return }
+        guard try keep(id, name, value, kind) else { return }
         table.appendStored(
             name: ByteRange(start: base + start, length: colon - start),
             value: ByteRange(start: base + first, length: last - first), id: id)
@@ -191,6 +193,35 @@ enum Token {
         case 64..<128: high & (1 << UInt64(byte - 64)) != 0
         default: false
         }
+    }
+}
+
+extension Token {
+    /// Where the next colon is, or the end, and whether control characters may stand before it. Eight bytes at a time.
+    @inline(__always)
+    static func colon(in block: Span<UInt8>, from start: Int) -> (index: Int, hasControls: Bool) {
+        let bytes = unsafe block.bytes
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let tops: UInt64 = 0x8080_8080_8080_8080
+        var index = start
+        var controls: UInt64 = 0
+        while index + 8 <= block.count {
+            // In bounds: eight bytes from `index` are left.
+            let word = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
+            let other = word ^ (ones &* 0x3A)
+            let found = (other &- ones) & ~other & tops
+            let below = (word &- ones &* 0x20) & ~word & tops
+            if found != 0 {
+                // The lowest bit is exact; what lies below it is what stands before the colon.
+                controls |= below & (found & (0 &- found) &- 1)
+                return (index + found.trailingZeroBitCount / 8, controls != 0)
+            }
+            controls |= below
+            index += 8
+        }
+        while index < block.count && block[index] != 0x3A { index += 1 }
+        // Fewer than eight bytes were looked at one by one; whoever asks looks at all of them.
+        return (index, true)
     }
 }
 
