@@ -16,7 +16,9 @@ let house: [SwiftSetting] = [
 
 // The request path: Decisions/0003. Debug builds, and so every test, keep the run-time exclusivity checks.
 let requestPath: [SwiftSetting] =
-    house + [.unsafeFlags(["-enforce-exclusivity=unchecked", "-cross-module-optimization"], .when(configuration: .release))]
+    house + [
+        .unsafeFlags(["-enforce-exclusivity=unchecked", "-cross-module-optimization"], .when(configuration: .release))
+    ]
 
 func room(
     _ name: String, _ dependencies: [Target.Dependency], path: String? = nil, settings: [SwiftSetting] = house
@@ -43,7 +45,9 @@ let package = Package(
     targets: [
         // C: the kernel calls, and the system libraries.
         .target(name: "CLinux"),
-        .target(name: "CLua", linkerSettings: [.linkedLibrary("lua5.4")]),
+        .target(
+            name: "CLua",
+            linkerSettings: [.linkedLibrary("lua5.4"), .linkedLibrary("crypto"), .linkedLibrary("pcre2-8")]),
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
 
         // The rooms, from the ground up.
@@ -87,6 +91,7 @@ let package = Package(
         tests(
             "MartletFilterTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting"]),
         tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
+        tests("MartletLuaTests", ["MartletCore", "MartletConfig", "MartletLua", "CLua"]),
         tests("EndToEnd", ["MartletTesting", "martlet"]),
         // The example of Docs/FilterAPI.md, driven through a real chain.
         room(
