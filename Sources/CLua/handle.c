@@ -108,6 +108,10 @@ void mrt_open_handle(lua_State *L) {
         {"config", handle_config},
         {"filterContext", handle_filter_context},
         {"timestamp", handle_timestamp},
+        {"base64Escape", mrt_base64_escape},
+        {"base64Decode", mrt_base64_decode},
+        {"importPublicKey", mrt_import_public_key},
+        {"verifySignature", mrt_verify_signature},
         {NULL, NULL},
     };
     lua_pushcfunction(L, current_time);

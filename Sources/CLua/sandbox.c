@@ -82,6 +82,8 @@ int mrt_build_sandbox(lua_State *L) {
         void (*open)(lua_State *L);
     } libraries[] = {
         {"json", mrt_open_json},
+        {"base64", mrt_open_base64},
+        {"crypto", mrt_open_crypto},
     };
     mrt_open_text(L);
     for (size_t at = 0; at < sizeof libraries / sizeof *libraries; at++) {
