@@ -84,6 +84,9 @@ int mrt_build_sandbox(lua_State *L) {
         {"json", mrt_open_json},
         {"base64", mrt_open_base64},
         {"crypto", mrt_open_crypto},
+        {"url", mrt_open_url},
+        {"time", mrt_open_clock},
+        {"ip", mrt_open_ip},
     };
     mrt_open_text(L);
     for (size_t at = 0; at < sizeof libraries / sizeof *libraries; at++) {
