@@ -81,12 +81,8 @@ int mrt_build_sandbox(lua_State *L) {
         const char *name;
         void (*open)(lua_State *L);
     } libraries[] = {
-        {"json", mrt_open_json},
-        {"base64", mrt_open_base64},
-        {"crypto", mrt_open_crypto},
-        {"url", mrt_open_url},
-        {"time", mrt_open_clock},
-        {"ip", mrt_open_ip},
+        {"json", mrt_open_json}, {"crypto", mrt_open_crypto}, {"base64", mrt_open_base64}, {"url", mrt_open_url},
+        {"time", mrt_open_clock}, {"ip", mrt_open_ip},        {"regex", mrt_open_regex},
     };
     mrt_open_text(L);
     for (size_t at = 0; at < sizeof libraries / sizeof *libraries; at++) {
