@@ -45,7 +45,9 @@ let package = Package(
     targets: [
         // C: the kernel calls, and the system libraries.
         .target(name: "CLinux"),
-        .target(name: "CLua", linkerSettings: [.linkedLibrary("lua5.4")]),
+        .target(
+            name: "CLua",
+            linkerSettings: [.linkedLibrary("lua5.4"), .linkedLibrary("crypto"), .linkedLibrary("pcre2-8")]),
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
 
         // The rooms, from the ground up.

@@ -208,6 +208,10 @@ void mrt_open_handle(lua_State *L) {
         {"sleep", handle_sleep},
         {"timestamp", handle_timestamp},
         {"timestampString", handle_timestamp_string},
+        {"base64Escape", mrt_base64_escape},
+        {"base64Decode", mrt_base64_decode},
+        {"importPublicKey", mrt_import_public_key},
+        {"verifySignature", mrt_verify_signature},
         {NULL, NULL},
     };
     mrt_define_object(L, OBJECT_HANDLE, "handle", methods);

@@ -150,6 +150,53 @@ void mrt_coverage_leave(mrt_coverage *coverage);
 void mrt_coverage_add(mrt_coverage *coverage, mrt_bytes_borrowed code, const char *name);
 void mrt_coverage_ran(lua_State *L, lua_Debug *activation);
 static inline int mrt_hook_mask(const mrt_vm *vm) { return vm->coverage ? LUA_MASKCOUNT | LUA_MASKLINE : LUA_MASKCOUNT; }
+// text.c: text whose length shows only while it is made, and what the libraries built on it share.
+struct mrt_text {
+    lua_State *L;
+    /// Stack slot that keeps the block alive.
+    int slot;
+    struct mrt_block *block;
+    char *data;
+    size_t size, capacity;
+    char small[256];
+};
+/// Memory outside of the collector, freed by it: see `mrt_push_block`.
+struct mrt_block;
+/// Takes one stack slot, which must stay where it is until the end.
+void mrt_text_begin(struct mrt_text *text, lua_State *L);
+void mrt_text_grow(struct mrt_text *text, size_t more);
+/// Pushes the text and frees the block.
+void mrt_text_push(struct mrt_text *text);
+static inline char *mrt_text_room(struct mrt_text *text, size_t more) {
+    if (text->capacity - text->size < more) mrt_text_grow(text, more);
+    return text->data + text->size;
+}
+static inline void mrt_text_add(struct mrt_text *text, const void *bytes, size_t size) {
+    char *to = mrt_text_room(text, size);
+    for (size_t at = 0; at < size; at++) to[at] = ((const char *)bytes)[at];
+    text->size += size;
+}
+static inline void mrt_text_add_byte(struct mrt_text *text, char byte) {
+    *mrt_text_room(text, 1) = byte;
+    text->size++;
+}
+void mrt_open_text(lua_State *L);
+/// A string of `size` bytes that fits the budget and is paid for.
+void mrt_push_text(lua_State *L, const void *bytes, size_t size);
+/// Raises what Lua itself raises when an allocation fails.
+int mrt_raise_memory(lua_State *L);
+/// How many bytes the well-formed UTF-8 sequence at `at` has; 0: none is there.
+size_t mrt_utf8_size(const uint8_t *at, const uint8_t *end);
+/// The value of a hexadecimal digit, or -1.
+int mrt_hex_value(int c);
+/// Pushes a table of functions with a metatable that scripts cannot change.
+void mrt_push_library(lua_State *L, const luaL_Reg *functions, const char *name);
+/// Pushes the metatable of an object. `collect`, of ours, frees what it holds; scripts see only `name`.
+void mrt_push_metatable(lua_State *L, const luaL_Reg *methods, lua_CFunction collect, const char *name);
+
+// sort.c
+/// Sorts in place, every step charged; what is compared must not change on the way.
+void mrt_sort(lua_State *L, void *base, size_t count, size_t width, int (*compare)(const void *, const void *));
 
 // vm.c
 void *mrt_allocate(void *vm, void *block, size_t old_size, size_t new_size);
@@ -165,6 +212,13 @@ void mrt_open_utf8(lua_State *L);
 void mrt_open_math(lua_State *L);
 void mrt_open_os(lua_State *L);
 void mrt_open_bit(lua_State *L);
+void mrt_open_json(lua_State *L);
+void mrt_open_crypto(lua_State *L);
+void mrt_open_base64(lua_State *L);
+void mrt_open_url(lua_State *L);
+void mrt_open_clock(lua_State *L);
+void mrt_open_ip(lua_State *L);
+void mrt_open_regex(lua_State *L);
 int mrt_string_format(lua_State *L);
 
 /// `tostring`, without addresses of this process. Pushes the text.
@@ -173,6 +227,15 @@ const char *mrt_tostring(lua_State *L, int index, size_t *size);
 void mrt_check_function(lua_State *L);
 
 // objects.c: what all objects have in common.
+enum {
+    // These live until they are collected, not for one run.
+    OBJECT_BLOCK = 0x4d424c4b,
+    OBJECT_KEY = 0x4d4b4559,
+    OBJECT_CRYPTO = 0x4d435259,
+    OBJECT_IP_SET = 0x4d495053,
+    OBJECT_REGEX = 0x4d524558,
+    OBJECT_MATCHER = 0x4d4d4154,
+};
 /// Starts every userdata a script can get hold of, so a look at `kind` tells what it is.
 struct mrt_object {
     uint32_t kind;
@@ -185,6 +248,8 @@ struct mrt_object {
     int32_t position;
 };
 struct mrt_object *mrt_check_object(lua_State *L, enum mrt_kind kind, const char *what);
+/// The same for objects that outlive their run.
+void *mrt_check_lasting(lua_State *L, uint32_t kind, const char *what);
 /// Pushes a new object of `size` bytes that lives as long as others of its kind.
 struct mrt_object *mrt_push_object(lua_State *L, enum mrt_kind kind, size_t size);
 /// Pushes it anew for this run, or again: `ref` is kept with the run.
@@ -209,6 +274,12 @@ void mrt_raise_code(lua_State *L, int32_t code);
 mrt_bytes_borrowed mrt_check_name(lua_State *L, const char *name, size_t size, uint8_t *out);
 mrt_bytes_borrowed mrt_check_value(lua_State *L, const char *value, size_t size);
 enum { MRT_MAX_NAME = 256 };
+
+// Methods of the handle, to be registered as such. base64.c and signature.c.
+int mrt_base64_escape(lua_State *L);
+int mrt_base64_decode(lua_State *L);
+int mrt_import_public_key(lua_State *L);
+int mrt_verify_signature(lua_State *L);
 
 // One file an object.
 void mrt_open_handle(lua_State *L);

@@ -100,6 +100,13 @@ mrt_bytes_borrowed mrt_optional_text(lua_State *L, int index) {
     return (mrt_bytes_borrowed){(const uint8_t *)text, size};
 }
 
+void *mrt_check_lasting(lua_State *L, uint32_t kind, const char *what) {
+    struct mrt_object *object = lua_type(L, 1) == LUA_TUSERDATA ? lua_touserdata(L, 1) : NULL;
+    if (!object || object->kind != kind) luaL_typeerror(L, 1, what);
+    mrt_charge(L, 1);
+    return object;
+}
+
 const char *mrt_check_text(lua_State *L, int index, size_t *size) {
     if (lua_type(L, index) == LUA_TNUMBER && !lua_isinteger(L, index)) {
         // 10/2 is 5.0 in Lua 5.4 and was 5 in LuaJIT: headers get the latter.

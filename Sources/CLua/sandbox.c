@@ -78,6 +78,18 @@ int mrt_build_sandbox(lua_State *L) {
     lua_setfield(L, globals, "os");
     mrt_open_bit(L);
     lua_setfield(L, globals, "bit");
+    static const struct {
+        const char *name;
+        void (*open)(lua_State *L);
+    } libraries[] = {
+        {"json", mrt_open_json}, {"crypto", mrt_open_crypto}, {"base64", mrt_open_base64}, {"url", mrt_open_url},
+        {"time", mrt_open_clock}, {"ip", mrt_open_ip},        {"regex", mrt_open_regex},
+    };
+    mrt_open_text(L);
+    for (size_t at = 0; at < sizeof libraries / sizeof *libraries; at++) {
+        libraries[at].open(L);
+        lua_setfield(L, globals, libraries[at].name);
+    }
     open_original(L, luaopen_debug);
     lua_newtable(L);
     lua_getfield(L, -2, "traceback");
