@@ -7,37 +7,6 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 @Suite("Configuration changes and shutdown cost no request")
 struct LifecycleTests {
-    /// A client that sends requests one after another on one connection until told to stop.
-    private final class Load: Sendable {
-        private let state = Mutex((sent: 0, failed: 0, isOver: false))
-        private let done = Mutex(false)
-
-        init(_ proxy: TestProxy) {
-            Thread.detachNewThread { [self] in
-                defer { done.withLock { $0 = true } }
-                guard let client = try? proxy.connect() else { return state.withLock { $0.failed += 1 } }
-                while !state.withLock({ $0.isOver }) {
-                    client.forget()
-                    try? client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
-                    let isAnswered = client.receive { $0.text.hasSuffix("ok") } && client.text.hasPrefix("HTTP/1.1 200")
-                    state.withLock {
-                        $0.sent += 1
-                        if !isAnswered { $0.failed += 1 }
-                    }
-                    if !isAnswered { return }
-                }
-            }
-        }
-
-        var sent: Int { state.withLock { $0.sent } }
-        /// Stops and says how many requests failed.
-        func stop() -> Int {
-            state.withLock { $0.isOver = true }
-            _ = eventually { done.withLock { $0 } }
-            return state.withLock { $0.failed }
-        }
-    }
-
     private func listener(_ version: Int, policy: Bool = false) -> String {
         """
             filters:
@@ -58,7 +27,7 @@ struct LifecycleTests {
         }
         let proxy = try TestProxy(
             workers: 2, listener: listener(0, policy: true), rest: rest, files: ["p.lua": policy(0)])
-        let loads = (0..<4).map { _ in Load(proxy) }
+        let loads = (0..<4).map { _ in SteadyLoad(proxy) }
         var settled = 0
         for version in 1...200 {
             // By turns the configuration, which is noticed by itself, and the policy, with a reload asked for.

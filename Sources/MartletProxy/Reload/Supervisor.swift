@@ -96,6 +96,14 @@ package final class Supervisor {
 
     /// Runs until the process has drained. Returns its exit code.
     package func run() -> Int32 {
+        guard start() else { return 1 }
+        loop.run()
+        sinks.flush()
+        return exitCode
+    }
+
+    /// Apart from `run`, which lasts as long as the process: it must not hold the first snapshot.
+    private func start() -> Bool {
         // The first load is made here: there is nothing to keep running when it fails.
         let diagnostics = ConfigDiagnostics()
         let preview = ProxyConfig.load(
@@ -107,7 +115,7 @@ package final class Supervisor {
         for warning in load.warnings { options.log(.warning, warning.description) }
         guard case .success(let ready) = load.result else {
             if case .failure(let failure) = load.result { report(failure.errors) }
-            return 1
+            return false
         }
         do throws(SystemError) {
             try startWorkers(count)
@@ -117,13 +125,11 @@ package final class Supervisor {
             watcher = try DirectoryWatcher(loop: loop) { [unowned self] in self.filesChanged() }
         } catch {
             options.log(.critical, error.description)
-            return 1
+            return false
         }
         remember(load)
         adopt(ready)
-        loop.run()
-        sinks.flush()
-        return exitCode
+        return true
     }
 
     private func report(_ errors: [ConfigError]) {

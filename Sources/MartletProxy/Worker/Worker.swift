@@ -137,6 +137,7 @@ final class Worker {
         retiredClusters.removeAll { $0.counts.open == 0 }
         clusters = table
         var failure: SystemError?
+        for listener in listeners { listener.isReplaced = true }
         listeners = snapshot.listeners.map { compiled in
             let listener = WorkerListener(compiled, clusters: table, worker: self)
             if let port = ports[listener.name], port.address == compiled.config.address {
@@ -220,6 +221,8 @@ final class Worker {
 
     func giveBack(_ driver: ExchangeDriver) {
         openDrivers -= 1
+        // Its listener was replaced while the exchange ran: a pooled driver must not keep the old one's policies alive.
+        if driver.listener?.isReplaced == true { driver.forgetListener() }
         if spareDrivers.count < Self.maxSpareDrivers {
             spareDrivers.append(driver)
         } else {

@@ -17,6 +17,8 @@ final class WorkerListener {
     let idleTimeout: Nanoseconds
     let streamIdleTimeout: Nanoseconds
     let streamBuffer: Int
+    /// A later snapshot is in force; exchanges that began here end here.
+    var isReplaced = false
 
     let protocolErrors: Counter
     let rejectedConnections: Counter
