@@ -26,7 +26,8 @@ def wrk_script(folder, scenario):
     headers = "\n".join(
         f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in scenario.request_headers().items()
     )
-    body = f'wrk.body = string.rep("x", {scenario.body_size})' if scenario.body_size else ""
+    # Lua's long brackets take the text as it is.
+    body = f"wrk.body = [==[{scenario.body}]==]" if scenario.body else ""
     path = folder / f"{scenario.name}.lua"
     path.write_text(WRK_SCRIPT.format(method=scenario.method, headers=headers, body=body))
     return path
@@ -57,11 +58,11 @@ class Connection:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         headers = dict(scenario.request_headers())
-        if scenario.body_size:
-            headers["Content-Length"] = scenario.body_size
+        if scenario.body:
+            headers["Content-Length"] = len(scenario.body)
         head = f"{scenario.method} {path or scenario.path} HTTP/1.1\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n"
-        self.request = head.encode() + b"x" * scenario.body_size
+        self.request = head.encode() + scenario.body.encode()
         self.left_over = b""
 
     def send(self):

@@ -7,10 +7,13 @@ at its default.
 
 import os
 import shutil
+import textwrap
 from pathlib import Path
 
+import scripts
 from scenarios import HOST, route_prefix
 
+LUA_CJSON = Path("/usr/lib/x86_64-linux-gnu/lua/5.1/cjson.so")
 NGINX_MODULES = Path("/usr/lib/nginx/modules")
 
 
@@ -49,8 +52,8 @@ class Martlet(Proxy):
             f"    address: 127.0.0.1:{port}",
             "    filters:",
         ]
-        if scenario.policy:
-            lines.append("      - lua: { policy: team }")
+        policies = scripts.martlet(scenario) if scenario.policy else []
+        lines += [f"      - lua: {{ policy: policy-{number} }}" for number in range(len(policies))]
         lines += ["      - router", "    routes:"]
         if scenario.routes == 1:
             lines.append("      - { match: { path: { prefix: / } }, cluster: upstream }")
@@ -59,19 +62,10 @@ class Martlet(Proxy):
                 match = f"{{ hosts: [{HOST}], path: {{ prefix: {route_prefix(index)} }} }}"
                 lines.append(f"      - {{ match: {match}, cluster: upstream }}")
         lines += ["clusters:", "  - name: upstream", f'    endpoints: ["127.0.0.1:{upstream}"]']
-        if scenario.policy:
-            lines += [
-                "policies:",
-                "  - name: team",
-                "    inline: |",
-                "      function on_request(handle)",
-                "        local team = handle:headers():get('x-team')",
-                "        if team then handle:headers():replace('x-policy', team) end",
-                "      end",
-                "      function on_response(handle)",
-                "        handle:headers():add('x-served-by', 'bench')",
-                "      end",
-            ]
+        if policies:
+            lines.append("policies:")
+        for number, text in enumerate(policies):
+            lines += [f"  - name: policy-{number}", "    inline: |", textwrap.indent(text.strip(), "      ")]
         config = folder / "martlet.yaml"
         config.write_text("\n".join(lines) + "\n")
         return [self.path, "run", "--config", config, "--workers", "1"]
@@ -87,6 +81,8 @@ class Nginx(Proxy):
     def lacks(self, scenario):
         if scenario.policy and not (NGINX_MODULES / "ngx_http_lua_module.so").exists():
             return "no LuaJIT module: apt-get install libnginx-mod-http-lua"
+        if scenario.policy == "json" and not LUA_CJSON.exists():
+            return "no JSON for LuaJIT: apt-get install lua-cjson"
         return None
 
     def configure(self, folder, scenario, port, upstream):
@@ -103,20 +99,18 @@ class Nginx(Proxy):
             modules = "\n".join(
                 f"load_module {NGINX_MODULES}/{module}.so;" for module in ("ndk_http_module", "ngx_http_lua_module")
             )
-            policy = """
-            access_by_lua_block {
-                local team = ngx.var.http_x_team
-                if team then ngx.req.set_header("x-policy", team) end
-            }
-            header_filter_by_lua_block {
-                ngx.header["x-served-by"] = "bench"
-            }"""
+            policy = "\n" + scripts.nginx(scenario)
+            if scenario.policy == "json":
+                policy += "\nclient_body_buffer_size 64k;"
         if scenario.routes == 1:
             locations = f"location / {{{pass_on}{policy}\n}}"
         else:
             locations = "\n".join(
                 f"location {route_prefix(index)} {{{pass_on}\n}}" for index in range(scenario.routes)
             )
+        if scenario.policy == "call":
+            locations += f"\nlocation = /authorize {{ internal; proxy_pass http://upstream/100;"
+            locations += ' proxy_http_version 1.1; proxy_set_header Connection ""; }'
         # Started as root, the worker would give up root and could not enter the private folder.
         user = "user root;" if os.geteuid() == 0 else ""
         config = folder / "nginx.conf"
@@ -159,22 +153,17 @@ class HAProxy(Proxy):
     def find(self):
         return shutil.which("haproxy") or shutil.which("/usr/sbin/haproxy")
 
+    def lacks(self, scenario):
+        return "its Lua actions cannot replace a body" if scenario.policy == "json" else None
+
     def configure(self, folder, scenario, port, upstream):
         load = policy = ""
         choose = "default_backend upstream"
         if scenario.policy:
             script = folder / "policy.lua"
-            script.write_text("""
-core.register_action("on_request", {"http-req"}, function(txn)
-    local team = txn.sf:req_fhdr("x-team")
-    if team ~= "" then txn.http:req_set_header("x-policy", team) end
-end)
-core.register_action("on_response", {"http-res"}, function(txn)
-    txn.http:res_add_header("x-served-by", "bench")
-end)
-""")
+            text, policy = scripts.haproxy(scenario, upstream)
+            script.write_text(text)
             load = f"lua-load {script}"
-            policy = "http-request lua.on_request\n    http-response lua.on_response"
         if scenario.routes > 1:
             # A prefix map is HAProxy's own answer to many routes; 1,000 ACL lines would be walked one by one.
             routes = folder / "routes.map"
@@ -236,19 +225,16 @@ class Envoy(Proxy):
             )
         policy = ""
         if scenario.policy:
-            policy = """
-          - name: lua
+            policy = "".join(
+                f"""
+          - name: lua{number}
             typed_config:
               "@type": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua
               default_source_code:
                 inline_string: |
-                  function envoy_on_request(handle)
-                    local team = handle:headers():get("x-team")
-                    if team then handle:headers():replace("x-policy", team) end
-                  end
-                  function envoy_on_response(handle)
-                    handle:headers():add("x-served-by", "bench")
-                  end"""
+{textwrap.indent(text.strip(), " " * 18)}"""
+                for number, text in enumerate(scripts.envoy(scenario))
+            )
         config = folder / "envoy.yaml"
         config.write_text(f"""
 static_resources:

@@ -76,6 +76,8 @@ def check(rounds):
         measured = None
         if mine and each.against is None:
             measured = statistics.median(figures[each.metric] for figures in mine)
+        elif mine and other and each.shared_by:
+            measured = statistics.median(a[each.metric] - b[each.metric] for a, b in zip(mine, other)) / each.shared_by
         elif mine and other:
             measured = ratio(mine, other, each.metric)
         failed = sum(figures["errors"] for figures in (mine or []) + (other or []))

@@ -70,8 +70,8 @@ class Trial:
         finally:
             connection.close()
         expected = [(body, b"x-forwarded-for: "), (body, b"host: " + HOST.encode())]
-        if self.scenario.policy:
-            expected += [(body, b"x-policy: checkout"), (head, b"x-served-by: bench")]
+        for up, down in self.scenario.policies_seen:
+            expected += [(body, up.encode()), (head, down.encode())]
         for text, header in expected:
             if header not in text.lower():
                 raise RuntimeError(f"{self.proxy.name} does not send `{header.decode().strip()}`")
