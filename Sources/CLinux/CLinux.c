@@ -342,13 +342,21 @@ int mrt_thread_start(const char *name, void (*body)(void *), void *context) {
     start->body = body;
     start->context = context;
     snprintf(start->name, sizeof start->name, "%s", name);
-    pthread_t thread;
-    int error = pthread_create(&thread, NULL, run, start);
+    pthread_attr_t attributes;
+    int error = pthread_attr_init(&attributes);
+    if (error == 0) {
+        // Not whatever `ulimit -s` says: a policy may nest calls of C functions (pcall, coroutines, callbacks of gsub and
+        // sort) up to Lua's limit of 200, which takes more than 384 KiB and less than 512 beside our own frames.
+        error = pthread_attr_setstacksize(&attributes, 2 << 20);
+        pthread_t thread;
+        if (error == 0) error = pthread_create(&thread, &attributes, run, start);
+        if (error == 0) pthread_detach(thread);
+        pthread_attr_destroy(&attributes);
+    }
     if (error != 0) {
         free(start);
         return -error;
     }
-    pthread_detach(thread);
     return 0;
 }
 
