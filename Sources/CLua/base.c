@@ -1,16 +1,26 @@
-// The basic functions that need bounding: error handling that cannot catch a spent budget, metatables without
-// finalizers, `load` of text only.
+// The basic functions that need bounding: error handling that cannot catch a spent budget, `load` of text only. For
+// metatables see metatable.c.
+#define _GNU_SOURCE  // memmem
 #include <string.h>
 
 #include "internal.h"
 
-enum { MAX_LOADED_SOURCE = 256 * 1024 };
+enum { MAX_LOADED_SOURCE = 64 * 1024 };
 
 // MARK: Protected calls
 
+/// What pcall and xpcall do before they hand an error to the script.
+static void catch_error(lua_State *L, int status) {
+    // A block that does not fit is a breach like any other: caught, the script could ask for it again without end.
+    if (status == LUA_ERRMEM) mrt_stop_run(L, STOP_MEMORY);
+    if (vm_of(L)->current->stop != STOP_NONE) lua_error(L);
+    // One instruction made this error, and naming the value at fault may have taken Lua a walk over the whole function.
+    mrt_charge_look(L, 50);
+}
+
 static int finish_pcall(lua_State *L, int status, lua_KContext extra) {
     if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - (int)extra;
-    if (vm_of(L)->current->stop != STOP_NONE) return lua_error(L);
+    catch_error(L, status);
     lua_pushboolean(L, 0);
     lua_insert(L, -2);
     return 2;
@@ -27,7 +37,7 @@ static int base_pcall(lua_State *L) {
 /// and nothing could stop it.
 static int finish_xpcall(lua_State *L, int status, lua_KContext extra) {
     if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - (int)extra;
-    if (vm_of(L)->current->stop != STOP_NONE) return lua_error(L);
+    catch_error(L, status);
     lua_pushvalue(L, 1);
     lua_insert(L, -2);
     lua_call(L, 1, 1);
@@ -45,66 +55,6 @@ static int base_xpcall(lua_State *L) {
     lua_rotate(L, 3, 2);
     lua_remove(L, 1);
     return finish_xpcall(L, lua_pcallk(L, count - 2, LUA_MULTRET, 0, 1, finish_xpcall), 1);
-}
-
-// MARK: Metatables
-
-/// Its address is a key of the registry.
-static const char kept_metatables = 0;
-
-/// Keys that would run code where no budget holds.
-static void refuse_key(lua_State *L, int table, const char *key) {
-    lua_pushstring(L, key);
-    if (lua_rawget(L, table) != LUA_TNIL) luaL_error(L, "a policy may not set '%s'", key);
-    lua_pop(L, 1);
-}
-
-/// Lua 5.4 may free a metatable that replaces another one on an all-weak table while it is in use. So one that replaces
-/// another is never freed.
-static void keep_alive(lua_State *L, int index) {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &kept_metatables);
-    if (lua_isnil(L, -1)) {
-        lua_pop(L, 1);
-        lua_newtable(L);
-        lua_pushvalue(L, -1);
-        lua_rawsetp(L, LUA_REGISTRYINDEX, &kept_metatables);
-    }
-    lua_pushvalue(L, index);
-    lua_pushboolean(L, 1);
-    lua_rawset(L, -3);
-    lua_pop(L, 1);
-}
-
-static int base_setmetatable(lua_State *L) {
-    luaL_checktype(L, 1, LUA_TTABLE);
-    int type = lua_type(L, 2);
-    luaL_argexpected(L, type == LUA_TNIL || type == LUA_TTABLE, 2, "nil or table");
-    bool changes = lua_getmetatable(L, 1);
-    if (changes) {
-        lua_pushliteral(L, "__metatable");
-        if (lua_rawget(L, -2) != LUA_TNIL) return luaL_error(L, "cannot change a protected metatable");
-        changes = !lua_rawequal(L, 2, -2);
-    }
-    lua_settop(L, 2);
-    if (type == LUA_TTABLE) {
-        refuse_key(L, 2, "__gc");
-        refuse_key(L, 2, "__close");
-        if (changes) keep_alive(L, 2);
-    }
-    lua_setmetatable(L, 1);
-    return 1;
-}
-
-static int base_getmetatable(lua_State *L) {
-    luaL_checkany(L, 1);
-    if (!lua_getmetatable(L, 1)) {
-        lua_pushnil(L);
-        return 1;
-    }
-    lua_pushliteral(L, "__metatable");
-    // Strings and host objects answer what this field says.
-    if (lua_rawget(L, -2) == LUA_TNIL) lua_pop(L, 1);
-    return 1;
 }
 
 // MARK: Text
@@ -169,6 +119,18 @@ static int base_print(lua_State *L) {
 
 // MARK: Loading
 
+/// What compiling may cost at worst. The parser finds a name by walking the locals of every function around it, and a label
+/// or a goto by walking all the others, so some sources take it microseconds a byte.
+static void charge_source(lua_State *L, const char *source, size_t size) {
+    size_t functions = 0;
+    const char *at = source, *end = source + size;
+    while (functions < 100 && (at = memmem(at, (size_t)(end - at), "function", 8)) != NULL) {
+        functions++;
+        at += 8;
+    }
+    mrt_charge(L, 100 + size * (64 + functions * 4));
+}
+
 static int base_load(lua_State *L) {
     static const int source_slot = 5;
     const char *name = luaL_optstring(L, 2, "=(load)");
@@ -179,18 +141,24 @@ static int base_load(lua_State *L) {
         lua_pushvalue(L, 1);
     } else {
         luaL_checktype(L, 1, LUA_TFUNCTION);
-        lua_pushliteral(L, "");
-        for (;;) {
+        luaL_Buffer text;
+        luaL_buffinit(L, &text);
+        for (size_t total = 0; total <= MAX_LOADED_SOURCE;) {
             lua_pushvalue(L, 1);
             lua_call(L, 0, 1);
-            if (lua_isnil(L, -1)) break;
-            if (lua_type(L, -1) != LUA_TSTRING) return luaL_error(L, "reader function must return a string");
-            if (lua_rawlen(L, -1) == 0) break;
-            mrt_charge_bytes(L, lua_rawlen(L, source_slot));
-            lua_concat(L, 2);
-            if (lua_rawlen(L, source_slot) > MAX_LOADED_SOURCE) break;
+            if (!lua_isnil(L, -1) && lua_type(L, -1) != LUA_TSTRING) {
+                return luaL_error(L, "reader function must return a string");
+            }
+            size_t piece = lua_rawlen(L, -1);
+            if (piece == 0) {
+                lua_pop(L, 1);
+                break;
+            }
+            total += piece;
+            mrt_charge_bytes(L, piece);
+            luaL_addvalue(&text);
         }
-        lua_settop(L, source_slot);
+        luaL_pushresult(&text);
     }
     size_t size;
     const char *source = lua_tolstring(L, source_slot, &size);
@@ -198,7 +166,8 @@ static int base_load(lua_State *L) {
     if (size > MAX_LOADED_SOURCE) {
         lua_pushliteral(L, "source too large");
     } else {
-        mrt_charge(L, 100 + 4 * size);
+        charge_source(L, source, size);
+        mrt_charge_bytes(L, strlen(name));
         status = luaL_loadbufferx(L, source, size, name, "t");
     }
     if (status != LUA_OK) {
@@ -232,8 +201,6 @@ void mrt_open_base(lua_State *L, int globals) {
     static const luaL_Reg functions[] = {
         {"pcall", base_pcall},
         {"xpcall", base_xpcall},
-        {"setmetatable", base_setmetatable},
-        {"getmetatable", base_getmetatable},
         {"tostring", base_tostring},
         {"tonumber", base_tonumber},
         {"print", base_print},
@@ -244,6 +211,7 @@ void mrt_open_base(lua_State *L, int globals) {
     };
     lua_pushvalue(L, globals);
     luaL_setfuncs(L, functions, 0);
+    mrt_open_metatables(L, globals);
     lua_pushvalue(L, globals);
     lua_setfield(L, -2, "_G");
     lua_pushliteral(L, LUA_VERSION);

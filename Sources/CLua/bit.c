@@ -53,8 +53,9 @@ static int bit_tohex(lua_State *L) {
     uint32_t bits = argument(L, 1);
     lua_Integer digits = luaL_optinteger(L, 2, 8);
     const char *letters = digits < 0 ? "0123456789ABCDEF" : "0123456789abcdef";
+    // Cut before it is negated: the smallest integer has no opposite.
+    if (digits < -8 || digits > 8) digits = 8;
     if (digits < 0) digits = -digits;
-    if (digits > 8) digits = 8;
     char text[8];
     for (lua_Integer at = digits; at > 0; at--, bits >>= 4) text[at - 1] = letters[bits & 15];
     lua_pushlstring(L, text, (size_t)digits);

@@ -23,9 +23,11 @@ uint64_t mrt_wall_clock_ms(void) {
 }
 
 /// How many instructions may pass between two looks at the clock. One instruction can compare, hash or copy a whole
-/// string, so the larger the blocks a script owns the closer the looks.
+/// string, stack or table, so the larger the blocks a script owns the closer the looks. A long string counts for more: as a
+/// key it may be compared in each of the 2000 tables of an `__index` chain, by one instruction.
 int mrt_period(const mrt_vm *vm) {
-    size_t period = ((size_t)64 << 20) / (vm->largest | 1);
+    size_t period = ((size_t)64 << 20) / (vm->largest | 1), of_text = ((size_t)16 << 20) / (vm->largest_string | 1);
+    if (of_text < period) period = of_text;
     return period > MRT_PERIOD ? MRT_PERIOD : period < 4 ? 4 : (int)period;
 }
 
@@ -44,8 +46,9 @@ static void push_position(lua_State *L) {
 
 int mrt_raise_stop(lua_State *L) {
     mrt_run *run = vm_of(L)->current;
-    // Whatever catches this error is interrupted at its first instruction.
+    // Whatever catches this error is interrupted at its first instruction, or at the first thing it is charged for.
     lua_sethook(L, mrt_hook, mrt_hook_mask(run->vm), 1);
+    run->check_at = 0;
     push_position(L);
     switch (run->stop) {
     case STOP_INSTRUCTIONS:
@@ -65,16 +68,38 @@ int mrt_stop_run(lua_State *L, enum mrt_stop stop) {
     return mrt_raise_stop(L);
 }
 
+static bool out_of_time(const mrt_run *run) {
+    return run->time_used + (mrt_clock() - run->slice_started) > run->vm->max_time;
+}
+
+bool mrt_allows_growth(mrt_vm *vm) {
+    mrt_run *run = vm->current;
+    if (run == &vm->outside || !out_of_time(run)) return true;
+    if (run->stop == STOP_NONE) run->stop = STOP_TIME;
+    run->check_at = 0;
+    return false;
+}
+
+/// The script took more than its limit. Between two instructions, or where a C function charges, is a safe place to
+/// collect, and the script pays for it.
+static void relieve_pressure(lua_State *L, mrt_vm *vm, mrt_run *run) {
+    if (vm->used > vm->soft) {
+        run->used += vm->used / 64;
+        lua_gc(L, LUA_GCCOLLECT);
+        if (vm->used > vm->soft) mrt_stop_run(L, STOP_MEMORY);
+    }
+    vm->pressed = false;
+}
+
 /// Looks at every limit. Called after each period of instructions and after as much work in C.
 void mrt_check_budget(lua_State *L) {
     mrt_vm *vm = vm_of(L);
     mrt_run *run = vm->current;
     if (run == &vm->outside) return;
     if (run->stop != STOP_NONE) mrt_raise_stop(L);
+    if (vm->pressed) relieve_pressure(L, vm, run);
     if (run->used > run->max_instructions) mrt_stop_run(L, STOP_INSTRUCTIONS);
-    uint64_t now = mrt_clock();
-    if (run->slice_started == 0) run->slice_started = now;
-    if (run->time_used + (now - run->slice_started) > vm->max_time) mrt_stop_run(L, STOP_TIME);
+    if (out_of_time(run)) mrt_stop_run(L, STOP_TIME);
     uint64_t next = run->used + MRT_PERIOD;
     run->check_at = next > run->max_instructions ? run->max_instructions + 1 : next;
 }
@@ -85,18 +110,22 @@ void mrt_hook(lua_State *L, lua_Debug *activation) {
     if (activation->event == LUA_HOOKLINE) return mrt_coverage_ran(L, activation);
     if (run == &vm->outside) return;
     run->used += (uint64_t)lua_gethookcount(L);
-    if (vm->pressed && run->stop == STOP_NONE) {
-        if (vm->used > vm->soft) {
-            // Between two instructions is a safe place to collect, and the script pays for it.
-            run->used += vm->used / 64;
-            lua_gc(L, LUA_GCCOLLECT);
-            if (vm->used > vm->soft) mrt_stop_run(L, STOP_MEMORY);
-        }
-        vm->pressed = false;
-    }
     mrt_check_budget(L);
-    int period = mrt_period(vm);
+    mrt_keep_period(L);
+}
+
+void mrt_keep_period(lua_State *L) {
+    mrt_vm *vm = vm_of(L);
+    int period = vm->pressed ? 1 : mrt_period(vm);
     if (lua_gethookcount(L) != period) lua_sethook(L, mrt_hook, mrt_hook_mask(vm), period);
+}
+
+size_t mrt_step_cost(lua_State *L, int index) {
+    if (lua_type(L, index) == LUA_TTABLE) {
+        if (!lua_getmetatable(L, index)) return 1;
+        lua_pop(L, 1);
+    }
+    return (size_t)(MRT_PERIOD / mrt_period(vm_of(L)));
 }
 
 void mrt_reserve(lua_State *L, size_t size) {

@@ -39,6 +39,9 @@ enum { FAILED = -1, WAITS = -2 };
 /// `goes_on`: it waited for the host below this very call.
 static int resume(lua_State *L, lua_State *coroutine, int arguments, bool goes_on) {
     mrt_vm *vm = vm_of(L);
+    // A run that has replied may still close variables, but resumes nothing: a suspended coroutine has instructions left
+    // that its hook does not count.
+    if (vm->current->stop != STOP_NONE) mrt_raise_stop(L);
     mrt_charge(L, 10);
     // A run's thread belongs to the host, whatever its state.
     bool is_taken = is_run_thread(coroutine) || (!goes_on && (*space_of(coroutine) & MRT_WAITING_THREAD));
@@ -54,11 +57,15 @@ static int resume(lua_State *L, lua_State *coroutine, int arguments, bool goes_o
     lua_xmove(L, coroutine, arguments);
     int values = 0;
     bool blocks = !lua_isyieldable(L);
+    // Blocks may have grown while it was suspended, and while this thread waits for it. A coroutine whose body is a C
+    // function ends before its own hook comes.
+    mrt_keep_period(coroutine);
     vm->running = coroutine;
     if (blocks) vm->blocked++;
     int status = lua_resume(coroutine, L, arguments, &values);
     if (blocks) vm->blocked--;
     vm->running = L;
+    mrt_keep_period(L);
     // Who cannot be left was told so before anything was begun: see mrt_check_can_wait.
     if (status == LUA_YIELD && vm->current->wait != 0) return WAITS;
     if (status == LUA_OK || status == LUA_YIELD) {
@@ -71,7 +78,10 @@ static int resume(lua_State *L, lua_State *coroutine, int arguments, bool goes_o
         return values;
     }
     lua_xmove(coroutine, L, 1);
+    // As in pcall: a failed allocation is not for the script to catch.
+    if (status == LUA_ERRMEM) mrt_stop_run(L, STOP_MEMORY);
     if (vm->current->stop != STOP_NONE) lua_error(L);
+    mrt_charge_look(L, 50);
     return FAILED;
 }
 

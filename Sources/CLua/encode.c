@@ -113,14 +113,20 @@ static bool fits(lua_State *L, const char *type) {
     return false;
 }
 
+/// Read raw: no budget holds here, so nothing of the script may run.
+static int rule_field(lua_State *L, int rule, const char *name) {
+    lua_pushstring(L, name);
+    return lua_rawget(L, rule);
+}
+
 static void check_bounds(lua_State *L, int rule, const char *key) {
     if (lua_type(L, -1) != LUA_TNUMBER) return;
     lua_Number value = lua_tonumber(L, -1);
-    lua_getfield(L, rule, "min");
+    rule_field(L, rule, "min");
     if (lua_isnumber(L, -1) && value < lua_tonumber(L, -1)) {
         luaL_error(L, "%s: %f is below %f", key, value, lua_tonumber(L, -1));
     }
-    lua_getfield(L, rule, "max");
+    rule_field(L, rule, "max");
     if (lua_isnumber(L, -1) && value > lua_tonumber(L, -1)) {
         luaL_error(L, "%s: %f is above %f", key, value, lua_tonumber(L, -1));
     }
@@ -132,7 +138,7 @@ static void check_entry(lua_State *L, int data, int rule, const char *key) {
     const char *type = "any";
     bool is_table = lua_type(L, rule) == LUA_TTABLE;
     if (is_table) {
-        lua_getfield(L, rule, "type");
+        rule_field(L, rule, "type");
         type = luaL_optstring(L, -1, "any");
     } else {
         type = luaL_checkstring(L, rule);
@@ -142,14 +148,14 @@ static void check_entry(lua_State *L, int data, int rule, const char *key) {
     if (lua_isnil(L, -1)) {
         bool optional = false;
         if (is_table) {
-            lua_getfield(L, rule, "default");
+            rule_field(L, rule, "default");
             if (!lua_isnil(L, -1)) {
                 lua_pushstring(L, key);
                 lua_insert(L, -2);
                 lua_rawset(L, data);
                 return;
             }
-            lua_getfield(L, rule, "optional");
+            rule_field(L, rule, "optional");
             optional = lua_toboolean(L, -1);
         }
         if (!optional) luaL_error(L, "%s: missing, a %s", key, type);

@@ -40,7 +40,7 @@ struct mrt_run {
     uint64_t max_instructions;
     /// Nanoseconds run in slices that are over.
     uint64_t time_used;
-    /// When the clock was first looked at in this slice; 0: not yet. Short runs never look at it.
+    /// When this slice began.
     uint64_t slice_started;
     int32_t wait;
     uint8_t stop;
@@ -49,8 +49,8 @@ struct mrt_run {
 
 /// The originals behind our bounded versions, looked up when the state is built.
 struct mrt_originals {
-    lua_CFunction string_sub, string_upper, string_lower, string_reverse, string_byte, string_char;
-    lua_CFunction table_concat, table_move, table_sort;
+    lua_CFunction string_upper, string_lower, string_reverse, string_char;
+    lua_CFunction table_sort;
     lua_CFunction utf8_len, utf8_codepoint, utf8_char, utf8_offset;
     lua_CFunction base_tonumber;
     lua_CFunction os_date, os_time;
@@ -63,8 +63,11 @@ struct mrt_vm {
 
     // Memory. Between `soft` and `hard` a script is stopped at its next instruction; beyond `hard` the allocation fails.
     size_t used, peak, soft, hard;
-    /// The largest block ever asked for: what one instruction may have to copy or compare.
-    size_t largest;
+    /// The largest block and the largest string there are, rounded up to powers of two: what one instruction may have to
+    /// copy or compare. A string is only known for one when it is made, so `largest_string` may be too large.
+    size_t largest, largest_string;
+    /// How many of the larger blocks there are, by powers of two.
+    uint32_t large[64];
     bool pressed;
     bool full;
     uint64_t fail_countdown;
@@ -125,6 +128,10 @@ void mrt_run_chunk(mrt_vm *vm, mrt_bytes_borrowed code, const char *name, mrt_re
 void mrt_hook(lua_State *L, lua_Debug *activation);
 void mrt_check_budget(lua_State *L);
 int mrt_period(const mrt_vm *vm);
+/// Sets the hook of `L` for the blocks there are by now, or for the very next instruction when memory is short.
+void mrt_keep_period(lua_State *L);
+/// For the allocator: whether a large block may grow. Remembers the breach when the run is out of time.
+bool mrt_allows_growth(mrt_vm *vm);
 /// Never returns: raises what a stopped run raises for ever.
 int mrt_raise_stop(lua_State *L);
 int mrt_stop_run(lua_State *L, enum mrt_stop stop);
@@ -141,6 +148,15 @@ static inline void mrt_charge(lua_State *L, size_t units) {
 }
 /// What handling `size` bytes at memory speed costs.
 static inline void mrt_charge_bytes(lua_State *L, size_t size) { mrt_charge(L, 1 + size / 16); }
+/// For work that may have taken much longer than it is charged: looks at the clock at once.
+static inline void mrt_charge_look(lua_State *L, size_t units) {
+    mrt_run *run = vm_of(L)->current;
+    run->used += units;
+    if (run != &run->vm->outside) mrt_check_budget(L);
+}
+/// What a C loop pays for a step that may call a function of Lua's own or of the script: an access to the value at `index`,
+/// or a call of it. Uncounted work of such a function can be as large as one instruction's.
+size_t mrt_step_cost(lua_State *L, int index);
 
 // coverage.c
 /// The collector of this thread, which lives until `mrt_coverage_leave`; NULL when none collects.
@@ -204,6 +220,7 @@ void *mrt_allocate(void *vm, void *block, size_t old_size, size_t new_size);
 // sandbox.c and the libraries it puts together. Each leaves a table on the stack.
 int mrt_build_sandbox(lua_State *L);
 void mrt_open_base(lua_State *L, int globals);
+void mrt_open_metatables(lua_State *L, int globals);
 void mrt_open_coroutine(lua_State *L);
 void mrt_open_string(lua_State *L);
 void mrt_open_pattern_functions(lua_State *L, int library);
@@ -219,6 +236,7 @@ void mrt_open_url(lua_State *L);
 void mrt_open_clock(lua_State *L);
 void mrt_open_ip(lua_State *L);
 void mrt_open_regex(lua_State *L);
+void mrt_open_debug(lua_State *L);
 int mrt_string_format(lua_State *L);
 
 /// `tostring`, without addresses of this process. Pushes the text.

@@ -70,13 +70,18 @@ static bool in_set(int c, const char *p, const char *end) {
     return !found_means;
 }
 
+/// A set is walked for each character it is compared with.
+static void charge_set(struct matcher *m, const char *p, const char *end) { mrt_charge(m->L, (size_t)(end - p) / 8); }
+
 static bool fits(struct matcher *m, const char *s, const char *p, const char *end) {
     if (s >= m->subject_end) return false;
     int c = (unsigned char)*s;
     switch (*p) {
     case '.': return true;
     case '%': return in_class(c, (unsigned char)p[1]);
-    case '[': return in_set(c, p, end);
+    case '[':
+        charge_set(m, p, end);
+        return in_set(c, p, end);
     default: return (unsigned char)*p == c;
     }
 }
@@ -140,9 +145,11 @@ static const char *close_capture(struct matcher *m, const char *s, const char *p
 
 static const char *back_reference(struct matcher *m, const char *s, int digit) {
     int level = digit - '1';
-    if (level < 0 || level >= m->captures || m->capture[level].length < 0) {
+    if (level < 0 || level >= m->captures || m->capture[level].length == OPEN) {
         luaL_error(m->L, "invalid capture index %%%d", level + 1);
     }
+    // A position has no text to come back to.
+    if (m->capture[level].length == POSITION) return NULL;
     size_t length = (size_t)m->capture[level].length;
     mrt_charge_bytes(m->L, length);
     if ((size_t)(m->subject_end - s) < length || memcmp(m->capture[level].start, s, length) != 0) return NULL;
@@ -170,6 +177,8 @@ static const char *match_here(struct matcher *m, const char *s, const char *p) {
                 p += 2;
                 if (p >= m->pattern_end || *p != '[') luaL_error(m->L, "missing '[' after '%%f' in pattern");
                 const char *end = item_end(m, p);
+                charge_set(m, p, end);
+                charge_set(m, p, end);
                 int before = s == m->subject ? 0 : (unsigned char)s[-1];
                 int after = s == m->subject_end ? 0 : (unsigned char)*s;
                 if (in_set(before, p, end) || !in_set(after, p, end)) return NULL;
@@ -184,6 +193,7 @@ static const char *match_here(struct matcher *m, const char *s, const char *p) {
             }
         }
         const char *end = item_end(m, p);
+        charge_set(m, p, end);
         switch (end < m->pattern_end ? *end : 0) {
         case '?':
             if (fits(m, s, p, end)) {
@@ -215,13 +225,18 @@ const char *mrt_match(struct matcher *m, const char *s, const char *p) {
 void mrt_push_capture(struct matcher *m, int level, const char *start, const char *end) {
     if (level >= m->captures) {
         if (level != 0) luaL_error(m->L, "invalid capture index %%%d", level + 1);
+        mrt_charge_bytes(m->L, (size_t)(end - start));
         lua_pushlstring(m->L, start, (size_t)(end - start));
         return;
     }
     ptrdiff_t length = m->capture[level].length;
     if (length == OPEN) luaL_error(m->L, "unfinished capture");
-    if (length == POSITION) lua_pushinteger(m->L, m->capture[level].start - m->subject + 1);
-    else lua_pushlstring(m->L, m->capture[level].start, (size_t)length);
+    if (length == POSITION) {
+        lua_pushinteger(m->L, m->capture[level].start - m->subject + 1);
+        return;
+    }
+    mrt_charge_bytes(m->L, (size_t)length);
+    lua_pushlstring(m->L, m->capture[level].start, (size_t)length);
 }
 
 int mrt_push_captures(struct matcher *m, const char *start, const char *end) {

@@ -153,6 +153,8 @@ static void continue_run(mrt_vm *vm, mrt_run *run, int arguments, mrt_result *re
     vm->slice = ++vm->last_id;
     vm->current = run;
     vm->running = thread;
+    // While it waited, other runs may have made larger blocks.
+    mrt_keep_period(thread);
     int values = 0;
     int status = lua_resume(thread, NULL, arguments, &values);
     vm->running = NULL;

@@ -23,15 +23,11 @@ static void find_originals(lua_State *L) {
     open_original(L, luaopen_base);
     original_of->base_tonumber = original(L, "tonumber");
     open_original(L, luaopen_string);
-    original_of->string_sub = original(L, "sub");
     original_of->string_upper = original(L, "upper");
     original_of->string_lower = original(L, "lower");
     original_of->string_reverse = original(L, "reverse");
-    original_of->string_byte = original(L, "byte");
     original_of->string_char = original(L, "char");
     open_original(L, luaopen_table);
-    original_of->table_concat = original(L, "concat");
-    original_of->table_move = original(L, "move");
     original_of->table_sort = original(L, "sort");
     open_original(L, luaopen_utf8);
     original_of->utf8_len = original(L, "len");
@@ -45,8 +41,36 @@ static void find_originals(lua_State *L) {
 }
 
 static const char *const plain_base[] = {
-    "assert", "error", "ipairs", "next", "pairs", "rawequal", "rawget", "rawlen", "rawset", "select", "type", NULL,
+    "assert", "error", "ipairs", "next", "pairs", "rawequal", "rawget", "rawlen", "select", "type", NULL,
 };
+
+/// Fills `names`, where Lua looks for the name of a function that has an argument at fault or is in a traceback. It walks
+/// all of it each time, so it must be none of the tables that scripts can fill.
+static void name_functions(lua_State *L, int table, int names) {
+    lua_pushnil(L);
+    while (lua_next(L, table)) {
+        if (lua_iscfunction(L, -1)) {
+            lua_pushvalue(L, -2);
+            lua_insert(L, -2);
+            lua_rawset(L, names);
+        } else if (lua_istable(L, -1) && !lua_rawequal(L, -1, table)) {
+            const char *library = lua_tostring(L, -2);
+            lua_pushnil(L);
+            while (lua_next(L, -2)) {
+                if (lua_iscfunction(L, -1)) {
+                    lua_pushfstring(L, "%s.%s", library, lua_tostring(L, -2));
+                    lua_insert(L, -2);
+                    lua_rawset(L, names);
+                } else {
+                    lua_pop(L, 1);
+                }
+            }
+            lua_pop(L, 1);
+        } else {
+            lua_pop(L, 1);
+        }
+    }
+}
 
 int mrt_build_sandbox(lua_State *L) {
     find_originals(L);
@@ -78,6 +102,12 @@ int mrt_build_sandbox(lua_State *L) {
     lua_setfield(L, globals, "os");
     mrt_open_bit(L);
     lua_setfield(L, globals, "bit");
+    mrt_open_debug(L);
+    lua_setfield(L, globals, "debug");
+    // Nothing of the originals stays in it. The libraries below are not named: that would take memory in each VM.
+    lua_newtable(L);
+    name_functions(L, globals, lua_gettop(L));
+    lua_setfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     static const struct {
         const char *name;
         void (*open)(lua_State *L);
@@ -90,21 +120,11 @@ int mrt_build_sandbox(lua_State *L) {
         libraries[at].open(L);
         lua_setfield(L, globals, libraries[at].name);
     }
-    open_original(L, luaopen_debug);
-    lua_newtable(L);
-    lua_getfield(L, -2, "traceback");
-    lua_setfield(L, -2, "traceback");
-    lua_setfield(L, globals, "debug");
     lua_settop(L, globals);
 
     // Functions given to scripts find their globals here, so a chunk loaded without an environment gets the sandbox too.
     lua_pushvalue(L, globals);
     lua_rawseti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
-    // Tracebacks name global functions by this table. Nothing of the originals stays in it.
-    lua_newtable(L);
-    lua_pushvalue(L, globals);
-    lua_setfield(L, -2, "_G");
-    lua_setfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
 
     mrt_open_handle(L);
     mrt_open_headers(L);
@@ -153,6 +173,8 @@ void mrt_open_math(lua_State *L) {
     lua_setfield(L, -2, "randomseed");
     lua_pushcfunction(L, math_pow);
     lua_setfield(L, -2, "pow");
+    lua_getfield(L, -1, "fmod");
+    lua_setfield(L, -2, "mod");
     lua_pushvalue(L, -1);
     lua_pushcclosure(L, math_log10, 1);
     lua_setfield(L, -2, "log10");

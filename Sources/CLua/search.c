@@ -38,6 +38,8 @@ static int find_or_match(lua_State *L, bool finds) {
     size_t size, length;
     const char *subject = luaL_checklstring(L, 1, &size);
     const char *pattern = luaL_checklstring(L, 2, &length);
+    // Looked through for special characters.
+    if (finds) mrt_charge_bytes(L, length);
     size_t start = start_offset(L, 3, size);
     if (start > size) {
         lua_pushnil(L);
@@ -114,12 +116,14 @@ static void add_replacement(struct matcher *m, luaL_Buffer *out, const char *sta
     lua_State *L = m->L;
     switch (lua_type(L, 3)) {
     case LUA_TFUNCTION: {
+        mrt_charge(L, mrt_step_cost(L, 3));
         lua_pushvalue(L, 3);
         int count = mrt_push_captures(m, start, end);
         lua_call(L, count, 1);
         break;
     }
     case LUA_TTABLE:
+        mrt_charge(L, mrt_step_cost(L, 3));
         mrt_push_capture(m, 0, start, end);
         lua_gettable(L, 3);
         break;
@@ -136,6 +140,7 @@ static void add_replacement(struct matcher *m, luaL_Buffer *out, const char *sta
             if (at < length && text[at] == '%') {
                 luaL_addchar(out, '%');
             } else if (at < length && text[at] == '0') {
+                mrt_charge_bytes(L, (size_t)(end - start));
                 luaL_addlstring(out, start, (size_t)(end - start));
             } else if (at < length && isdigit((unsigned char)text[at])) {
                 mrt_push_capture(m, text[at] - '1', start, end);
@@ -199,7 +204,8 @@ static int string_gsub(lua_State *L) {
 
 void mrt_open_pattern_functions(lua_State *L, int library) {
     static const luaL_Reg functions[] = {
-        {"find", string_find}, {"match", string_match}, {"gmatch", string_gmatch}, {"gsub", string_gsub}, {NULL, NULL},
+        {"find", string_find},   {"match", string_match},  {"gmatch", string_gmatch},
+        {"gfind", string_gmatch}, {"gsub", string_gsub}, {NULL, NULL},
     };
     lua_pushvalue(L, library);
     luaL_setfuncs(L, functions, 0);

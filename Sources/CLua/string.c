@@ -1,6 +1,7 @@
 // The string library, bounded: what walks over a string is charged for its length, what makes one is charged for it and
 // must fit the memory budget before it is begun.
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,11 +14,42 @@ static int charged(lua_State *L, lua_CFunction function) {
     return function(L);
 }
 
-static int string_sub(lua_State *L) { return charged(L, vm_of(L)->original.string_sub); }
 static int string_upper(lua_State *L) { return charged(L, vm_of(L)->original.string_upper); }
 static int string_lower(lua_State *L) { return charged(L, vm_of(L)->original.string_lower); }
 static int string_reverse(lua_State *L) { return charged(L, vm_of(L)->original.string_reverse); }
-static int string_byte(lua_State *L) { return charged(L, vm_of(L)->original.string_byte); }
+
+/// The bytes from argument `first` to argument `first + 1`, counted from 1, or from the end when negative.
+static mrt_bytes_borrowed range(lua_State *L, int first, lua_Integer default_start, bool one) {
+    size_t size;
+    const char *text = luaL_checklstring(L, 1, &size);
+    lua_Integer length = (lua_Integer)size;
+    lua_Integer start = luaL_optinteger(L, first, default_start);
+    if (start < 0) start = start < -length ? 1 : length + start + 1;
+    else if (start == 0) start = 1;
+    lua_Integer end = luaL_optinteger(L, first + 1, one ? start : -1);
+    if (end > length) end = length;
+    else if (end < 0) end = end < -length ? 0 : length + end + 1;
+    if (start > end) return (mrt_bytes_borrowed){(const uint8_t *)text, 0};
+    return (mrt_bytes_borrowed){(const uint8_t *)text + start - 1, (size_t)(end - start + 1)};
+}
+
+/// Not charged for the length of the whole string: scripts walk strings with these two.
+static int string_sub(lua_State *L) {
+    luaL_checkinteger(L, 2);
+    mrt_bytes_borrowed part = range(L, 2, 1, false);
+    mrt_charge_bytes(L, part.size);
+    lua_pushlstring(L, (const char *)part.data, part.size);
+    return 1;
+}
+
+static int string_byte(lua_State *L) {
+    mrt_bytes_borrowed part = range(L, 2, 1, true);
+    if (part.size >= INT_MAX) return luaL_error(L, "string slice too long");
+    luaL_checkstack(L, (int)part.size, "string slice too long");
+    mrt_charge(L, 1 + part.size);
+    for (size_t at = 0; at < part.size; at++) lua_pushinteger(L, part.data[at]);
+    return (int)part.size;
+}
 
 static int string_char(lua_State *L) {
     mrt_charge(L, (size_t)lua_gettop(L));
@@ -45,22 +77,19 @@ static int string_rep(lua_State *L) {
     mrt_reserve(L, total);
     mrt_charge_bytes(L, total);
     luaL_Buffer out;
-    char *at = luaL_buffinitsize(L, &out, total);
-    for (lua_Integer index = 0; index < count; index++) {
-        memcpy(at, text, size);
-        at += size;
-        if (index + 1 < count) {
-            memcpy(at, separator, gap);
-            at += gap;
-        }
-    }
+    char *to = luaL_buffinitsize(L, &out, total);
+    memcpy(to, text, size);
+    if (count > 1) memcpy(to + size, separator, gap);
+    // Then what is there again and again, twice as much each time: a short text is not copied a million times.
+    for (size_t done = size + gap; done < total; done *= 2) memcpy(to + done, to, done < total - done ? done : total - done);
     luaL_pushresultsize(&out, total);
     return 1;
 }
 
 // MARK: format
 
-enum { MAX_DIRECTIVE = 32, MAX_ITEM = 400 };
+/// The longest item is `%+99.99f` of the largest double: a sign, 309 digits, a point and 99 digits.
+enum { MAX_DIRECTIVE = 32, MAX_ITEM = 420 };
 
 /// An integer argument. LuaJIT cuts a fraction off where Lua 5.4 refuses it, and scripts rely on that.
 static lua_Integer whole_number(lua_State *L, int index) {
@@ -138,8 +167,8 @@ int mrt_string_format(lua_State *L) {
         case 'c':
             directive[at] = 'c';
             directive[at + 1] = 0;
-            snprintf(item, sizeof item, directive, (int)whole_number(L, argument));
-            luaL_addlstring(&out, item, directive[1] ? strlen(item) : 1);
+            // The character may be a NUL, so its end is not the item's.
+            luaL_addlstring(&out, item, (size_t)snprintf(item, sizeof item, directive, (int)whole_number(L, argument)));
             break;
         case 'd':
         case 'i':
@@ -162,7 +191,6 @@ int mrt_string_format(lua_State *L) {
         case 'F':
         case 'g':
         case 'G':
-            // At most 308 digits before the point and 99 behind it.
             directive[at] = conversion;
             directive[at + 1] = 0;
             snprintf(item, sizeof item, directive, (double)luaL_checknumber(L, argument));
@@ -171,9 +199,10 @@ int mrt_string_format(lua_State *L) {
         case 'q': {
             if (lua_type(L, argument) != LUA_TSTRING) {
                 size_t size;
-                const char *text = mrt_tostring(L, argument, &size);
-                luaL_addlstring(&out, text, size);
-                lua_remove(L, -1);
+                mrt_tostring(L, argument, &size);
+                mrt_charge_bytes(L, size);
+                // The value is on top of the buffer, and only this takes it from there.
+                luaL_addvalue(&out);
                 break;
             }
             size_t size;
@@ -219,13 +248,13 @@ void mrt_open_string(lua_State *L) {
     luaL_newlib(L, functions);
     int library = lua_gettop(L);
     mrt_open_pattern_functions(L, library);
-    // Methods of strings are these, and no script can get at the table that says so.
+    // Methods of strings are these, and no script can get at the table that says so. Lua's own library has been opened
+    // before and has left its metatable: the arithmetic in it makes "10" + 1 a number.
     lua_pushliteral(L, "");
-    lua_newtable(L);
+    if (!lua_getmetatable(L, -1)) luaL_error(L, "this Lua has no metatable for strings");
     lua_pushvalue(L, library);
     lua_setfield(L, -2, "__index");
     lua_pushliteral(L, "string");
     lua_setfield(L, -2, "__metatable");
-    lua_setmetatable(L, -2);
     lua_settop(L, library);
 }

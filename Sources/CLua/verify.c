@@ -1,12 +1,14 @@
 // A look at compiled code before it may run. To name a value in an error message, Lua follows the instructions that made
-// it back, one C frame each, with no limit: a long enough `x.a.a.a...` would exhaust the C stack of a worker. So functions
-// with long chains are refused. Reads the dump format of Lua 5.4, made by this very library a moment before.
+// it back, one C frame each, with no limit: a long enough `x.a.a.a...` would exhaust the C stack of a worker. For each of
+// them it walks the function from its start. So functions with long chains are refused, the sooner the longer the function.
+// Reads the dump format of Lua 5.4, made by this very library a moment before.
 #include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
 
-enum { MAX_CHAIN = 500, REGISTERS = 256 };
+/// MAX_WALK: steps one message may take, some milliseconds.
+enum { MAX_CHAIN = 500, MAX_WALK = 4 << 20, REGISTERS = 256 };
 
 enum opcode {
     OP_MOVE = 0, OP_LOADI = 1, OP_LOADTRUE = 7, OP_LOADNIL = 8, OP_GETUPVAL = 9, OP_GETTABUP = 11, OP_GETTABLE = 12,
@@ -17,7 +19,7 @@ enum opcode {
 struct reader {
     const uint8_t *at, *end;
     bool broken;
-    size_t longest;
+    size_t longest, walk;
 };
 
 struct dump {
@@ -80,6 +82,7 @@ static void reset(uint32_t *depth, size_t from, size_t count) {
 /// truth; here they do not, so this is an upper bound.
 static void scan_code(struct reader *reader, const uint8_t *code, size_t count) {
     uint32_t depth[REGISTERS] = {0};
+    size_t longest = 0;
     for (size_t index = 0; index < count && code; index++) {
         uint32_t word;
         memcpy(&word, code + index * sizeof(word), sizeof(word));
@@ -101,8 +104,10 @@ static void scan_code(struct reader *reader, const uint8_t *code, size_t count) 
         } else if (op == OP_TFORCALL) {
             reset(depth, a + 2, REGISTERS);
         }
-        if (depth[a] > reader->longest) reader->longest = depth[a];
+        if (depth[a] > longest) longest = depth[a];
     }
+    if (longest > reader->longest) reader->longest = longest;
+    if (longest * count > reader->walk) reader->walk = longest * count;
 }
 
 static void scan_function(struct reader *reader) {
@@ -137,7 +142,7 @@ static void scan_function(struct reader *reader) {
 void mrt_check_function(lua_State *L) {
     struct dump dump = {NULL, 0, 0};
     int failed = lua_dump(L, collect, &dump, 0);
-    struct reader reader = {dump.data, dump.data ? dump.data + dump.size : NULL, false, 0};
+    struct reader reader = {dump.data, dump.data ? dump.data + dump.size : NULL, false, 0, 0};
     if (!failed) {
         // Signature, version, format, check bytes, three sizes, two sample numbers, count of upvalues.
         take(&reader, 4 + 1 + 1 + 6 + 3 + 8 + 8 + 1);
@@ -146,5 +151,5 @@ void mrt_check_function(lua_State *L) {
     free(dump.data);
     if (failed) luaL_error(L, "not enough memory");
     if (reader.broken || reader.at != reader.end) luaL_error(L, "this Lua dumps code in an unknown format");
-    if (reader.longest > MAX_CHAIN) luaL_error(L, "expression too long: a chain of %d reads", (int)reader.longest);
+    if (reader.longest > MAX_CHAIN || reader.walk > MAX_WALK) luaL_error(L, "expression too long: a chain of %d reads", (int)reader.longest);
 }

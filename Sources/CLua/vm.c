@@ -8,10 +8,55 @@
 
 // MARK: Memory
 
-/// Asks for the hook at the very next instruction. Lua allows this at any moment, even from a signal handler.
+/// Asks for the hook at the very next instruction, and for a look at the limits at the next charge: the running function
+/// may be a C function that no instruction of its thread follows. Lua allows this at any moment, even from a signal handler.
 static void press(mrt_vm *vm) {
     vm->pressed = true;
+    if (vm->current != &vm->outside) vm->current->check_at = 0;
     if (vm->running) lua_sethook(vm->running, mrt_hook, mrt_hook_mask(vm), 1);
+}
+
+enum { LARGE = 64 * 1024, NOTED = LARGE / 4 };
+
+/// The power of two above `size`.
+static int class_of(size_t size) { return 64 - __builtin_clzll(size - 1); }
+
+/// A block of the noted sizes is gone, or got smaller. When it was the last of the largest, runs may be interrupted less
+/// often again: each hook looks.
+static void forget_block(mrt_vm *vm, size_t size) {
+    if (size < NOTED) return;
+    int class = class_of(size);
+    if (--vm->large[class] > 0 || (size_t)1 << class != vm->largest) return;
+    while (class > 0 && vm->large[class] == 0) class--;
+    vm->largest = class > 0 ? (size_t)1 << class : NOTED;
+    if (vm->largest_string > vm->largest) vm->largest_string = vm->largest;
+}
+
+static void note_block(mrt_vm *vm, size_t size, bool is_string) {
+    if (size < NOTED) return;
+    // Powers of two, so that the hook starts its count anew a few times only and not at each byte of growth.
+    int class = class_of(size);
+    size_t rounded = (size_t)1 << class;
+    vm->large[class]++;
+    if (rounded <= vm->largest && !(is_string && rounded > vm->largest_string)) return;
+    if (rounded > vm->largest) vm->largest = rounded;
+    if (is_string && rounded > vm->largest_string) vm->largest_string = rounded;
+    if (vm->running) mrt_keep_period(vm->running);
+}
+
+/// Where a number stands in a table is no secret, so a script can fill a table with numbers that all get to the same place
+/// once it grows; and growing, which is part of one instruction, takes a step for each pair of them. A tenth of a second for
+/// 8192, minutes for what memory has room for. So the part of a table that is no list ends at MAX_NODES while a script
+/// runs. A list grows on, and so does what the host makes.
+static bool is_too_many_nodes(mrt_vm *vm, size_t size) {
+    enum { NODE = 24, MAX_NODES = 1 << 15 };
+    if (vm->current == &vm->outside || size <= (size_t)NODE * MAX_NODES) return false;
+    // Nothing but the nodes of a table comes in powers of two of this.
+    size_t count = size / NODE;
+    if (size % NODE != 0 || (count & (count - 1)) != 0) return false;
+    if (vm->current->stop == STOP_NONE) vm->current->stop = STOP_MEMORY;
+    vm->current->check_at = 0;
+    return true;
 }
 
 /// Lua's allocator. Scripts feel the soft limit: the next instruction collects garbage and stops the run if that did not
@@ -23,11 +68,14 @@ void *mrt_allocate(void *owner, void *block, size_t old_size, size_t new_size) {
     if (new_size == 0) {
         free(block);
         vm->used -= old;
+        forget_block(vm, old);
         return NULL;
     }
     if (new_size <= old) {
         void *smaller = realloc(block, new_size);
         vm->used -= old - new_size;
+        forget_block(vm, old);
+        note_block(vm, new_size, false);
         return smaller ? smaller : block;
     }
     if (vm->fail_countdown > 0 && --vm->fail_countdown == 0) {
@@ -36,16 +84,19 @@ void *mrt_allocate(void *owner, void *block, size_t old_size, size_t new_size) {
     }
     size_t growth = new_size - old;
     if (growth > vm->hard || vm->used > vm->hard - growth) return NULL;
+    // What grows within one instruction, as a stack does whose callee is its own `__call`: Lua moves every argument up by
+    // one for each round, and no hook comes. The growth is the only place to look at the clock. Objects have a tag; they
+    // are made in one step.
+    bool is_vector = block || old_size == 0;
+    if (new_size >= LARGE && is_vector && !mrt_allows_growth(vm)) return NULL;
+    if (!block && old_size == 0 && is_too_many_nodes(vm, new_size)) return NULL;
     void *larger = realloc(block, new_size);
     if (!larger) return NULL;
     vm->used += growth;
     if (vm->used > vm->peak) vm->peak = vm->used;
     if (vm->used > vm->soft && !vm->pressed) press(vm);
-    if (new_size > vm->largest) {
-        vm->largest = new_size;
-        // The hook's period follows from `largest`.
-        if (vm->running && new_size >= 64 * 1024) lua_sethook(vm->running, mrt_hook, mrt_hook_mask(vm), 1);
-    }
+    forget_block(vm, old);
+    note_block(vm, new_size, !block && old_size == LUA_TSTRING);
     return larger;
 }
 
@@ -102,6 +153,7 @@ mrt_vm *mrt_vm_new(const mrt_options *options) {
     vm->fail_countdown = options->fail_allocation;
     vm->keeps_failing = options->keeps_failing;
     vm->coverage = mrt_coverage_join();
+    vm->largest = vm->largest_string = NOTED;
     vm->outside.vm = vm;
     vm->outside.max_instructions = UINT64_MAX;
     vm->outside.check_at = UINT64_MAX;
@@ -214,8 +266,16 @@ static int find_hooks(lua_State *L) {
         for (int name = 0; name < 2 && vm->hooks[hook] == LUA_NOREF; name++) {
             lua_pushstring(L, names[hook][name]);
             lua_rawget(L, -2);
-            if (lua_isfunction(L, -1)) vm->hooks[hook] = luaL_ref(L, LUA_REGISTRYINDEX);
-            else lua_pop(L, 1);
+            if (lua_isfunction(L, -1)) {
+                // Where tracebacks look for names.
+                lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+                lua_pushvalue(L, -2);
+                lua_setfield(L, -2, names[hook][name]);
+                lua_pop(L, 1);
+                vm->hooks[hook] = luaL_ref(L, LUA_REGISTRYINDEX);
+            } else {
+                lua_pop(L, 1);
+            }
         }
     }
     return 0;
