@@ -121,14 +121,27 @@ const char *mrt_check_text(lua_State *L, int index, size_t *size) {
     return text;
 }
 
+/// The character in lower case where a token may have it, 0 elsewhere (RFC 9110 section 5.6.2).
+static const uint8_t token_characters[256] = {
+    ['!'] = '!', ['#'] = '#', ['$'] = '$', ['%'] = '%', ['&'] = '&', ['\''] = '\'', ['*'] = '*', ['+'] = '+',
+    ['-'] = '-', ['.'] = '.', ['^'] = '^', ['_'] = '_', ['`'] = '`', ['|'] = '|', ['~'] = '~', ['0'] = '0',
+    ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4', ['5'] = '5', ['6'] = '6', ['7'] = '7', ['8'] = '8',
+    ['9'] = '9', ['a'] = 'a', ['b'] = 'b', ['c'] = 'c', ['d'] = 'd', ['e'] = 'e', ['f'] = 'f', ['g'] = 'g',
+    ['h'] = 'h', ['i'] = 'i', ['j'] = 'j', ['k'] = 'k', ['l'] = 'l', ['m'] = 'm', ['n'] = 'n', ['o'] = 'o',
+    ['p'] = 'p', ['q'] = 'q', ['r'] = 'r', ['s'] = 's', ['t'] = 't', ['u'] = 'u', ['v'] = 'v', ['w'] = 'w',
+    ['x'] = 'x', ['y'] = 'y', ['z'] = 'z', ['A'] = 'a', ['B'] = 'b', ['C'] = 'c', ['D'] = 'd', ['E'] = 'e',
+    ['F'] = 'f', ['G'] = 'g', ['H'] = 'h', ['I'] = 'i', ['J'] = 'j', ['K'] = 'k', ['L'] = 'l', ['M'] = 'm',
+    ['N'] = 'n', ['O'] = 'o', ['P'] = 'p', ['Q'] = 'q', ['R'] = 'r', ['S'] = 's', ['T'] = 't', ['U'] = 'u',
+    ['V'] = 'v', ['W'] = 'w', ['X'] = 'x', ['Y'] = 'y', ['Z'] = 'z',
+};
+
 mrt_bytes_borrowed mrt_check_name(lua_State *L, const char *name, size_t size, uint8_t *out) {
-    static const char others[] = "!#$%&'*+-.^_`|~";
     bool valid = size > 0 && size <= MRT_MAX_NAME;
-    for (size_t at = 0; valid && at < size; at++) {
-        char c = name[at];
-        if (c >= 'A' && c <= 'Z') c |= 0x20;
-        out[at] = (uint8_t)c;
-        valid = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c && strchr(others, c)) || (c == ':' && at == 0 && size > 1);
+    size_t at = 0;
+    if (valid && size > 1 && name[0] == ':') out[at++] = ':';
+    for (; valid && at < size; at++) {
+        out[at] = token_characters[(uint8_t)name[at]];
+        valid = out[at] != 0;
     }
     if (!valid) luaL_error(L, "invalid header name");
     return (mrt_bytes_borrowed){out, size};

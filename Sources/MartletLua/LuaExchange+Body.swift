@@ -48,7 +48,7 @@ extension LuaExchange {
     }
 
     func beginSleep(_ milliseconds: Int64) -> Int32 {
-        guard !isLogging, let vm else { return Int32(MRT_CODE_CANNOT_WAIT) }
+        guard !isLogging else { return Int32(MRT_CODE_CANNOT_WAIT) }
         guard milliseconds > 0 else { return Int32(MRT_CODE_OK) }
         let wait = wait(for: .sleep)
         if let exchange {

@@ -31,7 +31,6 @@ extension LuaExchange {
     private static let maxCalls = 64
 
     func openCall(_ cluster: Span<UInt8>) -> Int32 {
-        guard let vm else { return Int32(MRT_CODE_NO_REQUEST) }
         guard calls.count < Self.maxCalls else { return Int32(MRT_CODE_TOO_MANY) }
         let name = cluster.string()
         guard vm.policy.clusters.contains(name) else { return Int32(MRT_CODE_NO_CLUSTER) }
@@ -60,7 +59,7 @@ extension LuaExchange {
 
     /// The call's number, or minus a code.
     func sendCall(_ body: Span<UInt8>, timeout: Int64, flags: Int32) -> Int32 {
-        guard var request = openCall, let vm else { return -Int32(MRT_CODE_NO_REQUEST) }
+        guard var request = openCall else { return -Int32(MRT_CODE_NO_REQUEST) }
         openCall = nil
         guard !request.path.isEmpty, !request.method.isEmpty, !request.authority.isEmpty else {
             return -Int32(MRT_CODE_BAD_CALL)

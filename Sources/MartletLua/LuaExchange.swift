@@ -20,7 +20,7 @@ final class LuaExchange {
     }
 
     /// One direction: the hook's run and how far the message has come.
-    struct Side {
+    final class Side {
         /// The run that waits; nil when none does.
         var run: SuspendedRun?
         var wait: Wait?
@@ -34,14 +34,26 @@ final class LuaExchange {
         var hasTrailers = false
         /// The script has begun to take chunks.
         var takesChunks = false
+
+        /// As new. An ordinary hook leaves little behind, and this runs for each of them.
+        func reset() {
+            if run != nil { run = nil }
+            wait = nil
+            if resumption != nil { resumption = nil }
+            isHeadPassed = false
+            hasSeenBody = false
+            isBodyOver = false
+            hasTrailers = false
+            takesChunks = false
+        }
     }
 
     private(set) var exchange: Exchange?
-    private(set) var vm: PolicyVM?
-    /// Who goes on with a run when its wait is over.
-    private var waker: (any LuaWaker)?
-    var request = Side()
-    var response = Side()
+    let vm: PolicyVM
+    /// Who goes on with a run when its wait is over; only while one waits.
+    var waker: (any LuaWaker)?
+    let request = Side()
+    let response = Side()
     /// The side whose run runs or was resumed last.
     var isResponding = false
     /// The exchange is over: nothing can be held or changed.
@@ -71,14 +83,11 @@ final class LuaExchange {
     private var replyHeaders: [(name: HeaderName, value: String)] = []
     private var replyBody: [UInt8] = []
 
+    init(_ vm: PolicyVM) { self.vm = vm }
+
     deinit { unsafe digits.deallocate() }
 
-    /// `exchange` is nil for a timer.
-    func begin(_ exchange: Exchange?, _ vm: PolicyVM, _ waker: any LuaWaker) {
-        self.exchange = exchange
-        self.vm = vm
-        self.waker = waker
-    }
+    func begin(_ exchange: Exchange) { self.exchange = exchange }
 
     /// What a run waited for is there. While the script runs it finds that out for itself.
     func woken(responds: Bool) {
@@ -92,33 +101,27 @@ final class LuaExchange {
 
     /// Gives up what waits, lets go of what the VM keeps, and is as new.
     func end() {
-        if let vm {
-            if let run = request.run { vm.lua.drop(run) }
-            if let run = response.run { vm.lua.drop(run) }
-            if kept != 0 { vm.lua.forget(kept) }
-        }
+        if let run = request.run { vm.lua.drop(run) }
+        if let run = response.run { vm.lua.drop(run) }
+        if kept != 0 { vm.lua.forget(kept) }
         exchange = nil
-        vm = nil
-        waker = nil
-        request = Side()
-        response = Side()
+        if waker != nil { waker = nil }
+        request.reset()
+        response.reset()
         isResponding = false
         isLogging = false
         kept = 0
-        shadow = nil
-        chunk = nil
-        replacement = nil
+        if shadow != nil { shadow = nil }
+        if chunk != nil { chunk = nil }
+        if replacement != nil { replacement = nil }
         if !calls.isEmpty { calls = [] }
-        openCall = nil
+        if openCall != nil { openCall = nil }
         pendingCalls = 0
         if !replyHeaders.isEmpty { replyHeaders = [] }
         if !replyBody.isEmpty { replyBody = [] }
     }
 
-    var side: Side {
-        get { isResponding ? response : request }
-        set { if isResponding { response = newValue } else { request = newValue } }
-    }
+    var side: Side { isResponding ? response : request }
 
     // MARK: Reply
 

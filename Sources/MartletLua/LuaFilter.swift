@@ -101,8 +101,8 @@ final class LuaFilter: Filter {
     // MARK: States
 
     private func take(_ exchange: Exchange, _ vm: PolicyVM) -> LuaExchange {
-        let state = spare.popLast() ?? LuaExchange()
-        state.begin(exchange, vm, self)
+        let state = spare.popLast() ?? LuaExchange(vm)
+        state.begin(exchange)
         return state
     }
 
@@ -159,6 +159,7 @@ final class LuaFilter: Filter {
     private func settle(_ outcome: LuaOutcome, _ state: LuaExchange, _ exchange: Exchange, isHook: Bool) -> Verdict {
         if case .waiting(let run) = outcome.end {
             state.side.run = run
+            state.waker = self
             return hold(state, exchange, isHook: isHook)
         }
         state.side.run = nil

@@ -60,8 +60,8 @@ final class PolicyVM {
 
     private func fire(_ number: Int) {
         guard waiting[number] == nil, !policy.status.isQuarantined else { return }
-        let state = LuaExchange()
-        state.begin(nil, self, self)
+        let state = LuaExchange(self)
+        state.waker = self
         settle(number, state, lua.runTimer(number, state))
     }
 

@@ -25,11 +25,7 @@ package final class BufferPool {
     package func takeLarge() -> ByteBuffer { large.popLast() ?? ByteBuffer(capacity: Self.largeCapacity) }
 
     package func takeScratch() -> ByteBuffer {
-        if let buffer = scratch {
-            scratch = nil
-            return buffer
-        }
-        return takeLarge()
+        scratch.take() ?? takeLarge()
     }
 
     /// As `takeScratch`, with `kept` at its start and at least as much room behind it.
@@ -43,11 +39,8 @@ package final class BufferPool {
 
     /// Gives up the reference in `holder`. The buffer goes back to the pool when it was the last one.
     package func release(_ holder: inout ByteBuffer?) {
-        guard isKnownUniquelyReferenced(&holder), let buffer = holder else {
-            holder = nil
-            return
-        }
-        holder = nil
+        let isLast = isKnownUniquelyReferenced(&holder)
+        guard let buffer = holder.take(), isLast else { return }
         buffer.removeAll()
         switch buffer.capacity {
         case Self.largeCapacity:

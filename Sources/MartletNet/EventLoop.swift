@@ -89,12 +89,13 @@ package final class EventLoop {
     }
 
     private func flush() {
+        let buffers = self.buffers
         // Flushing may let somebody produce more; that waits for the next round of this loop, but a socket is written once.
         while !dirty.isEmpty {
             swap(&dirty, &flushing)
             var index = 0
             while index < flushing.count {
-                flushing[index].flush()
+                flushing[index].flush(buffers)
                 index += 1
             }
             flushing.removeAll(keepingCapacity: true)

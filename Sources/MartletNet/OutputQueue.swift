@@ -62,7 +62,7 @@ struct OutputQueue {
         if let buffer { body(buffer) }
         guard let filled = buffer?.count, filled > 0 else { return pool.release(&buffer) }
         count += filled
-        push(Piece(buffer: buffer, start: 0, end: filled, isOpen: true))
+        push(Piece(buffer: buffer.take(), start: 0, end: filled, isOpen: true))
     }
 
     /// Shares `slice`: no copy.
@@ -72,7 +72,7 @@ struct OutputQueue {
         push(Piece(buffer: slice.buffer, start: slice.range.lowerBound, end: slice.range.upperBound, isOpen: false))
     }
 
-    private mutating func push(_ piece: Piece) {
+    private mutating func push(_ piece: consuming Piece) {
         if first.buffer == nil && rest.isEmpty {
             first = piece
         } else {
@@ -135,7 +135,9 @@ struct OutputQueue {
             }
             left -= first.length
             pool.release(&first.buffer)
-            first = Piece()
+            first.start = 0
+            first.end = 0
+            first.isOpen = false
         }
         while restHead < rest.count {
             let length = rest[restHead].length

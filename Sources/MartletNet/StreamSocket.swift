@@ -98,6 +98,8 @@ package final class StreamSocket: EventSource {
     }
 
     package var isOpen: Bool { state == .open }
+    /// A read may find something; until an edge says so again, it would not.
+    package var mayHaveMore: Bool { isReadable }
     package var isClosed: Bool { state == .closed }
     /// Bytes queued and not yet taken by the kernel.
     package var queuedBytes: Int { output.count }
@@ -228,12 +230,12 @@ package final class StreamSocket: EventSource {
     }
 
     /// The loop's end of turn.
-    func flush() {
+    func flush(_ buffers: BufferPool) {
         isDirty = false
         guard state == .open else { return }
         if !output.isEmpty {
             let (sent, offered) = output.send(
-                to: descriptor, isLast: closesWhenFlushed || shutsDownWhenFlushed, pool: loop.buffers)
+                to: descriptor, isLast: closesWhenFlushed || shutsDownWhenFlushed, pool: buffers)
             if sent < 0 && sent != -Int(EAGAIN) { return writeFailed(Int32(-sent)) }
             if sent > 0 { sentBytes &+= UInt64(sent) }
             if sent < offered {

@@ -240,16 +240,14 @@ extension ExchangeDriver: ConnectionTaker {
 
     /// The response has arrived whole: the connection is free before the client has taken it.
     private func releaseConnection() {
-        let connection = attempt.connection
-        attempt.connection = nil
+        let connection = attempt.connection.take()
         if !attempt.isRequestSent { attempt.ignoresRequest = true }
         releaseCounts()
         connection?.responseTaken()
     }
 
     private func releaseCounts() {
-        attempt.countedEndpoint?.requestEnded()
-        attempt.countedEndpoint = nil
+        if let endpoint = attempt.countedEndpoint.take() { endpoint.requestEnded() }
         if attempt.holdsRequestSlot {
             attempt.holdsRequestSlot = false
             attempt.cluster?.runtime.limits.requests.giveBack()
@@ -263,9 +261,8 @@ extension ExchangeDriver: ConnectionTaker {
             attempt.isWaiting = false
             attempt.cluster?.stopWaiting(self)
         }
-        let connection = attempt.connection
-        attempt.connection = nil
+        let connection = attempt.connection.take()
         releaseCounts()
-        connection?.abandon()
+        if let connection { connection.abandon() }
     }
 }

@@ -199,8 +199,11 @@ final class ExchangeDriver: ExchangeHost {
                 return give(up: .filter)
             }
             if ended { isResponseComplete = true }
-            downstream?.sendBody(chunk, ended: ended)
-            afterResponseItem()
+            if let downstream {
+                downstream.sendBody(chunk, ended: ended)
+                if !ended && downstream.queuedBytes >= bufferLimit { downstream.askDrained() }
+            }
+            finishIfDone()
         }
     }
 
@@ -210,7 +213,7 @@ final class ExchangeDriver: ExchangeHost {
         case .response:
             isResponseComplete = true
             downstream?.sendTrailers(exchange.responseTrailers)
-            afterResponseItem()
+            finishIfDone()
         }
     }
 
@@ -258,16 +261,12 @@ final class ExchangeDriver: ExchangeHost {
             requestDeadline = .never
             downstream?.becomeTunnel()
         }
-        afterResponseItem()
+        // A client that takes nothing is seen with the body; behind a head alone nothing can pile up.
+        finishIfDone()
     }
 
     private func opensTunnel(_ status: UInt16) -> Bool {
         exchange.request.method == .connect ? (200...299).contains(status) : status == 101
-    }
-
-    private func afterResponseItem() {
-        if let downstream, downstream.queuedBytes >= bufferLimit { downstream.askDrained() }
-        finishIfDone()
     }
 
     /// The response's receiver has room.
@@ -287,8 +286,7 @@ final class ExchangeDriver: ExchangeHost {
         guard exchange.isOpen, !isFinishing else { return }
         isFinishing = true
         abandonAttempt()
-        let downstream = self.downstream
-        self.downstream = nil
+        let downstream = self.downstream.take()
         worker.cancelCalls(of: exchange)
         exchange.finish()
         listener?.requestEnded(exchange)

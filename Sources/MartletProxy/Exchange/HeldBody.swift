@@ -33,7 +33,8 @@ struct HeldBody {
     }
 
     mutating func removeAll() {
-        if !pieces.isEmpty { pieces = [] }
+        guard !pieces.isEmpty else { return }
+        pieces = []
         small = nil
         bytes = 0
     }

@@ -136,20 +136,19 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
         let buffers = cluster.worker.loop.buffers
         // Bounded work a turn: a server that sends without end does not keep the others waiting.
         for _ in 0..<Self.readsPerTurn {
-            var buffer: ByteBuffer? = buffers.takeScratch(behind: pending)
+            let kept = pending.take()
+            var buffer: ByteBuffer? = buffers.takeScratch(behind: kept)
             defer { buffers.release(&buffer) }
             guard let scratch = buffer else { return }
-            let kept = pending?.count ?? 0
-            pending = nil
             switch socket.read(into: scratch) {
             case .bytes:
                 // An answer to what has not been asked: the server's idea of who is next is not ours.
                 if receiver != nil && socket.sentBytes == sentWhenLent { return fail(.closed(started: false)) }
                 responseStarted = true
                 consume(scratch)
-                guard isOpen, !isPaused else { return }
+                guard isOpen, !isPaused, socket.mayHaveMore else { return }
             case .nothing:
-                if kept > 0 { keep(scratch, from: 0) }
+                if kept != nil { keep(scratch, from: 0) }
                 return
             case .end: return ended()
             case .failed: return lost()
@@ -169,8 +168,7 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
     }
 
     private func consumePending() {
-        guard let kept = pending else { return }
-        pending = nil
+        guard let kept = pending.take() else { return }
         consume(kept)
     }
 
