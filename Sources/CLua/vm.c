@@ -134,8 +134,9 @@ int32_t mrt_fail_with(mrt_vm *vm, lua_State *L, int32_t error) {
     return error;
 }
 
+/// Without the traceback: what failed to load is told in one line, which begins with the place.
 mrt_bytes_borrowed mrt_vm_message(const mrt_vm *vm) {
-    return (mrt_bytes_borrowed){(const uint8_t *)vm->message, vm->message ? vm->message_size : 0};
+    return (mrt_bytes_borrowed){(const uint8_t *)vm->message, vm->message ? vm->traceback_start : 0};
 }
 
 // MARK: Life

@@ -94,4 +94,13 @@ struct PolicyFilesTests {
         }
         #expect(try test.proxy.get("/").hasSuffix("ok"))
     }
+
+    @Test("What fails to load is told in one line that begins with the place")
+    func loadErrors() throws {
+        let test = try PolicyProxy("function on_request(h) end")
+        try test.proxy.write("p.lua", "local function check(x) error('bad ' .. x) end\ncheck('table')")
+        let answer = try test.proxy.admin("/reload", method: "POST")
+        #expect(answer.contains("does not load: p.lua:1: bad table"))
+        #expect(!answer.contains("traceback"))
+    }
 }
