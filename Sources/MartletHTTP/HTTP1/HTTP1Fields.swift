@@ -228,20 +228,23 @@ extension Token {
 enum FieldValue {
     /// RFC 9110 section 5.5: visible characters, spaces, tabs and bytes from 0x80 up. Eight at a time.
     static func fault(in value: Span<UInt8>) -> HTTP1Fault? {
+        let count = value.count
+        guard count >= 8 else { return slow(value) }
         let bytes = unsafe value.bytes
-        var index = 0
         let ones: UInt64 = 0x0101_0101_0101_0101
         let tops: UInt64 = 0x8080_8080_8080_8080
-        while index + 8 <= value.count {
+        var index = 0
+        while true {
             // In bounds: eight bytes from `index` are left.
             let word = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
             let belowSpace = (word &- ones &* 0x20) & ~word & tops
             let delete = word ^ (ones &* 0x7F)
             let isDelete = (delete &- ones) & ~delete & tops
             if belowSpace | isDelete != 0, let fault = slow(value.extracting(index..<(index + 8))) { return fault }
-            index += 8
+            if index == count - 8 { return nil }
+            // The last eight bytes overlap those before rather than be looked at one by one.
+            index = min(index + 8, count - 8)
         }
-        return slow(value.extracting(index..<value.count))
     }
 
     private static func slow(_ value: Span<UInt8>) -> HTTP1Fault? {
