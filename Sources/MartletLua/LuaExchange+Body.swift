@@ -48,10 +48,9 @@ extension LuaExchange {
     }
 
     func beginSleep(_ milliseconds: Int64) -> Int32 {
-        guard !isLogging else { return Int32(MRT_CODE_CANNOT_WAIT) }
         guard milliseconds > 0 else { return Int32(MRT_CODE_OK) }
         let wait = wait(for: .sleep)
-        if let exchange {
+        if let exchange, !isLogging {
             let responds = isResponding
             exchange.after(.milliseconds(milliseconds)) { [self] in woken(responds: responds) }
         } else {

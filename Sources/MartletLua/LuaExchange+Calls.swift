@@ -75,7 +75,6 @@ extension LuaExchange {
             vm.context.call(request) { _ in }
             return 0
         }
-        if isLogging { return -Int32(MRT_CODE_CANNOT_WAIT) }
         let call = LuaCall()
         calls.append(call)
         pendingCalls += 1
@@ -85,7 +84,8 @@ extension LuaExchange {
             pendingCalls -= 1
             if pendingCalls == 0 { woken(responds: responds) }
         }
-        if let exchange { exchange.call(request, done) } else { vm.context.call(request, done) }
+        // What on_log waits for outlives the exchange.
+        if let exchange, !isLogging { exchange.call(request, done) } else { vm.context.call(request, done) }
         return Int32(calls.count - 1)
     }
 

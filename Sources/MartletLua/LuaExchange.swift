@@ -63,6 +63,8 @@ final class LuaExchange {
     /// What `handle:context()` keeps in the VM; 0 when nothing.
     var kept: Int32 = 0
     var parameters: Int32 = 0
+    /// Under which its VM keeps a run that waits without an exchange.
+    var number = 0
     /// The policy is tried, not applied.
     var shadow: LuaShadow?
 
@@ -88,6 +90,19 @@ final class LuaExchange {
     deinit { unsafe digits.deallocate() }
 
     func begin(_ exchange: Exchange) { self.exchange = exchange }
+
+    /// Before `on_log`: what the other hooks waited for is no more.
+    func beginLog() {
+        isLogging = true
+        isResponding = false
+        pendingCalls = 0
+    }
+
+    /// `on_log` waits and the exchange is over: from here on the run is like a timer's, with what `context()` keeps.
+    func leaveExchange(for waker: any LuaWaker) {
+        exchange = nil
+        self.waker = waker
+    }
 
     /// What a run waited for is there. While the script runs it finds that out for itself.
     func woken(responds: Bool) {

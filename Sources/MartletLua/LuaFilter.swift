@@ -79,11 +79,15 @@ final class LuaFilter: Filter {
         let state = exchange[slot]
         if policy.hasLogHook, let vm, !policy.status.isQuarantined, let number = parameters(for: exchange) {
             let state = state ?? take(exchange, vm)
-            // Runs that wait never go on; this one may not wait.
+            // Runs that wait never go on.
             drop(state, vm)
-            state.isLogging = true
+            state.beginLog()
             state.parameters = number
             let outcome = vm.lua.run(.log, state)
+            if case .waiting(let run) = outcome.end {
+                runs.add()
+                return vm.goOn(state, run)
+            }
             count(outcome)
             if case .failed(let error) = outcome.end { report(error, exchange) }
             return giveBack(state)

@@ -62,22 +62,44 @@ final class PolicyVM {
         guard waiting[number] == nil, !policy.status.isQuarantined else { return }
         let state = LuaExchange(self)
         state.waker = self
-        settle(number, state, lua.runTimer(number, state))
+        state.number = number
+        settle(state, lua.runTimer(number, state))
     }
 
-    private func settle(_ number: Int, _ state: LuaExchange, _ outcome: LuaOutcome) {
+    /// Runs of `on_log` that wait, at most.
+    private static let maxLogs = 1024
+    private var logs = 0
+
+    /// A run of `on_log` waits: it goes on without its exchange.
+    func goOn(_ state: LuaExchange, _ run: SuspendedRun) {
+        guard waiting.count < Self.maxLogs else {
+            lua.drop(run)
+            state.end()
+            let error = PolicyError(message: "more than \(Self.maxLogs) runs of on_log wait", kind: .script)
+            policy.failed(error, at: context.now)
+            return context.log(.error, "policy \(policy.name): \(error.message)")
+        }
+        logs += 1
+        state.leaveExchange(for: self)
+        state.request.run = run
+        // Timers count up from zero.
+        state.number = -logs
+        waiting[-logs] = state
+    }
+
+    private func settle(_ state: LuaExchange, _ outcome: LuaOutcome) {
         policy.status.ran(outcome.instructions)
         switch outcome.end {
         case .waiting(let run):
             state.request.run = run
-            waiting[number] = state
+            waiting[state.number] = state
             return
         case .failed(let error):
             policy.failed(error, at: context.now)
             context.log(.error, "policy \(policy.name): \(error.message)")
         case .done, .replied: break
         }
-        waiting[number] = nil
+        waiting[state.number] = nil
         state.request.run = nil
         state.end()
     }
@@ -125,9 +147,7 @@ final class PolicyVM {
 
 extension PolicyVM: LuaWaker {
     func woken(_ state: LuaExchange, responds: Bool) {
-        guard let number = waiting.first(where: { $0.value === state })?.key, let run = state.request.run else {
-            return
-        }
-        settle(number, state, lua.resume(run, state))
+        guard waiting[state.number] === state, let run = state.request.run else { return }
+        settle(state, lua.resume(run, state))
     }
 }
