@@ -1,67 +1,68 @@
--- Marks requests for the canary with a header that a route matches on: when a cookie says so, or for a part of the
--- users that stays the same.
+-- Marks requests for the canary with a header, for a route to match on. A cookie decides; without one, a percentage of ids.
 --
 -- Parameters:
---   header       the header; default x-canary. What the client sends in it is dropped
---   value        of the header; default "1"
---   cookie       the cookie's name; default canary
---   always       the cookie's value that means the canary; default "always"
---   never        the cookie's value that means the stable version; default "never"
---   percent      of users that get the canary, 0 to 100, in steps of 0.01; default 0
---   user_header  with the user's id; default x-user-id
---   salt         another salt picks other users; default canary
+--   cookie     its name; default canary. Its value `always` or `never` decides for the client
+--   percent    of ids that are sent to the canary, 0 to 100; default 0
+--   id_header  the header with the id: the same id always goes the same way
+--   id_cookie  or the cookie with it. Without either, or where it is missing, the client's address is the id
+--   salt       another salt picks other ids; default "canary"
+--   header     that marks the request upstream; default x-canary. The client's own is taken away
 
 schema = {
-  header = { type = "string", default = "x-canary" },
-  value = { type = "string", default = "1" },
   cookie = { type = "string", default = "canary" },
-  always = { type = "string", default = "always" },
-  never = { type = "string", default = "never" },
   percent = { type = "number", default = 0, min = 0, max = 100 },
-  user_header = { type = "string", default = "x-user-id" },
+  id_header = { type = "string", optional = true },
+  id_cookie = { type = "string", optional = true },
   salt = { type = "string", default = "canary" },
+  header = { type = "string", default = "x-canary" },
 }
 
--- true for the canary, false for the stable version, nil when the cookies say nothing or both.
-local function choice_of_cookies(headers, config)
-  local always, never = false, false
+-- The value of the first cookie of the name. `prefix` is the name and an equals sign.
+local function cookie(headers, prefix)
   for index = 0, headers:getNumValues("cookie") - 1 do
-    for pair in headers:getAtIndex("cookie", index):gmatch("[^;]+") do
-      local name, value = pair:match("^%s*([^=]-)%s*=%s*(.-)%s*$")
-      if name == config.cookie then
-        always = always or value == config.always
-        never = never or value == config.never
-      end
+    local field, from = headers:getAtIndex("cookie", index), 1
+    while true do
+      local first, last = field:find(prefix, from, true)
+      if not first then break end
+      -- Not the end of another cookie's name.
+      if first == 1 or field:find("^[; \t]", first - 1) then return field:match("^[^; \t]*", last + 1) end
+      from = last + 1
     end
   end
-  if always == never then return nil end
-  return always
 end
 
-local function is_in_share(headers, config)
-  if config.percent == 0 or headers:getNumValues(config.user_header) ~= 1 then return false end
-  local user = headers:get(config.user_header)
-  -- All who have no id would be one user.
-  if user == "" then return false end
-  -- A zero byte, which no header has, keeps salt and user apart.
-  local a, b, c, d = crypto.hash("sha256", config.salt .. "\0" .. user):byte(1, 4)
-  local place = ((a << 24) | (b << 16) | (c << 8) | d) % 10000
-  -- Rounded: 0.07 * 100 is a little more than 7.
-  return place < math.floor(config.percent * 100 + 0.5)
+local function address(handle)
+  -- Without the port, which is another one for each connection.
+  return handle:streamInfo():downstreamRemoteAddress():match("^(.*):%d+$")
+end
+
+local function id(handle, headers, config)
+  local value = config.id_header and headers:get(config.id_header)
+    or config.id_cookie and cookie(headers, config.id_cookie .. "=")
+  if value and value ~= "" then return value end
+  return address(handle)
+end
+
+-- Where on the line from 0 to 100 the id is.
+local function place(salt, value)
+  local a, b, c, d = crypto.hash("sha256", salt .. "\n" .. value):byte(1, 4)
+  return (((a * 256 + b) * 256 + c) * 256 + d) * 100 / 4294967296
+end
+
+local function is_canary(handle, headers, config)
+  local choice = cookie(headers, config.cookie .. "=")
+  if choice == "always" then return true end
+  if choice == "never" or config.percent == 0 then return false end
+  return place(config.salt, id(handle, headers, config)) < config.percent
 end
 
 function on_request(handle)
-  local config = handle:config()
-  local headers = handle:headers()
-  headers:remove(config.header)
-  local canary = choice_of_cookies(headers, config)
-  local why = "cookie"
-  if canary == nil then
-    canary = is_in_share(headers, config)
-    why = "share"
+  local config, headers = handle:config(), handle:headers()
+  if is_canary(handle, headers, config) then
+    headers:replace(config.header, "1")
+    handle:stats():counter("canary_requests"):inc()
+  else
+    headers:remove(config.header)
   end
-  if not canary then return end
-  headers:replace(config.header, config.value)
-  handle:stats():counter("canary_by_" .. why):inc()
-  handle:logDebug("canary by " .. why)
+  handle:clearRouteCache()
 end

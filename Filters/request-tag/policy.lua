@@ -1,68 +1,67 @@
--- Keeps the request's tag when a trusted client sends a well-formed one, otherwise makes one; sends it upstream and
--- back to the client, and logs it.
+-- Gives every request an id: the client's where it may be trusted, or a new one. It goes upstream, back to the client and
+-- into the log.
 --
 -- Parameters:
---   header      the header's name; default x-request-tag
---   trusted     CIDR blocks of peers whose tags are kept; default none
---   bytes       of randomness in a tag that is made, twice as many characters; default 16
---   max_length  of a tag that is kept; default 64
---   respond     whether the client gets the tag; default true
---   log         whether each request is logged; default true
+--   header    that carries it; default x-correlation-id
+--   trust     addresses and CIDR blocks of peers whose id is kept; default none
+--   response  whether the client is told the id; default true
+--   log       whether a line is logged when the exchange is over; default true
 
 schema = {
-  header = { type = "string", default = "x-request-tag" },
-  trusted = { type = "list", optional = true },
-  bytes = { type = "integer", default = 16, min = 8, max = 64 },
-  max_length = { type = "integer", default = 64, min = 8, max = 256 },
-  respond = { type = "boolean", default = true },
+  header = { type = "string", default = "x-correlation-id" },
+  trust = { type = "list", optional = true },
+  response = { type = "boolean", default = true },
   log = { type = "boolean", default = true },
 }
 
-local MIN_LENGTH = 8
-local CONTEXT_KEY = "request-tag"
+-- What is made of the parameters once; routes may have their own.
+local trusted = setmetatable({}, { __mode = "k" })
 
--- A filter has one table of parameters as long as it lives, so the blocks of each are read once.
-local trusted_blocks = {}
-
-local function is_trusted(handle, config)
-  local blocks = trusted_blocks[config]
-  if not blocks then
-    blocks = ip.set(config.trusted or {})
-    trusted_blocks[config] = blocks
-  end
-  -- The peer itself, not the client that it speaks for: it is the peer that vouches for the tag.
-  return blocks:contains(handle:streamInfo():downstreamDirectRemoteAddress())
+local function trusted_peers(config)
+  local made = ip.set(config.trust or {})
+  trusted[config] = made
+  return made
 end
 
--- Tags end in logs and other systems' queries, so nothing but plain characters may be in them.
-local function is_well_formed(tag, config)
-  return #tag >= MIN_LENGTH and #tag <= config.max_length and not tag:find("[^%w._-]")
+-- A UUID of version 4.
+local function new_id()
+  local bytes = crypto.random_bytes(16)
+  local hex = crypto.hex(bytes)
+  local variant = ("89ab"):sub(bytes:byte(9) % 4 + 1, bytes:byte(9) % 4 + 1)
+  return hex:sub(1, 8) .. "-" .. hex:sub(9, 12) .. "-4" .. hex:sub(14, 16) .. "-" .. variant .. hex:sub(18, 20) .. "-" .. hex:sub(21)
 end
 
-local function kept_tag(handle, headers, config)
-  local count = headers:getNumValues(config.header)
-  if count == 0 or not is_trusted(handle, config) then return nil end
-  local tag = headers:get(config.header)
-  -- Of two tags nobody knows which one the client means.
-  if count == 1 and is_well_formed(tag, config) then return tag end
-  handle:stats():counter("request_tag_malformed"):inc()
-  return nil
+-- Ids go into logs and other systems: letters, digits and a few signs, 8 to 128 of them.
+local function is_id(value)
+  return value ~= nil and #value >= 8 and #value <= 128 and not value:find("[^%w._-]")
+end
+
+local function kept_id(handle, headers, config)
+  local value = headers:get(config.header)
+  -- Two fields were joined with a comma, which no id has.
+  if not is_id(value) then return nil end
+  -- The peer itself: what it says of those before it is as good as its id.
+  local peers = trusted[config] or trusted_peers(config)
+  return peers:contains(handle:streamInfo():downstreamDirectRemoteAddress()) and value or nil
 end
 
 function on_request(handle)
-  local config = handle:config()
-  local headers = handle:headers()
-  local tag = kept_tag(handle, headers, config)
-  local how = tag and "kept" or "made"
-  tag = tag or crypto.hex(crypto.random_bytes(config.bytes))
-  headers:replace(config.header, tag)
-  handle:context()[CONTEXT_KEY] = tag
-  if config.log then handle:logInfo("tag " .. tag .. " " .. how) end
+  local config, headers, context = handle:config(), handle:headers(), handle:context()
+  context.id = kept_id(handle, headers, config) or new_id()
+  headers:replace(config.header, context.id)
+  if config.log then
+    -- Not the query: it may hold what a log should not.
+    context.line = headers:get(":method") .. " " .. headers:get(":path"):match("^[^?]*")
+  end
 end
 
 function on_response(handle)
-  local config = handle:config()
-  local tag = handle:context()[CONTEXT_KEY]
-  -- There is none when a filter before this one answered.
-  if tag and config.respond then handle:headers():replace(config.header, tag) end
+  local config, headers, context = handle:config(), handle:headers(), handle:context()
+  context.status = headers:get(":status")
+  if config.response and context.id then headers:replace(config.header, context.id) end
+end
+
+function on_log(handle)
+  local context = handle:context()
+  if context.line then handle:logInfo(context.id .. " " .. context.line .. " " .. (context.status or "-")) end
 end

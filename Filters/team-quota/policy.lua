@@ -1,92 +1,97 @@
--- Allows each team a number of requests in a window of time; the windows follow each other and are the same for all.
+-- Limits the requests of each team in a window of time, over all workers. Beyond the limit: 429 with Retry-After.
 --
 -- Parameters:
---   header   with the team; default x-team
---   window   seconds; default 60
---   teams    a map from teams to their limits
---   limit    for all teams that are not in the map, together; default 100
---   message  the refusal's body
+--   header    that names the team; default x-team. Set it by a policy that knows the team, or strip it from strangers
+--   requests  that a team may make in a window; default 1000
+--   window    seconds; default 60
+--   teams     other limits for some teams, { red: 50 }; 0 closes a team out
+--   unknown   teams that are not in `teams`: `limit` them too (the default), or `deny` them
+--   missing   requests without a team: `deny` (the default), or `limit` them all together
+--   headers   whether responses carry the x-ratelimit-* headers; default true
 
 schema = {
   header = { type = "string", default = "x-team" },
+  requests = { type = "integer", default = 1000, min = 0 },
   window = { type = "integer", default = 60, min = 1, max = 86400 },
   teams = { type = "map", optional = true },
-  limit = { type = "integer", default = 100, min = 0, max = 1000000000 },
-  message = { type = "string", default = "too many requests\n" },
+  unknown = { type = "string", default = "limit" },
+  missing = { type = "string", default = "deny" },
+  headers = { type = "boolean", default = true },
 }
 
-local CONTEXT_KEY = "team-quota"
-
--- All workers count in it, and it stays through reloads.
 local counts = shared("team-quota")
+local LONGEST_NAME = 64
 
-local function parse_teams(map)
-  local limits = {}
-  for team, limit in pairs(map or {}) do
-    if math.type(limit) ~= "integer" or limit < 0 then
-      error("team-quota: the limit of team " .. team .. " is no integer from 0", 0)
-    end
-    limits[team] = limit
+local function check_word(name, value)
+  if value ~= "limit" and value ~= "deny" then error(name .. ": limit or deny, not \"" .. value .. "\"") end
+end
+
+-- Parameters that were looked at once; routes may have their own.
+local checked = setmetatable({}, { __mode = "k" })
+
+local function check(config)
+  check_word("unknown", config.unknown)
+  check_word("missing", config.missing)
+  for name, limit in pairs(config.teams or {}) do
+    if math.type(limit) ~= "integer" or limit < 0 then error("teams: " .. name .. ": a limit is a whole number, 0 or more") end
   end
-  return limits
+  checked[config] = true
 end
 
--- A filter has one table of parameters as long as it lives, so the map of each is checked once.
-local limits_of = {}
-
-local function known_team(headers, config)
-  local limits = limits_of[config]
-  if not limits then
-    limits = parse_teams(config.teams)
-    limits_of[config] = limits
-  end
-  -- Two fields of the name: one of them could be another team's, so it is nobody's.
-  if headers:getNumValues(config.header) ~= 1 then return nil end
-  local team = headers:get(config.header)
-  return team, limits[team]
+-- The request's team, "" for none; nil for what is no team's name.
+local function team_of(headers, name)
+  local value = headers:get(name) or ""
+  -- Two fields: upstream might see the other one. Long names: they would be memory at a stranger's will.
+  if #value > LONGEST_NAME or headers:getNumValues(name) > 1 then return nil end
+  return value
 end
 
--- Teams that are not in the map share a count. With one each, a client would make up names to get more, and fill the
--- store with them.
-local function count_key(team, limit, window, number)
-  local who = limit and "team:" .. team or "others"
-  return window .. ":" .. number .. ":" .. who
+-- The limit of the team; nil for none that may come in.
+local function limit_of(team, config)
+  if team == nil or (team == "" and config.missing == "deny") then return nil end
+  local own = config.teams and config.teams[team]
+  if own then return own end
+  if team ~= "" and config.unknown == "deny" then return nil end
+  return config.requests
 end
 
-local function add_fields(headers, quota)
-  headers["x-ratelimit-limit"] = quota.limit
-  headers["x-ratelimit-remaining"] = quota.remaining
-  headers["x-ratelimit-reset"] = quota.reset
-  return headers
+local function ratelimit_headers(limit, used, reset)
+  return {
+    ["x-ratelimit-limit"] = limit,
+    ["x-ratelimit-remaining"] = limit > used and limit - used or 0,
+    ["x-ratelimit-reset"] = reset,
+  }
+end
+
+local function refuse(handle, config, limit, used, reset)
+  handle:stats():counter("quota_exceeded"):inc()
+  local headers = config.headers and ratelimit_headers(limit, used, reset) or {}
+  headers[":status"] = 429
+  headers["retry-after"] = reset
+  headers["content-type"] = "text/plain"
+  handle:respond(headers, "too many requests\n")
 end
 
 function on_request(handle)
   local config = handle:config()
-  local team, limit = known_team(handle:headers(), config)
-  local now = math.floor(time.now())
-  local window = config.window
+  if not checked[config] then check(config) end
+  local team = team_of(handle:headers(), config.header)
+  local limit = limit_of(team, config)
+  if not limit then
+    handle:stats():counter("quota_no_team"):inc()
+    handle:respond({ [":status"] = 403, ["content-type"] = "text/plain" }, "no team\n")
+  end
+
+  local window, now = config.window, handle:timestamp() // 1000
   local reset = window - now % window
-  -- The count goes away by itself, a second after its window.
-  local used = counts:incr(count_key(team, limit, window, now // window), 1, 0, reset + 1)
-
-  local who = limit and "team " .. team or "the other teams"
-  limit = limit or config.limit
-  local quota = { limit = limit, remaining = math.max(0, limit - used), reset = reset }
-  handle:context()[CONTEXT_KEY] = quota
-  if used <= limit then return end
-
-  handle:stats():counter("team_quota_refused"):inc()
-  -- Once a window: a team that is over its limit would fill the log.
-  if used == limit + 1 then handle:logWarn(who .. " used " .. limit .. " requests in " .. window .. " s") end
-  handle:respond(
-    add_fields({ [":status"] = 429, ["content-type"] = "text/plain", ["retry-after"] = reset }, quota),
-    config.message)
+  -- Windows of another length do not share a count. An old one is forgotten with the second after it.
+  local key = window .. ":" .. now // window .. ":" .. team
+  local used = counts:incr(key, 1, 0, reset + 1)
+  if used > limit then refuse(handle, config, limit, used, reset) end
+  if config.headers then handle:context().headers = ratelimit_headers(limit, used, reset) end
 end
 
 function on_response(handle)
-  local quota = handle:context()[CONTEXT_KEY]
-  -- There is none when a filter before this one answered.
-  if not quota then return end
   local headers = handle:headers()
-  for name, value in pairs(add_fields({}, quota)) do headers:replace(name, value) end
+  for name, value in pairs(handle:context().headers or {}) do headers:replace(name, value) end
 end
