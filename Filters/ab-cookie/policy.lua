@@ -35,7 +35,7 @@ local function cookie(headers, prefix)
 end
 
 -- What is made of the parameters once; routes may have their own.
-local prepared = setmetatable({}, { __mode = "k" })
+local prepared = {}
 
 -- The ends of the buckets on a line from 0 to their total weight, in the order of their names.
 local function line(buckets)

@@ -138,7 +138,7 @@ end
 -- MARK: Parameters
 
 -- What is made of the parameters once; routes may have their own.
-local prepared = setmetatable({}, { __mode = "k" })
+local prepared = {}
 
 local function check_word(name, value, one, other)
   if value ~= one and value ~= other then error(name .. ": " .. one .. " or " .. other .. ", not \"" .. value .. "\"") end

@@ -91,7 +91,7 @@ end
 -- MARK: Headers
 
 -- What is made of the parameters once; routes may have their own.
-local prepared = setmetatable({}, { __mode = "k" })
+local prepared = {}
 
 local function prepare(config)
   local made = {}

@@ -44,7 +44,7 @@ local function page(config)
 end
 
 -- What is made of the parameters once; routes may have their own.
-local prepared = setmetatable({}, { __mode = "k" })
+local prepared = {}
 
 local function prepare(config)
   local made = { page = page(config), allow = config.allow and ip.set(config.allow), paths = config.paths or {} }

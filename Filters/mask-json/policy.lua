@@ -13,7 +13,7 @@ schema = {
 }
 
 -- What is made of the parameters once; routes may have their own.
-local prepared = setmetatable({}, { __mode = "k" })
+local prepared = {}
 
 -- A tree of names: what is `true` is masked.
 local function add_path(tree, path)

@@ -15,7 +15,7 @@ schema = {
 }
 
 -- What is made of the parameters once; routes may have their own.
-local trusted = setmetatable({}, { __mode = "k" })
+local trusted = {}
 
 local function trusted_peers(config)
   local made = ip.set(config.trust or {})

@@ -27,7 +27,7 @@ local function check_word(name, value)
 end
 
 -- Parameters that were looked at once; routes may have their own.
-local checked = setmetatable({}, { __mode = "k" })
+local checked = {}
 
 local function check(config)
   check_word("unknown", config.unknown)

@@ -53,6 +53,9 @@ package final class EventLoop {
 
     package func run() {
         while !isStopping { turn() }
+        // Sources hold the loop: what is still registered at the end would keep both.
+        for slot in slots.indices { slots[slot].source = nil }
+        turnEnds = nil
     }
 
     /// Makes `run` return at the end of this turn.
