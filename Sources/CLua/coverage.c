@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "chunk.h"
 #include "internal.h"
 
 enum { HAS_CODE = 1, HAS_RUN = 2, MAX_LINES = 1 << 20, MAX_FILES = 256 };
@@ -100,92 +101,25 @@ void mrt_coverage_ran(lua_State *L, lua_Debug *activation) {
 
 // MARK: Lines with code
 
-struct reader {
-    const uint8_t *at, *end;
-    bool broken;
-};
-
-static const uint8_t *take(struct reader *reader, size_t size) {
-    if (reader->broken || (size_t)(reader->end - reader->at) < size) {
-        reader->broken = true;
-        return NULL;
-    }
-    const uint8_t *start = reader->at;
-    reader->at += size;
-    return start;
-}
-
-static uint8_t take_byte(struct reader *reader) {
-    const uint8_t *byte = take(reader, 1);
-    return byte ? *byte : 0;
-}
-
-/// Seven bits a byte, the highest first; the last byte has its top bit set.
-static size_t take_size(struct reader *reader) {
-    size_t value = 0;
-    for (int count = 0; count < 10 && !reader->broken; count++) {
-        uint8_t byte = take_byte(reader);
-        value = value << 7 | (byte & 0x7f);
-        if (byte & 0x80) return value;
-    }
-    reader->broken = true;
-    return 0;
-}
-
-static void skip_string(struct reader *reader) {
-    size_t size = take_size(reader);  // one more than the length; 0 is none
-    if (size > 1) take(reader, size - 1);
-}
-
 /// Each instruction's line is a step from the one before, or, where the step does not fit a byte, in a list of its own.
-static void mark_lines(struct reader *reader, struct file *file, size_t first_line, bool is_vararg) {
-    size_t count = take_size(reader);
-    const uint8_t *steps = take(reader, count);
-    size_t jumps = take_size(reader);
-    size_t line = first_line;
-    for (size_t index = 0; index < count && steps; index++) {
-        if ((int8_t)steps[index] == -0x80) {
-            if (jumps == 0) break;
-            jumps--;
-            take_size(reader);
-            line = take_size(reader);
+static void mark_lines(const struct mrt_chunk_function *function, void *context) {
+    struct file *file = context;
+    struct mrt_chunk_reader jumps = function->jumps;
+    size_t left = function->jump_count, line = function->first_line;
+    for (size_t index = 0; index < function->step_count; index++) {
+        int8_t step = (int8_t)function->line_steps[index];
+        if (step == -0x80) {
+            if (left == 0) break;
+            left--;
+            mrt_chunk_size(&jumps);
+            line = mrt_chunk_size(&jumps);
         } else {
-            line += (size_t)(int64_t)(int8_t)steps[index];
+            line += (size_t)(int64_t)step;
         }
         // The first instruction of a function with `...`, every main chunk included, and the return behind the last
         // statement are nobody's code.
-        if ((index > 0 || !is_vararg) && index + 1 < count) mark(file, line, HAS_CODE);
+        if ((index > 0 || !function->is_vararg) && index + 1 < function->step_count) mark(file, line, HAS_CODE);
     }
-    for (; jumps > 0 && !reader->broken; jumps--) {
-        take_size(reader);
-        take_size(reader);
-    }
-}
-
-static void scan_function(struct reader *reader, struct file *file) {
-    skip_string(reader);  // source
-    size_t first_line = take_size(reader);
-    take_size(reader);  // last line
-    const uint8_t *facts = take(reader, 3);  // parameters, vararg, stack size
-    bool is_vararg = facts && facts[1];
-    size_t count = take_size(reader);
-    if (count > SIZE_MAX / 4) reader->broken = true;
-    take(reader, count * 4);
-    for (count = take_size(reader); count > 0 && !reader->broken; count--) {
-        uint8_t type = take_byte(reader) & 0x3f;
-        if (type == 0x03 || type == 0x13) take(reader, 8);           // integer, float
-        else if (type == 0x04 || type == 0x14) skip_string(reader);  // short, long string
-    }
-    take(reader, 3 * take_size(reader));  // upvalues
-    // The parser has limited how deep functions nest.
-    for (count = take_size(reader); count > 0 && !reader->broken; count--) scan_function(reader, file);
-    mark_lines(reader, file, first_line, is_vararg);
-    for (count = take_size(reader); count > 0 && !reader->broken; count--) {
-        skip_string(reader);
-        take_size(reader);
-        take_size(reader);
-    }
-    for (count = take_size(reader); count > 0 && !reader->broken; count--) skip_string(reader);
 }
 
 void mrt_coverage_add(mrt_coverage *coverage, mrt_bytes_borrowed code, const char *name) {
@@ -194,8 +128,5 @@ void mrt_coverage_add(mrt_coverage *coverage, mrt_bytes_borrowed code, const cha
     file->name = strdup(name);
     if (!file->name) return;
     coverage->file_count++;
-    struct reader reader = {code.data, code.data + code.size, false};
-    // Signature, version, format, check bytes, three sizes, two sample numbers, count of upvalues.
-    take(&reader, 4 + 1 + 1 + 6 + 3 + 8 + 8 + 1);
-    scan_function(&reader, file);
+    mrt_walk_chunk(code.data, code.size, mark_lines, file);
 }

@@ -138,8 +138,7 @@ int mrt_decode_data(lua_State *L) {
     return 1;
 }
 
-void mrt_push_data(lua_State *L, bool with_get) {
-    (void)with_get;
+void mrt_push_data(lua_State *L) {
     mrt_vm *vm = vm_of(L);
     lua_rawgeti(L, LUA_REGISTRYINDEX, vm->data_ref);
     int32_t number = vm->current->data;

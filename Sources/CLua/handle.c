@@ -15,13 +15,13 @@ static int handle_headers(lua_State *L) {
 
 static int handle_config(lua_State *L) {
     mrt_check_handle(L);
-    mrt_push_data(L, false);
+    mrt_push_data(L);
     return 1;
 }
 
 static int handle_filter_context(lua_State *L) {
     mrt_check_handle(L);
-    mrt_push_data(L, true);
+    mrt_push_data(L);
     return 1;
 }
 

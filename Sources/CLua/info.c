@@ -77,7 +77,7 @@ int mrt_handle_connection(lua_State *L) {
 
 static int route_metadata(lua_State *L) {
     mrt_check_object(L, OBJECT_ROUTE, "route");
-    mrt_push_data(L, true);
+    mrt_push_data(L);
     return 1;
 }
 

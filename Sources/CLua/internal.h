@@ -62,7 +62,7 @@ struct mrt_vm {
     void *owner;
 
     // Memory. Between `soft` and `hard` a script is stopped at its next instruction; beyond `hard` the allocation fails.
-    size_t used, peak, soft, hard;
+    size_t used, soft, hard;
     /// The largest block and the largest string there are, rounded up to powers of two: what one instruction may have to
     /// copy or compare. A string is only known for one when it is made, so `largest_string` may be too large.
     size_t largest, largest_string;
@@ -333,6 +333,6 @@ mrt_bytes_borrowed mrt_encode_value(lua_State *L, int index);
 /// Pushes what was encoded.
 void mrt_push_value(lua_State *L, mrt_bytes_borrowed encoded);
 /// Pushes the data of the current run: as plain parameters, or with Envoy's `get`.
-void mrt_push_data(lua_State *L, bool with_get);
+void mrt_push_data(lua_State *L);
 
 #endif

@@ -93,7 +93,6 @@ void *mrt_allocate(void *owner, void *block, size_t old_size, size_t new_size) {
     void *larger = realloc(block, new_size);
     if (!larger) return NULL;
     vm->used += growth;
-    if (vm->used > vm->peak) vm->peak = vm->used;
     if (vm->used > vm->soft && !vm->pressed) press(vm);
     forget_block(vm, old);
     note_block(vm, new_size, !block && old_size == LUA_TSTRING);
@@ -340,8 +339,6 @@ int64_t mrt_vm_timer_period(const mrt_vm *vm, int32_t timer) {
 // MARK: Facts
 
 size_t mrt_vm_memory(const mrt_vm *vm) { return vm->used; }
-size_t mrt_vm_peak_memory(const mrt_vm *vm) { return vm->peak; }
-bool mrt_vm_is_full(const mrt_vm *vm) { return vm->full; }
 void mrt_vm_collect(mrt_vm *vm) { lua_gc(vm->main, LUA_GCCOLLECT); }
 
 void mrt_vm_fail_allocation(mrt_vm *vm, uint64_t countdown, bool keeps_failing) {

@@ -85,9 +85,6 @@ final class LuaVM: @unchecked Sendable {
         }
     }
 
-    /// Bytes held now.
-    var memory: Int { unsafe mrt_vm_memory(vm) }
-
     /// Whom `shared`, `stats` and logs of scripts are for. The owner holds this VM and so outlives every run.
     func setOwner(_ owner: PolicyVM) {
         unsafe mrt_vm_set_owner(vm, Unmanaged.passUnretained(owner).toOpaque())

@@ -92,6 +92,13 @@ private func read(_ text: String) -> (node: ConfigNode?, errors: [String]) { rea
         #expect(root["use"]?.items?.last?["max"]?.mark.description == "y:1:22")
     }
 
+    @Test func dashesInQuotesMakeNoAnchors() throws {
+        let root = try #require(read("a: \"/s?q=true--&page=1\"\nb: \"/a??x\"\nc: [x-*y, z-?]\n").node)
+        #expect(root["b"]?.text == "/a??x")
+        // A dash and a blank open an item, whose anchor is one.
+        #expect(read("- &a [x]\n- ? *a\n  : 1\n").node == nil)
+    }
+
     @Test func anAliasBombIsRefusedAtOnce() {
         var text = "l0: &l0 [x, x, x, x, x, x, x, x, x]\n"
         for level in 1..<30 {

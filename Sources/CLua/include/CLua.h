@@ -253,9 +253,6 @@ int32_t mrt_vm_timers(const mrt_vm *vm);
 int64_t mrt_vm_timer_period(const mrt_vm *vm, int32_t timer);
 
 size_t mrt_vm_memory(const mrt_vm *vm);
-size_t mrt_vm_peak_memory(const mrt_vm *vm);
-/// What the script keeps alive takes more than its limit: no run can succeed any more.
-bool mrt_vm_is_full(const mrt_vm *vm);
 /// A full collection. For tests and idle time.
 void mrt_vm_collect(mrt_vm *vm);
 void mrt_vm_fail_allocation(mrt_vm *vm, uint64_t countdown, bool keeps_failing);

@@ -165,7 +165,8 @@ private struct AliasSurvey {
         var isInAlias = false
         var isAfterClosing = false
         for byte in bytes {
-            let startsToken = " \t\n\r[]{},:-?".utf8.contains(previous)
+            // A dash opens something only when a blank follows it.
+            let startsToken = " \t\n\r[]{},:?".utf8.contains(previous)
             if byte == 0x3F && startsToken { compoundKeyLine = compoundKeyLine ?? line }
             switch byte {
             case 0x0A, 0x0D:
