@@ -34,7 +34,7 @@ public struct LuaKind: FilterKind {
         case .file(let path):
             file = path.split(separator: "/").last.map(String.init) ?? path
             do {
-                text = try ConfigFile.read(path, atMost: 4 << 20)
+                text = try section.diagnostics.files.read(path, atMost: ConfigFile.maxPolicy)
             } catch {
                 section.diagnostics.error(at: policy.place.key("file"), "cannot read \"\(path)\": \(error.reason)")
                 return nil
@@ -52,7 +52,7 @@ public struct LuaKind: FilterKind {
         EncodedValue.mapping(
             files.map { file in
                 do throws(ConfigFile.Failure) {
-                    let bytes = try ConfigFile.read(file.path, atMost: policy.budget.memory.bytes)
+                    let bytes = try section.diagnostics.files.read(file.path, atMost: policy.budget.memory.bytes)
                     return (file.name, EncodedValue.text(bytes))
                 } catch {
                     section.diagnostics.error(

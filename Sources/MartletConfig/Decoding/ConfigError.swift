@@ -62,6 +62,9 @@ public final class ConfigDiagnostics {
     package private(set) var dropped = 0
     private var errorCount = 0
 
+    /// What the load has read.
+    package let files = ConfigSources()
+
     public init() {}
 
     public var hasErrors: Bool { errorCount > 0 }

@@ -7,6 +7,9 @@ package enum ConfigFile {
     /// Why a file could not be read, in the system's words or ours.
     package struct Failure: Error {
         package var reason: String
+
+        package init(reason: String) { self.reason = reason }
+        package init(tooLarge limit: Int) { reason = "larger than \(limit >> 10) KiB" }
     }
 
     /// The largest configuration file.
@@ -16,11 +19,26 @@ package enum ConfigFile {
     package static let maxPolicy = 4 << 20
 
     package static func read(_ path: String, atMost limit: Int) throws(Failure) -> [UInt8] {
+        var bytes: [UInt8] = []
+        try forEachChunk(of: path) { (chunk) throws(Failure) in
+            guard bytes.count + chunk.count <= limit else { throw Failure(tooLarge: limit) }
+            bytes += chunk
+        }
+        return bytes
+    }
+
+    /// Of a file that cannot be read, the bytes until that shows.
+    static func forEachByte(of path: String, _ body: (UInt8) -> Void) {
+        try? forEachChunk(of: path) { (chunk) throws(Failure) in for byte in chunk { body(byte) } }
+    }
+
+    private static func forEachChunk(
+        of path: String, _ body: (ArraySlice<UInt8>) throws(Failure) -> Void
+    ) throws(Failure) {
         guard !path.utf8.contains(0) else { throw Failure(reason: "a path cannot hold NUL") }
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw Failure(reason: systemReason()) }
         defer { close(descriptor) }
-        var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 64 * 1024)
         while true {
             let capacity = chunk.count
@@ -30,16 +48,10 @@ package enum ConfigFile {
                 if errno == EINTR { continue }
                 throw Failure(reason: systemReason())
             }
-            if count == 0 { return bytes }
-            guard bytes.count + count <= limit else {
-                throw Failure(reason: "larger than \(limit >> 10) KiB")
-            }
-            bytes += chunk[..<count]
+            if count == 0 { return }
+            try body(chunk[..<count])
         }
     }
-
-    /// A directory opens like a file, and only reading tells.
-    package static func checkReadable(_ path: String) throws(Failure) { _ = try read(path, atMost: maxPolicy) }
 
     private static func systemReason() -> String {
         // strerror answers with text that lives until the next call on this thread; it is copied here.
@@ -63,7 +75,7 @@ extension ConfigSection {
     public func file(_ key: String, atMost limit: Int = 1 << 20) -> [UInt8]? {
         guard let path = path(key) else { return nil }
         do {
-            return try ConfigFile.read(path, atMost: limit)
+            return try diagnostics.files.read(path, atMost: limit)
         } catch {
             self.error(at: key, "cannot read \"\(path)\": \(error.reason)", hint: pathHint(path))
             return nil

@@ -26,10 +26,11 @@ extension PolicyConfig {
         }
     }
 
-    /// The script is read again when the policy is compiled; here it is enough that it can be.
+    /// The script is asked for again when the policy is compiled; here it is enough that it can be read. A directory opens
+    /// like a file, and only reading tells.
     private func checkReadable(_ path: String, _ section: ConfigSection) {
         do {
-            try ConfigFile.checkReadable(path)
+            _ = try section.diagnostics.files.read(path, atMost: ConfigFile.maxPolicy)
         } catch {
             section.error(
                 at: "file", "cannot read \"\(path)\": \(error.reason)",

@@ -29,7 +29,7 @@ extension ProxyConfig {
         file: String, filters: Set<String>, diagnostics: ConfigDiagnostics
     ) -> ProxyConfig? {
         do {
-            let bytes = try ConfigFile.read(file, atMost: ConfigFile.maxConfiguration)
+            let bytes = try diagnostics.files.read(file, atMost: ConfigFile.maxConfiguration)
             return decode(bytes: bytes, file: file, filters: filters, diagnostics: diagnostics)
         } catch {
             let mark = ConfigMark(file: file, line: 1, column: 1)

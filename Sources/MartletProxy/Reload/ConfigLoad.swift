@@ -18,7 +18,7 @@ struct ConfigLoad: Sendable {
     let warnings: [ConfigError]
     /// Every file that the configuration consists of, as named in it.
     let files: [String]
-    /// Changes when the content of one of them does.
+    /// Of the content that was loaded.
     let contentHash: UInt64
 }
 
@@ -36,16 +36,13 @@ struct ConfigLoader: Sendable {
 
     func load(previous: Snapshot?) -> ConfigLoad {
         let diagnostics = ConfigDiagnostics()
-        var files = [file]
         guard let config = ProxyConfig.load(file: file, filters: Set(registry.names), diagnostics: diagnostics) else {
             // A policy file that does not exist yet must wake us when it does.
-            if let known = previous?.config { files += Self.policyFiles(known) }
-            return failed(diagnostics, files)
+            return failed(diagnostics, diagnostics.files.paths + (previous?.config.policies.flatMap(\.files) ?? []))
         }
-        files += Self.policyFiles(config)
         let builder = SnapshotBuilder(registry: registry, workers: workers)
         let (built, dependencies) = builder.build(config, previous: previous, sinks: sinks, diagnostics: diagnostics)
-        files += dependencies
+        let files = diagnostics.files.paths + dependencies
         guard let snapshot = built else { return failed(diagnostics, files) }
         var sockets: [String: [BoundSocketBox]] = [:]
         for listener in config.listeners {
@@ -56,17 +53,13 @@ struct ConfigLoader: Sendable {
         guard !diagnostics.hasErrors else { return failed(diagnostics, files) }
         return ConfigLoad(
             result: .success(ConfigLoad.Ready(snapshot: snapshot, sockets: sockets)), warnings: diagnostics.warnings,
-            files: files, contentHash: Self.hash(files))
+            files: files, contentHash: diagnostics.files.digest(of: files))
     }
 
     private func failed(_ diagnostics: ConfigDiagnostics, _ files: [String]) -> ConfigLoad {
         ConfigLoad(
             result: .failure(ConfigLoadFailure(errors: diagnostics.errors)), warnings: diagnostics.warnings,
-            files: files, contentHash: Self.hash(files))
-    }
-
-    private static func policyFiles(_ config: ProxyConfig) -> [String] {
-        config.policies.flatMap(\.files)
+            files: files, contentHash: diagnostics.files.digest(of: files))
     }
 
     private func bind(_ listener: ListenerConfig, _ diagnostics: ConfigDiagnostics) -> [BoundSocketBox] {
@@ -91,24 +84,6 @@ struct ConfigLoader: Sendable {
             return []
         }
         return boxes
-    }
-
-    /// FNV-1a over the contents, so that an event without a change does not make a new version.
-    static func hash(_ files: [String]) -> UInt64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for file in files {
-            for byte in file.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-            let descriptor = unsafe open(file, O_RDONLY | O_CLOEXEC)
-            guard descriptor >= 0 else { continue }
-            defer { close(descriptor) }
-            var block = [UInt8](repeating: 0, count: 65_536)
-            while true {
-                let count = unsafe read(descriptor, &block, block.count)
-                guard count > 0 else { break }
-                for byte in block[..<count] { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-            }
-        }
-        return hash
     }
 
     /// The directories where a change to one of `files` shows: its own, and those of every link on the way to it.

@@ -68,6 +68,8 @@ package final class Supervisor {
     private var contentHash: UInt64 = 0
     private var files: [String] = []
     private var settle: TimerID?
+    /// Files may have changed since the load under way read them.
+    private var comparesAfterLoad = false
     var reloads = (succeeded: 0, failed: 0)
     var lastFailure: [ConfigError] = []
 
@@ -294,6 +296,10 @@ package final class Supervisor {
             waiting = []
             reload { result in for done in next { done(result) } }
         }
+        if comparesAfterLoad {
+            comparesAfterLoad = false
+            filesChanged()
+        }
     }
 
     private func remember(_ load: ConfigLoad) {
@@ -306,6 +312,8 @@ package final class Supervisor {
                 options.log(.debug, error.description)
             }
         }
+        // What changed after it was read and before its directory was watched has sent no event.
+        comparesAfterLoad = true
     }
 
     /// An editor or a mount changes several files in a row: wait until it is quiet for a moment.
@@ -339,8 +347,12 @@ package final class Supervisor {
 extension Supervisor: TimerTarget {
     package func timerFired(_ tag: UInt8) {
         settle = nil
+        guard !isLoading, adopting == nil else {
+            comparesAfterLoad = true
+            return
+        }
         // A log written in the same directory is an event too, but no change.
-        guard ConfigLoader.hash(files) != contentHash else {
+        guard ConfigSources().digest(of: files) != contentHash else {
             for directory in ConfigLoader.directories(of: files) { try? watcher?.watch(directory) }
             return
         }
