@@ -16,6 +16,7 @@ public enum Tool {
         let process = Process()
         let output = Pipe()
         let source = Pipe()
+        process.environment = Sanitizer.environment
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = [name] + arguments
         process.standardInput = source
@@ -36,6 +37,7 @@ public final class BackgroundTool: @unchecked Sendable {
     private let process = Process()
 
     public init(_ name: String, _ arguments: [String]) throws {
+        process.environment = Sanitizer.environment
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = [name] + arguments
         process.standardOutput = FileHandle.nullDevice
