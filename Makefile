@@ -53,9 +53,8 @@ sanitize: packages ## the tests under AddressSanitizer, then under ThreadSanitiz
 	@Scripts/install-packages test
 	MARTLET_SANITIZER=address SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0 \
 	    swift test $(SWIFT_FLAGS) --disable-xctest --scratch-path .build-asan --sanitize address
-	MARTLET_SANITIZER=thread SWIFT_BACKTRACE=enable=no \
-	    TSAN_OPTIONS="halt_on_error=1 suppressions=$(CURDIR)/Tests/thread-suppressions.txt" \
-	    swift test $(SWIFT_FLAGS) --disable-xctest --scratch-path .build-tsan --sanitize thread --skip MartletLuaTests
+	MARTLET_SANITIZER=thread SWIFT_BACKTRACE=enable=no TSAN_OPTIONS=halt_on_error=1 \
+	    swift test $(SWIFT_FLAGS) --disable-xctest --scratch-path .build-tsan --sanitize thread -Xswiftc -DSANITIZE_THREAD --skip MartletLuaTests
 
 soak: release ## 10 GiB bodies, 5,000 slow clients, a minute of noise; some five minutes
 	Tests/Soak/soak.py

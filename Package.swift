@@ -85,7 +85,7 @@ let package = Package(
             swiftSettings: house),
 
         // Tests: one folder a room, and the kit they share.
-        room("MartletTesting", ["MartletNet"], path: "Tests/MartletTesting"),
+        room("MartletTesting", ["MartletCore", "MartletNet"], path: "Tests/MartletTesting"),
         tests("MartletHTTPTests", ["MartletCore", "MartletHTTP"]),
         tests("MartletNetTests", ["MartletCore", "MartletNet"]),
         tests(
@@ -93,7 +93,7 @@ let package = Package(
         tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
         tests(
             "MartletLuaTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua", "CLua"]),
-        tests("EndToEnd", ["MartletTesting", "martlet"]),
+        tests("EndToEnd", ["MartletCore", "MartletTesting", "martlet"]),
         // The example of Docs/FilterAPI.md, driven through a real chain.
         room(
             "FilterExample", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],

@@ -42,12 +42,12 @@ package final class CompiledPolicy: Sendable {
     let status: PolicyStatus
     let stores: SharedStores
     /// Clusters that the script may call, replaced with every configuration.
-    private let knownClusters: Mutex<Set<String>>
+    private let knownClusters: Locked<Set<String>>
     private let code: [UInt8]
     // Filled by the loader; each VM is taken once, by the worker that will use it.
-    private let spare: Mutex<[LuaVM]>
+    private let spare: Locked<[LuaVM]>
     /// The scratch VM, which checks parameters for every load and serves no request.
-    private let scratch: Mutex<LuaVM>
+    private let scratch: Locked<LuaVM>
     let hasRequestHook: Bool
     let hasResponseHook: Bool
     let hasLogHook: Bool
@@ -68,7 +68,7 @@ package final class CompiledPolicy: Sendable {
         self.source = source
         self.budget = budget
         self.stores = stores
-        knownClusters = Mutex(clusters)
+        knownClusters = Locked(clusters)
         guard let first = LuaVM(budget: budget) else { throw PolicyError(message: "not enough memory for a VM") }
         code = try first.compile(source.text, name: source.file)
         try first.setFiles(data: source.data, modules: source.modules)
@@ -76,7 +76,7 @@ package final class CompiledPolicy: Sendable {
         hasRequestHook = first.has(.request)
         hasResponseHook = first.has(.response)
         hasLogHook = first.has(.log)
-        scratch = Mutex(first)
+        scratch = Locked(first)
         var spare: [LuaVM] = []
         for _ in 0..<max(workers, 1) {
             guard let vm = LuaVM(budget: budget) else { throw PolicyError(message: "not enough memory for a VM") }
@@ -84,7 +84,7 @@ package final class CompiledPolicy: Sendable {
             try vm.load(code, name: source.file)
             spare.append(vm)
         }
-        self.spare = Mutex(spare)
+        self.spare = Locked(spare)
         status = PolicyStatus(name: source.name, version: Self.fingerprint(source.text + source.data + source.modules))
     }
 

@@ -135,11 +135,11 @@ public struct LuaKind: FilterKind {
 public final class LuaConfig: Sendable {
     let policy: CompiledPolicy
     // Filled at load, the listener's own parameters first, then those of routes; read when filters are made.
-    private let parameters: Mutex<[[UInt8]]>
+    private let parameters: Locked<[[UInt8]]>
 
     init(policy: CompiledPolicy, parameters: [UInt8]?) {
         self.policy = policy
-        self.parameters = Mutex([parameters ?? LuaParameters.none])
+        self.parameters = Locked([parameters ?? LuaParameters.none])
     }
 
     func add(_ bytes: [UInt8]) -> Int {

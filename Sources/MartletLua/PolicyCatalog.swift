@@ -1,4 +1,5 @@
 internal import MartletConfig
+internal import MartletCore
 internal import Synchronization
 
 /// The policies of this process, for `GET /policies`. Holds them weakly: a version is listed for as long as a worker has
@@ -7,7 +8,7 @@ public final class PolicyCatalog: Sendable {
     private struct Entry: Sendable {
         weak var policy: CompiledPolicy?
     }
-    private let entries = Mutex<[Entry]>([])
+    private let entries = Locked<[Entry]>([])
     /// Outlive every version of every policy.
     public let stores = SharedStores()
 

@@ -12,10 +12,10 @@ final class PolicyStatus: Sendable {
     private let most = Atomic<UInt64>(0)
     /// Runs by how many instructions they took.
     private let sizes = PolicyRunSizes()
-    private let lastError = Mutex<String?>(nil)
+    private let lastError = Locked<String?>(nil)
     private let quarantined = Atomic<Bool>(false)
     // Breaches since the minute began that `since` names.
-    private let recent = Mutex((since: Instant(nanoseconds: 0), breaches: 0))
+    private let recent = Locked((since: Instant(nanoseconds: 0), breaches: 0))
     private let shadowed = Atomic<UInt64>(0)
 
     init(name: String, version: String) {

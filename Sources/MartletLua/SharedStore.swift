@@ -1,4 +1,5 @@
 internal import CLua
+internal import MartletCore
 internal import Synchronization
 
 #if canImport(Glibc)
@@ -9,7 +10,7 @@ internal import Glibc
 /// names; it cannot name another policy's.
 public final class SharedStores: Sendable {
     // Asked once an operation; held for a look-up.
-    private let stores = Mutex<[String: SharedStore]>([:])
+    private let stores = Locked<[String: SharedStore]>([:])
 
     public init() {}
 
@@ -40,7 +41,7 @@ package final class SharedStore: Sendable {
         var uses: UInt64 = 0
     }
     // Any worker, for the time of one operation.
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     /// Keys, values and a share for keeping them, in bytes.
     package static let maxBytes = 16 << 20

@@ -1,4 +1,5 @@
 internal import CLinux
+internal import MartletCore
 internal import Synchronization
 
 /// Messages from other threads to one loop, in order. Posting wakes the loop at most once per batch.
@@ -8,7 +9,7 @@ package final class Mailbox<Message: Sendable>: Sendable {
         var isClosed = false
     }
     // Written by any thread, drained by the loop's; the only lock between them, and never on a request's path.
-    private let state = Mutex(State())
+    private let state = Locked(State())
     let descriptor: Int32
 
     package init() throws(SystemError) {

@@ -1,4 +1,5 @@
 import Foundation
+import MartletCore
 import MartletTesting
 import Synchronization
 import Testing
@@ -9,7 +10,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 struct LimitTests {
     @Test("A slow reader stops the fast writer: memory stays flat while gigabytes wait")
     func backPressure() throws {
-        let sent = Mutex(0)
+        let sent = Locked(0)
         let upstream = try ScriptedUpstream { _, connection in
             guard connection.nextRequest() != nil else { return }
             let block = [UInt8](repeating: 0x61, count: 1 << 20)

@@ -1,12 +1,13 @@
 import Foundation
+import MartletCore
 import MartletTesting
 import Synchronization
 import Testing
 
 /// A client that sends requests one after another on one connection until told to stop.
 final class SteadyLoad: Sendable {
-    private let state = Mutex((sent: 0, failed: 0, isOver: false))
-    private let done = Mutex(false)
+    private let state = Locked((sent: 0, failed: 0, isOver: false))
+    private let done = Locked(false)
 
     init(_ proxy: TestProxy) {
         Thread.detachNewThread { [self] in

@@ -1,13 +1,14 @@
 internal import Foundation
+internal import MartletCore
 internal import Synchronization
 
 /// A server whose every connection is handled by the test's own code, on a thread of its own.
 public final class ScriptedUpstream: Sendable {
     private let listener: TCPListener
     // Written by connection threads, read by the test.
-    private let requests = Mutex<[String]>([])
-    private let connections = Mutex(0)
-    private let count = Mutex(0)
+    private let requests = Locked<[String]>([])
+    private let connections = Locked(0)
+    private let count = Locked(0)
     public var port: UInt16 { listener.port }
 
     /// - Parameter handle: gets each connection; it is closed when this returns.

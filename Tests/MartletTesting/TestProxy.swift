@@ -1,4 +1,5 @@
 public import Foundation
+internal import MartletCore
 internal import Synchronization
 
 /// A proxy in a process of its own, with its configuration in a folder of its own. Ends with the object.
@@ -8,7 +9,7 @@ public final class TestProxy: @unchecked Sendable {
     public let directory: URL
     public let port: UInt16
     public let adminPort: UInt16
-    private let log = Mutex("")
+    private let log = Locked("")
     /// Lives as long as the proxy: servers that a test does not look at itself.
     private let companions: [ScriptedUpstream]
 

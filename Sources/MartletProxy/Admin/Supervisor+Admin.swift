@@ -139,12 +139,12 @@ extension Supervisor: AdminBackend {
 /// Collects one report from each worker.
 final class Gathering: Sendable {
     // Written by each worker once, read by the supervisor after the last.
-    private let state: Mutex<[WorkerReport]>
+    private let state: Locked<[WorkerReport]>
     private let count: Int
 
     init(count: Int) {
         self.count = count
-        state = Mutex([])
+        state = Locked([])
     }
 
     /// True for the last one.

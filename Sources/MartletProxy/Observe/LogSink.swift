@@ -25,7 +25,7 @@ package final class LogSink: Sendable {
 
     private let path: String
     // Held for a copy of bytes, never for a write.
-    private let state = Mutex(State())
+    private let state = Locked(State())
     private let descriptor = Atomic<Int32>(-1)
 
     init(path: String) {
@@ -142,7 +142,7 @@ package final class LogSink: Sendable {
 
 /// The sinks of a process, one a path, kept across reloads.
 package final class LogSinks: Sendable {
-    private let sinks = Mutex<[String: LogSink]>([:])
+    private let sinks = Locked<[String: LogSink]>([:])
 
     package init() {}
 

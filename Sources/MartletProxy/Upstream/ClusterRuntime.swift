@@ -14,13 +14,13 @@ package final class ClusterRuntime: Sendable {
     package let limits: ClusterAllowances
     // The present endpoints: set at load, and by the resolver for a DNS cluster. Workers keep their own copy, sent to
     // them by message; this one is for new workers' snapshots and the admin API.
-    private let endpoints: Mutex<[Endpoint]>
+    private let endpoints: Locked<[Endpoint]>
 
     package init(config: ClusterConfig, endpoints: [Endpoint]) {
         self.config = config
         fingerprint = Self.fingerprint(config)
         limits = ClusterAllowances(config.circuitBreaker)
-        self.endpoints = Mutex(endpoints)
+        self.endpoints = Locked(endpoints)
     }
 
     static func fingerprint(_ config: ClusterConfig) -> String {

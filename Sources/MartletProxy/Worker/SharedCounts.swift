@@ -1,9 +1,10 @@
+internal import MartletCore
 internal import Synchronization
 
 /// Connections a listener has over all workers, by the listener's name, so that the count outlives a reload.
 final class SharedCounts: Sendable {
     // Asked once a listener and snapshot; the counts themselves are atomics.
-    private let counts = Mutex<[String: ConnectionCount]>([:])
+    private let counts = Locked<[String: ConnectionCount]>([:])
 
     func count(for listener: String) -> ConnectionCount {
         counts.withLock { counts in

@@ -19,8 +19,8 @@ enum WorkerMessage: Sendable {
 
 /// A bound socket on its way to its worker, which takes it once.
 final class BoundSocketBox: Sendable {
-    private let socket: Mutex<BoundSocket?>
-    init(_ socket: consuming BoundSocket) { self.socket = Mutex(socket) }
+    private let socket: Locked<BoundSocket?>
+    init(_ socket: consuming BoundSocket) { self.socket = Locked(socket) }
     func take() -> BoundSocket? {
         socket.withLock { present -> sending BoundSocket? in
             var taken: BoundSocket?
