@@ -22,8 +22,8 @@ run: packages release ## installs what is missing, builds release and starts the
 build: packages ## debug build; the arrows between rooms are errors
 	swift build $(SWIFT_FLAGS) $(ARROWS)
 
-release: packages ## release build of the proxy
-	swift build $(SWIFT_FLAGS) -c release --product martlet
+release: packages ## release build of the proxy: optimised as one, Swift's libraries linked in
+	swift build $(SWIFT_FLAGS) -c release --static-swift-stdlib --experimental-lto-mode full --product martlet
 
 test: ## installs what is missing, builds, runs every test
 	@Scripts/install-packages build test

@@ -39,18 +39,20 @@ package final class BufferPool {
 
     /// Gives up the reference in `holder`. The buffer goes back to the pool when it was the last one.
     package func release(_ holder: inout ByteBuffer?) {
-        let isLast = isKnownUniquelyReferenced(&holder)
-        guard let buffer = holder.take(), isLast else { return }
-        buffer.removeAll()
-        switch buffer.capacity {
+        guard isKnownUniquelyReferenced(&holder), let capacity = holder?.capacity else { return holder = nil }
+        holder?.removeAll()
+        // Moved, so that no reference is counted.
+        switch capacity {
         case Self.largeCapacity:
             if scratch == nil {
-                scratch = buffer
-            } else if large.count < Self.keptLarge {
+                swap(&scratch, &holder)
+            } else if large.count < Self.keptLarge, let buffer = holder.take() {
                 large.append(buffer)
             }
-        case Self.smallCapacity: if small.count < Self.keptSmall { small.append(buffer) }
-        default: return
+        case Self.smallCapacity:
+            if small.count < Self.keptSmall, let buffer = holder.take() { small.append(buffer) }
+        default: break
         }
+        holder = nil
     }
 }

@@ -53,16 +53,20 @@ struct OutputQueue {
             rest[last].end = buffer.count
             return
         }
-        var buffer: ByteBuffer? =
+        let buffer =
             switch max(space, preferred) {
             case ...BufferPool.smallCapacity: pool.takeSmall()
             case _ where space <= BufferPool.largeCapacity: pool.takeLarge()
             default: ByteBuffer(capacity: space)
             }
-        if let buffer { body(buffer) }
-        guard let filled = buffer?.count, filled > 0 else { return pool.release(&buffer) }
+        body(buffer)
+        let filled = buffer.count
+        guard filled > 0 else {
+            var unused: ByteBuffer? = consume buffer
+            return pool.release(&unused)
+        }
         count += filled
-        push(Piece(buffer: buffer.take(), start: 0, end: filled, isOpen: true))
+        push(Piece(buffer: consume buffer, start: 0, end: filled, isOpen: true))
     }
 
     /// Shares `slice`: no copy.

@@ -38,6 +38,7 @@ package final class StreamSocket: EventSource {
     }
 
     package let loop: EventLoop
+    private let buffers: BufferPool
     private let descriptor: Int32
     private var slot: Int32 = -1
     private var state: State
@@ -65,6 +66,7 @@ package final class StreamSocket: EventSource {
     /// Takes over an accepted, non-blocking descriptor.
     init(loop: EventLoop, accepted descriptor: Int32) {
         self.loop = loop
+        buffers = loop.buffers
         self.descriptor = descriptor
         state = .open
     }
@@ -72,6 +74,7 @@ package final class StreamSocket: EventSource {
     /// Starts dialling. The outcome comes to the owner, never from within this call.
     package init(loop: EventLoop, connectingTo address: SocketAddress) throws(SystemError) {
         self.loop = loop
+        buffers = loop.buffers
         var raw = address.raw
         var fd: Int32 = -1
         let result = unsafe mrt_connect(&raw, &fd)
@@ -205,7 +208,7 @@ package final class StreamSocket: EventSource {
     /// Queues a copy; it is sent at the end of the turn.
     package func write(_ bytes: Span<UInt8>) {
         guard state != .closed, !isWriteBroken else { return }
-        output.append(bytes, pool: loop.buffers)
+        output.append(bytes, pool: buffers)
         markDirty()
     }
 
@@ -219,7 +222,7 @@ package final class StreamSocket: EventSource {
     /// Lets `body` append up to `space` bytes to the queue's end.
     package func write(reserving space: Int, _ body: (ByteBuffer) -> Void) {
         guard state != .closed, !isWriteBroken else { return }
-        output.reserve(space, pool: loop.buffers, body)
+        output.reserve(space, pool: buffers, body)
         markDirty()
     }
 
@@ -230,7 +233,7 @@ package final class StreamSocket: EventSource {
     }
 
     /// The loop's end of turn.
-    func flush(_ buffers: BufferPool) {
+    func flush() {
         isDirty = false
         guard state == .open else { return }
         if !output.isEmpty {
@@ -264,7 +267,7 @@ package final class StreamSocket: EventSource {
         }
         isWriteBroken = true
         isPeerClosed = true
-        output.removeAll(pool: loop.buffers)
+        output.removeAll(pool: buffers)
         isReadable = true
         readAgainNextTurn()
     }
@@ -293,7 +296,7 @@ package final class StreamSocket: EventSource {
         guard state != .closed else { return }
         state = .closed
         if slot >= 0 { loop.deregister(slot, descriptor, isClosing: true) }
-        output.removeAll(pool: loop.buffers)
+        output.removeAll(pool: buffers)
         if reset { mrt_close_reset(descriptor) } else { mrt_close(descriptor) }
         owner = nil
     }

@@ -36,7 +36,7 @@ class Proxy:
 
 class Martlet(Proxy):
     name = "martlet"
-    install = "swift build -c release --product martlet"
+    install = "make release"
 
     def __init__(self, path):
         self.path = path

@@ -123,6 +123,7 @@ public final class ByteBuffer {
     }
 
     /// Lets the kernel fill the free space: `body` gets it and answers how many bytes it wrote.
+    @inline(__always)
     package func fill(_ body: (UnsafeMutableRawBufferPointer) -> Int) -> Int {
         let written = unsafe body(UnsafeMutableRawBufferPointer(start: base + count, count: capacity - count))
         precondition(written <= capacity - count)
@@ -131,6 +132,7 @@ public final class ByteBuffer {
     }
 
     /// The filled bytes in `range` for a system call that only reads them.
+    @inline(__always)
     package func withUnsafeBytes<R>(in range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> R) -> R {
         precondition(range.lowerBound >= 0 && range.upperBound <= count)
         return unsafe body(UnsafeRawBufferPointer(start: base + range.lowerBound, count: range.count))

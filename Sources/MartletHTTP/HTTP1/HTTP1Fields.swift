@@ -23,36 +23,42 @@ struct HTTP1Fields {
     ) throws(HTTP1Fault) -> Int? {
         var position = start
         var count = 0
-        while let lineEnd = input.firstIndex(of: 0x0A, from: position) {
-            // The line is [position, lineEnd - 1), its CR stands before its LF.
-            let end = lineEnd - 1
-            guard end >= position, input[end] == 0x0D else { throw .bareLF }
-            guard lineEnd < limits.head else { throw .headTooLarge }
-            if end == position { return lineEnd + 1 }
+        while true {
+            // Mostly the first control character of a line is its CR, and the line is known to hold no other.
+            var end = FieldValue.firstControl(in: input, from: position)
+            guard end + 1 < input.count else { return nil }
+            let isClean = input[end] == 0x0D && input[end + 1] == 0x0A
+            if !isClean {
+                guard let lineFeed = input.firstIndex(of: 0x0A, from: position) else { return nil }
+                end = lineFeed - 1
+                guard end >= position, input[end] == 0x0D else { throw .bareLF }
+            }
+            guard end + 1 < limits.head else { throw .headTooLarge }
+            if end == position { return end + 2 }
             count += 1
             guard count <= limits.fields else { throw .tooManyFields }
-            try field(input, position, end, base, table, kind)
-            position = lineEnd + 1
+            try field(input, position, end, isClean, base, table, kind)
+            position = end + 2
         }
-        return nil
     }
 
+    /// `isClean`: the line holds no control character but tabs.
     private mutating func field(
-        _ block: Span<UInt8>, _ start: Int, _ end: Int, _ base: Int, _ table: HeaderTable, _ kind: Kind
+        _ block: Span<UInt8>, _ start: Int, _ end: Int, _ isClean: Bool, _ base: Int, _ table: HeaderTable, _ kind: Kind
     ) throws(HTTP1Fault) {
         if block[start] == 0x20 || block[start] == 0x09 { throw .foldedField }
-        let (colon, hasControls) = Token.colon(in: block, from: start)
+        let colon = Token.colon(in: block, from: start)
         guard colon < end, colon > start else { throw .badFieldName }
         let name = block.extracting(start..<colon)
         let id = HeaderIndex.id(of: name)
-        // A known name is a token. Without control characters nothing else is taken for one, see `tokenEquals`.
-        guard id != .unknown && !hasControls || HeaderTable.isToken(name) else { throw .badFieldName }
+        // A known name is a token. In a clean line nothing else is taken for one, see `tokenEquals`.
+        guard id != .unknown && isClean || HeaderTable.isToken(name) else { throw .badFieldName }
         var first = colon + 1
         while first < end && (block[first] == 0x20 || block[first] == 0x09) { first += 1 }
         var last = end
         while last > first && (block[last - 1] == 0x20 || block[last - 1] == 0x09) { last -= 1 }
         let value = block.extracting(first..<last)
-        if let fault = FieldValue.fault(in: value) { throw fault }
+        if !isClean, let fault = FieldValue.fault(in: value) { throw fault }
         guard try keep(id, name, value, kind) else { return }
         table.appendStored(
             name: ByteRange(start: base + start, length: colon - start),
@@ -197,61 +203,56 @@ enum Token {
 }
 
 extension Token {
-    /// Where the next colon is, or the end, and whether control characters may stand before it. Eight bytes at a time.
+    /// Where the next colon is, or the end. Eight bytes at a time.
     @inline(__always)
-    static func colon(in block: Span<UInt8>, from start: Int) -> (index: Int, hasControls: Bool) {
+    static func colon(in block: Span<UInt8>, from start: Int) -> Int {
         let bytes = unsafe block.bytes
         let ones: UInt64 = 0x0101_0101_0101_0101
-        let tops: UInt64 = 0x8080_8080_8080_8080
         var index = start
-        var controls: UInt64 = 0
         while index + 8 <= block.count {
             // In bounds: eight bytes from `index` are left.
-            let word = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
-            let other = word ^ (ones &* 0x3A)
-            let found = (other &- ones) & ~other & tops
-            let below = (word &- ones &* 0x20) & ~word & tops
-            if found != 0 {
-                // The lowest bit is exact; what lies below it is what stands before the colon.
-                controls |= below & (found & (0 &- found) &- 1)
-                return (index + found.trailingZeroBitCount / 8, controls != 0)
-            }
-            controls |= below
+            let word = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self) ^ (ones &* 0x3A)
+            let found = (word &- ones) & ~word & 0x8080_8080_8080_8080
+            // The lowest bit is exact.
+            if found != 0 { return index + found.trailingZeroBitCount / 8 }
             index += 8
         }
         while index < block.count && block[index] != 0x3A { index += 1 }
-        // Fewer than eight bytes were looked at one by one; whoever asks looks at all of them.
-        return (index, true)
+        return index
     }
 }
 
+/// RFC 9110 section 5.5: visible characters, spaces, tabs and bytes from 0x80 up.
 enum FieldValue {
-    /// RFC 9110 section 5.5: visible characters, spaces, tabs and bytes from 0x80 up. Eight at a time.
     static func fault(in value: Span<UInt8>) -> HTTP1Fault? {
-        let count = value.count
-        guard count >= 8 else { return slow(value) }
-        let bytes = unsafe value.bytes
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let tops: UInt64 = 0x8080_8080_8080_8080
-        var index = 0
-        while true {
-            // In bounds: eight bytes from `index` are left.
-            let word = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
-            let belowSpace = (word &- ones &* 0x20) & ~word & tops
-            let delete = word ^ (ones &* 0x7F)
-            let isDelete = (delete &- ones) & ~delete & tops
-            if belowSpace | isDelete != 0, let fault = slow(value.extracting(index..<(index + 8))) { return fault }
-            if index == count - 8 { return nil }
-            // The last eight bytes overlap those before rather than be looked at one by one.
-            index = min(index + 8, count - 8)
-        }
+        let control = firstControl(in: value, from: 0)
+        guard control < value.count else { return nil }
+        return value[control] == 0x0D ? .bareCR : .badFieldValue
     }
 
-    private static func slow(_ value: Span<UInt8>) -> HTTP1Fault? {
-        for index in value.indices {
-            let byte = value[index]
-            if (byte < 0x20 && byte != 0x09) || byte == 0x7F { return byte == 0x0D ? .bareCR : .badFieldValue }
+    /// Where the next control character but a tab is, or the end. Eight bytes at a time.
+    static func firstControl(in text: Span<UInt8>, from start: Int) -> Int {
+        let count = text.count
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        var index = start
+        while index < count {
+            index = unsafe text.withUnsafeBytes { bytes in
+                var index = index
+                // Non-nil: a span that is not empty has an address. In bounds: eight bytes from `index` are left.
+                while let base = bytes.baseAddress, count &- index >= 8 {
+                    let word = unsafe base.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+                    let delete = word ^ (ones &* 0x7F)
+                    let found = ((word &- ones &* 0x20) & ~word | (delete &- ones) & ~delete) & (ones &* 0x80)
+                    // The lowest bit is exact; a borrow may have set others above it.
+                    if found != 0 { return index &+ found.trailingZeroBitCount / 8 }
+                    index &+= 8
+                }
+                return index
+            }
+            while index < count, text[index] >= 0x20, text[index] != 0x7F { index &+= 1 }
+            guard index < count, text[index] == 0x09 else { return index }
+            index &+= 1
         }
-        return nil
+        return index
     }
 }

@@ -10,8 +10,8 @@ extension HTTP1Downstream {
     func becomeIdle() {
         pending = nil
         let idle = listener.current.idleTimeout
-        deadline = idle > .zero ? worker.loop.now + idle : .never
-        timer.require(deadline, worker.loop, self)
+        deadline = idle > .zero ? loop.now + idle : .never
+        timer.require(deadline, loop, self)
         if worker.isDraining && requests > 0 { closeWhenSent() }
     }
 
@@ -20,14 +20,14 @@ extension HTTP1Downstream {
         let limit = listener.current.headTimeout
         guard !isWaitingForHead, limit > .zero else { return }
         isWaitingForHead = true
-        deadline = worker.loop.now + limit
-        timer.require(deadline, worker.loop, self)
+        deadline = loop.now + limit
+        timer.require(deadline, loop, self)
     }
 
     func timerFired(_ tag: UInt8) {
         timer.fired()
         guard state != .closed else { return }
-        guard deadline <= worker.loop.now else { return timer.require(deadline, worker.loop, self) }
+        guard deadline <= loop.now else { return timer.require(deadline, loop, self) }
         switch state {
         case .idle where isWaitingForHead: refuse(status: 408, "request-headers-timeout", .streamIdleTimeout)
         case .idle: close()
@@ -44,8 +44,8 @@ extension HTTP1Downstream {
 
     func waitForFlush(_ time: Nanoseconds) {
         sentAtDeadline = socket.sentBytes
-        deadline = worker.loop.now + time
-        timer.require(deadline, worker.loop, self)
+        deadline = loop.now + time
+        timer.require(deadline, loop, self)
     }
 
     /// A reader that takes nothing for so long is gone.
@@ -63,8 +63,8 @@ extension HTTP1Downstream {
         socket.readNow()
         guard state == .idle, pending == nil else { return }
         if requests > 0 { return closeWhenSent() }
-        deadline = min(deadline, worker.loop.now + Self.lingerTime)
-        timer.require(deadline, worker.loop, self)
+        deadline = min(deadline, loop.now + Self.lingerTime)
+        timer.require(deadline, loop, self)
     }
 
     /// The drain deadline has passed.
@@ -125,7 +125,7 @@ extension HTTP1Downstream {
         guard state != .closed else { return }
         state = .closed
         pending = nil
-        timer.cancel(worker.loop)
+        timer.cancel(loop)
         listener.closed(self)
     }
 

@@ -22,6 +22,8 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     }
 
     let worker: Worker
+    let loop: EventLoop
+    private let buffers: BufferPool
     let listener: ListenerPort
     let socket: StreamSocket
     private let client: Downstream
@@ -58,6 +60,8 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
 
     init(worker: Worker, listener: ListenerPort, socket: StreamSocket, peer: SocketAddress) {
         self.worker = worker
+        loop = worker.loop
+        buffers = loop.buffers
         self.listener = listener
         self.socket = socket
         client = Downstream(
@@ -67,12 +71,12 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         decoder = HTTP1RequestDecoder(limits: listener.current.codecLimits)
         // A connection that never sends a request is closed like a head that never ends.
         let limit = listener.current.headTimeout
-        deadline = limit > .zero ? worker.loop.now + limit : .never
+        deadline = limit > .zero ? loop.now + limit : .never
     }
 
     func start() throws(SystemError) {
         try socket.start(self)
-        timer.require(deadline, worker.loop, self)
+        timer.require(deadline, loop, self)
     }
 
     // MARK: Reading
@@ -80,7 +84,6 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     func socketConnected(_ socket: StreamSocket) {}
 
     func socketReadable(_ socket: StreamSocket) {
-        let buffers = worker.loop.buffers
         for _ in 0..<Self.readsPerTurn {
             guard state != .closed, wantsBytes else { return stopReading() }
             var buffer: ByteBuffer? = buffers.takeScratch(behind: pending)
@@ -193,9 +196,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
 
     private func head(_ buffer: ByteBuffer, _ offset: inout Int) -> Bool {
         let driver = worker.takeDriver()
-        let exchange = driver.exchange
-        let step = decoder.decode(
-            buffer.bytes(in: offset..<buffer.count), into: exchange.request, trailers: exchange.requestTrailers)
+        let step = driver.decode(&decoder, buffer.bytes(in: offset..<buffer.count))
         offset += step.consumed
         switch step.event {
         case .head(let endsHere):
@@ -203,16 +204,16 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
             deadline = .never
             state = .exchange
             self.driver = driver
-            keepsAlive = exchange.request.keepsAlive && !worker.isDraining
-            requestIsHead = exchange.request.method == .head
-            awaitsContinue = exchange.request.expectsContinue
+            keepsAlive = driver.request.keepsAlive && !worker.isDraining
+            requestIsHead = driver.request.method == .head
+            awaitsContinue = driver.request.expectsContinue
             driver.open(self, client, listener.current, ended: endsHere)
             return state != .closed
         case .failed(let fault):
             refuse(fault, driver)
             return false
         default:
-            exchange.recycle()
+            driver.exchange.recycle()
             worker.giveBack(driver)
             // The rest of this head will not come.
             if hasEnded {
@@ -226,10 +227,8 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     }
 
     private func body(_ buffer: ByteBuffer, _ offset: inout Int, _ driver: ExchangeDriver) -> Bool {
-        let exchange = driver.exchange
         let start = offset
-        let step = decoder.decode(
-            buffer.bytes(in: offset..<buffer.count), into: exchange.request, trailers: exchange.requestTrailers)
+        let step = driver.decode(&decoder, buffer.bytes(in: offset..<buffer.count))
         offset += step.consumed
         switch step.event {
         case .body(let range, let last):
@@ -237,7 +236,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
             driver.requestBody(slice, ended: last)
             return state != .closed
         case .end:
-            if exchange.requestTrailers.isEmpty {
+            if driver.exchange.requestTrailers.isEmpty {
                 driver.requestBody(ByteSlice(buffer, start..<start), ended: true)
             } else {
                 driver.requestTrailers()
@@ -289,8 +288,8 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         guard keepsAlive, !awaitsContinue, !hasEnded, state == .exchange else { return false }
         state = .draining
         drainAllowance = Self.maxDrained
-        deadline = worker.loop.now + Self.lingerTime
-        timer.require(deadline, worker.loop, self)
+        deadline = loop.now + Self.lingerTime
+        timer.require(deadline, loop, self)
         if !isConsuming {
             if pending != nil { consumeLater() } else { socket.resumeReading() }
         }

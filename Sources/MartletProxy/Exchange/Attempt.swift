@@ -7,9 +7,8 @@ struct Attempt {
     var cluster: WorkerCluster?
     var connection: UpstreamConnection?
     var isStarted = false
-    /// Counted against the cluster's `max_requests` and the endpoint's load.
+    /// Counted against the cluster's `max_requests`.
     var holdsRequestSlot = false
-    var countedEndpoint: Endpoint?
     var isWaiting = false
     /// Everything of the request has been handed to the connection.
     var isRequestSent = false

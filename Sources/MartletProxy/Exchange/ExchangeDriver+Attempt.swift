@@ -18,17 +18,17 @@ extension ExchangeDriver: ConnectionTaker {
         attempt.cluster = cluster
         exchange.clusterName = cluster.name
         attempt.isRequestSent = ended
-        if case .exactly(let length) = exchange.request.body { attempt.remainingLength = length }
+        if case .exactly(let length) = request.body { attempt.remainingLength = length }
         guard cluster.runtime.limits.requests.take() else {
             cluster.refused(.requests)
             return rescue(.overflow(.requests))
         }
         attempt.holdsRequestSlot = true
-        exchange.upstreamStarted = worker.loop.now
+        exchange.upstreamStarted = loop.now
         if isRequestComplete { startRequestTimeout() }
         if plan.idleTimeout > .zero {
             idleTimeout = plan.idleTimeout
-            timer.require(worker.loop.now + idleTimeout, worker.loop, self)
+            timer.require(loop.now + idleTimeout, loop, self)
         }
         if let mirror = plan.mirror, let target = clusters.cluster(mirror) {
             attempt.mirror = worker.mirror(exchange, to: target, ended: ended)
@@ -41,11 +41,8 @@ extension ExchangeDriver: ConnectionTaker {
     func connectionReady(_ connection: UpstreamConnection) {
         attempt.isWaiting = false
         attempt.connection = connection
-        let endpoint = connection.endpoint.shared
-        endpoint.requestStarted()
-        attempt.countedEndpoint = endpoint
-        exchange.upstreamAddress = endpoint.name
-        attempt.canReplay = connection.isReused && exchange.request.method.isIdempotent && !attempt.hasReplayed
+        exchange.upstreamAddress = connection.endpoint.shared.name
+        attempt.canReplay = connection.isReused && request.method.isIdempotent && !attempt.hasReplayed
         guard sendHead(on: connection) else { return }
         // What passed the chain before there was a connection, or has to be sent again.
         for slice in attempt.replay.pieces { put(slice, on: connection) }
@@ -59,7 +56,6 @@ extension ExchangeDriver: ConnectionTaker {
     }
 
     private func sendHead(on connection: UpstreamConnection) -> Bool {
-        let request = exchange.request
         attempt.isChunked = request.body == .chunked
         var fits = false
         connection.write(reserving: HTTP1Encoder.sizeBound(request)) { fits = HTTP1Encoder.encode(request, into: $0) }
@@ -138,25 +134,25 @@ extension ExchangeDriver: ConnectionTaker {
 
     // MARK: From upstream
 
-    var responseHead: ResponseHead { exchange.response }
+    var responseHead: ResponseHead { response }
     var responseTrailers: HeaderTable { exchange.responseTrailers }
-    var requestMethod: Method { exchange.request.method }
-    var asksForUpgrade: Bool { exchange.request.asksForUpgrade }
+    var requestMethod: Method { request.method }
+    var asksForUpgrade: Bool { request.asksForUpgrade }
     var endpointOverride: (address: String, isStrict: Bool)? { exchange.upstreamOverride }
     private var wantsMore: Bool { isTunnel ? (downstream?.queuedBytes ?? 0) < bufferLimit : acceptsResponse }
 
     func upstreamConnected() {}
 
     func upstreamInformational() {
-        lastActivity = worker.loop.now
+        lastActivity = loop.now
         let head = exchange.response
         // 100 is answered here already (see `pull`); others, such as 103, are the client's to see.
-        if head.status != 100 && exchange.request.version != .http10 { downstream?.sendInformational(head) }
+        if head.status != 100 && request.version != .http10 { downstream?.sendInformational(head) }
         head.reset()
     }
 
     func upstreamHead(ended: Bool, tunnels: Bool) {
-        let now = worker.loop.now
+        let now = loop.now
         lastActivity = now
         exchange.upstreamResponded = now
         attempt.hasResponse = true
@@ -164,44 +160,44 @@ extension ExchangeDriver: ConnectionTaker {
         attempt.isUpgraded = tunnels
         if tunnels && !isUpgradeAsked { return rescue(.invalidResponse(.unexpectedUpgrade)) }
         if ended { releaseConnection() }
-        exchange.responseFlow.headReceived(exchange, ended: ended)
+        responseFlow.headReceived(exchange, ended: ended)
         if !ended { pauseIfFull() }
     }
 
     /// RFC 9110 section 7.8: a server may not switch to a protocol that the client did not name.
     private var isUpgradeAsked: Bool {
-        if exchange.request.method == .connect { return true }
-        let asked = exchange.request.headers
+        if request.method == .connect { return true }
+        let asked = request.headers
         let answered = exchange.response.headers
         guard let name = asked.first(id: .upgrade), let chosen = answered.first(id: .upgrade) else { return false }
         return name.equalsIgnoringCase(chosen)
     }
 
     func upstreamBody(_ slice: ByteSlice, ended: Bool) {
-        lastActivity = worker.loop.now
+        lastActivity = loop.now
         if ended { releaseConnection() }
-        exchange.responseFlow.bodyReceived(exchange, BodyChunk(slice, isLast: ended))
+        responseFlow.bodyReceived(exchange, BodyChunk(slice, isLast: ended))
         if !ended { pauseIfFull() }
     }
 
     func upstreamTrailers() {
         releaseConnection()
-        exchange.responseFlow.trailersReceived(exchange)
+        responseFlow.trailersReceived(exchange)
     }
 
     private func pauseIfFull() {
-        guard let connection = attempt.connection, !wantsMore else { return }
+        guard !wantsMore, let connection = attempt.connection else { return }
         connection.pauseReading()
         if let downstream, downstream.queuedBytes >= bufferLimit { downstream.askDrained() }
     }
 
     func upstreamDrained() {
-        lastActivity = worker.loop.now
+        lastActivity = loop.now
         pull()
     }
 
     func upstreamTunnel(_ slice: ByteSlice) {
-        lastActivity = worker.loop.now
+        lastActivity = loop.now
         exchange.responseBytes &+= UInt64(slice.count)
         downstream?.sendBody(slice, ended: false)
         pauseIfFull()
@@ -221,8 +217,6 @@ extension ExchangeDriver: ConnectionTaker {
             let cluster = attempt.cluster
         {
             attempt.hasReplayed = true
-            attempt.countedEndpoint?.requestEnded()
-            attempt.countedEndpoint = nil
             exchange.attempts += 1
             worker.replays.add()
             attempt.isWaiting = true
@@ -242,16 +236,14 @@ extension ExchangeDriver: ConnectionTaker {
     private func releaseConnection() {
         let connection = attempt.connection.take()
         if !attempt.isRequestSent { attempt.ignoresRequest = true }
-        releaseCounts()
+        giveBackRequestSlot()
         connection?.responseTaken()
     }
 
-    private func releaseCounts() {
-        if let endpoint = attempt.countedEndpoint.take() { endpoint.requestEnded() }
-        if attempt.holdsRequestSlot {
-            attempt.holdsRequestSlot = false
-            attempt.cluster?.runtime.limits.requests.giveBack()
-        }
+    private func giveBackRequestSlot() {
+        guard attempt.holdsRequestSlot else { return }
+        attempt.holdsRequestSlot = false
+        attempt.cluster?.runtime.limits.requests.giveBack()
     }
 
     /// Nothing more is wanted from upstream.
@@ -262,7 +254,7 @@ extension ExchangeDriver: ConnectionTaker {
             attempt.cluster?.stopWaiting(self)
         }
         let connection = attempt.connection.take()
-        releaseCounts()
+        giveBackRequestSlot()
         if let connection { connection.abandon() }
     }
 }

@@ -10,7 +10,14 @@ internal import MartletNet
 /// `bufferLimit` stops the side that feeds it.
 final class ExchangeDriver: ExchangeHost {
     let worker: Worker
-    let exchange = Exchange()
+    let exchange: Exchange
+    // Parts of the two above, held here too: a step further away each use would count references.
+    let loop: EventLoop
+    let request: RequestHead
+    let response: ResponseHead
+    private let requestTrailerTable: HeaderTable
+    let requestFlow: ChainFlow
+    let responseFlow: ChainFlow
     private(set) var downstream: (any DownstreamStream)?
     /// Of the snapshot that the exchange began with: a reload in between does not change what it runs by.
     private(set) var listener: WorkerListener?
@@ -34,10 +41,22 @@ final class ExchangeDriver: ExchangeHost {
 
     init(worker: Worker) {
         self.worker = worker
+        loop = worker.loop
+        exchange = Exchange()
+        request = exchange.request
+        response = exchange.response
+        requestTrailerTable = exchange.requestTrailers
+        requestFlow = exchange.requestFlow
+        responseFlow = exchange.responseFlow
         exchange.attach(self)
     }
 
     // MARK: Opening
+
+    /// Reads more of the request that `decoder` is at.
+    func decode(_ decoder: inout HTTP1RequestDecoder, _ bytes: Span<UInt8>) -> HTTP1Step {
+        decoder.decode(bytes, into: request, trailers: requestTrailerTable)
+    }
 
     /// The head is in `exchange.request`. `ended`: the request has no body.
     func open(
@@ -48,7 +67,7 @@ final class ExchangeDriver: ExchangeHost {
         if let reply = listener.forwarding.prepare(exchange, worker) {
             exchange.begin(reply)
         } else {
-            exchange.requestFlow.headReceived(exchange, ended: ended)
+            requestFlow.headReceived(exchange, ended: ended)
         }
         if exchange.generation == generation && exchange.isOpen { pull() }
     }
@@ -75,12 +94,13 @@ final class ExchangeDriver: ExchangeHost {
         isFinishing = false
         sentContinue = false
         requestDeadline = .never
-        let now = worker.loop.now
+        let now = loop.now
         lastActivity = now
         idleTimeout = listener.streamIdleTimeout
-        exchange.open(chain: listener.chain, downstream: client, at: .now())
+        // When the poll that brought the request returned: waiting for its turn counts.
+        exchange.open(chain: listener.chain, downstream: client, at: now)
         listener.requestStarted()
-        if idleTimeout > .zero { timer.require(now + idleTimeout, worker.loop, self) }
+        if idleTimeout > .zero { timer.require(now + idleTimeout, loop, self) }
     }
 
     /// Lets go of the last exchange's listener; for pooled drivers after a reload.
@@ -94,13 +114,13 @@ final class ExchangeDriver: ExchangeHost {
 
     /// More of the request may be handed over.
     var acceptsRequest: Bool {
-        guard exchange.requestFlow.acceptsMore, attempt.queuedBytes < bufferLimit else { return false }
+        guard requestFlow.acceptsMore, attempt.queuedBytes < bufferLimit else { return false }
         // Behind a head that waits for a connection only a little body is kept.
-        return !exchange.requestFlow.isHeadPassed || attempt.takesBody || !attempt.isStarted
+        return !requestFlow.isHeadPassed || attempt.takesBody || !attempt.isStarted
     }
 
     func requestBody(_ slice: ByteSlice, ended: Bool) {
-        lastActivity = worker.loop.now
+        lastActivity = loop.now
         exchange.requestBytes &+= UInt64(slice.count)
         if ended { requestEnded() }
         if isTunnel {
@@ -109,14 +129,14 @@ final class ExchangeDriver: ExchangeHost {
             return
         }
         let generation = exchange.generation
-        exchange.requestFlow.bodyReceived(exchange, BodyChunk(slice, isLast: ended))
+        requestFlow.bodyReceived(exchange, BodyChunk(slice, isLast: ended))
         if exchange.generation == generation && exchange.isOpen { finishIfDone() }
     }
 
     func requestTrailers() {
         requestEnded()
         let generation = exchange.generation
-        exchange.requestFlow.trailersReceived(exchange)
+        requestFlow.trailersReceived(exchange)
         if exchange.generation == generation && exchange.isOpen { finishIfDone() }
     }
 
@@ -128,8 +148,8 @@ final class ExchangeDriver: ExchangeHost {
     /// The route's timeout runs from the request's last byte (Envoy's `timeout`): a slow upload is the idle timeout's affair.
     func startRequestTimeout() {
         guard let timeout = exchange.plan?.timeout, timeout > .zero, requestDeadline == .never else { return }
-        requestDeadline = worker.loop.now + timeout
-        timer.require(requestDeadline, worker.loop, self)
+        requestDeadline = loop.now + timeout
+        timer.require(requestDeadline, loop, self)
     }
 
     /// The client is gone, or what it sent cannot be read further.
@@ -158,14 +178,14 @@ final class ExchangeDriver: ExchangeHost {
 
     /// The client took what was queued for it.
     func downstreamDrained() {
-        lastActivity = worker.loop.now
+        lastActivity = loop.now
         attempt.resumeReading()
     }
 
     /// Asks the client to go on when its request is wanted.
     func pull() {
         guard !isRequestComplete || isTunnel, acceptsRequest else { return }
-        if exchange.request.expectsContinue && !sentContinue {
+        if request.expectsContinue && !sentContinue {
             // RFC 9110 section 10.1.1, as Envoy does it: the filters have let the head pass or ask for the body, so it will
             // be read. Upstream is not asked (`Forwarding` removed the field).
             sentContinue = true
@@ -191,7 +211,7 @@ final class ExchangeDriver: ExchangeHost {
             exchange.responseBytes &+= UInt64(chunk.count)
             // A filter changed the body without saying so: what was promised cannot be kept, and more would be read as the
             // next response.
-            if case .exactly(let length) = exchange.response.body,
+            if case .exactly(let length) = response.body,
                 exchange.responseBytes > length || (ended && exchange.responseBytes != length)
             {
                 exchange.flags.insert(.localReset)
@@ -254,7 +274,7 @@ final class ExchangeDriver: ExchangeHost {
         // A reply that took the response's place has given the upstream connection up.
         let tunnels = attempt.isUpgraded && attempt.connection != nil
         // A filter made another status of it: neither side would know where the message ends.
-        if tunnels && !opensTunnel(exchange.response.status) { return responseUnsendable() }
+        if tunnels && !opensTunnel(response.status) { return responseUnsendable() }
         downstream?.sendHead(exchange, ended: ended, tunnels: tunnels)
         if tunnels && exchange.isOpen {
             isTunnel = true
@@ -266,12 +286,12 @@ final class ExchangeDriver: ExchangeHost {
     }
 
     private func opensTunnel(_ status: UInt16) -> Bool {
-        exchange.request.method == .connect ? (200...299).contains(status) : status == 101
+        request.method == .connect ? (200...299).contains(status) : status == 101
     }
 
     /// The response's receiver has room.
     var acceptsResponse: Bool {
-        exchange.responseFlow.acceptsMore && (downstream?.queuedBytes ?? 0) < bufferLimit
+        responseFlow.acceptsMore && (downstream?.queuedBytes ?? 0) < bufferLimit
     }
 
     func finishIfDone() {
@@ -302,10 +322,10 @@ extension ExchangeDriver: TimerTarget {
     func timerFired(_ tag: UInt8) {
         timer.fired()
         guard exchange.isOpen else { return }
-        let now = worker.loop.now
+        let now = loop.now
         if requestDeadline <= now { return rescue(.requestTimeout) }
         let idleDeadline = idleTimeout > .zero ? lastActivity + idleTimeout : .never
         if idleDeadline <= now { return rescue(.streamIdleTimeout) }
-        timer.require(min(idleDeadline, requestDeadline), worker.loop, self)
+        timer.require(min(idleDeadline, requestDeadline), loop, self)
     }
 }

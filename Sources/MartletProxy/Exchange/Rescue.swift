@@ -62,7 +62,7 @@ extension ExchangeDriver {
             return give(up: fault.resetReason)
         }
         let reply = Reply.refusal(answer.status, answer.reason)
-        if exchange.responseFlow.hasBegun {
+        if responseFlow.hasBegun {
             // Some filters have seen another response already; none may see a second one.
             exchange.flags.insert(.localReset)
             exchange.answerPastFilters(reply)

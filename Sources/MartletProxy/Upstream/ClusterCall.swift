@@ -111,7 +111,6 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     func connectionReady(_ connection: UpstreamConnection) {
         isWaiting = false
         self.connection = connection
-        connection.endpoint.shared.requestStarted()
         isChunked = request.body == .chunked
         var fits = false
         connection.write(reserving: HTTP1Encoder.sizeBound(request)) { fits = HTTP1Encoder.encode(request, into: $0) }
@@ -209,7 +208,6 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
         guard let purpose else { return }
         let connection = self.connection
         self.connection = nil
-        connection?.endpoint.shared.requestEnded()
         connection?.responseTaken()
         close()
         if case .call(let done, _) = purpose { done(.response(CallResponse(head: responseHead, body: received))) }
@@ -227,7 +225,6 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
         if isWaiting { cluster?.stopWaiting(self) }
         let connection = self.connection
         self.connection = nil
-        connection?.endpoint.shared.requestEnded()
         connection?.abandon()
         close()
     }

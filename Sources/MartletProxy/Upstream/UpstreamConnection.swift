@@ -41,9 +41,13 @@ enum UpstreamFailure: Equatable {
 final class UpstreamConnection: StreamSocketOwner, TimerTarget {
     let cluster: WorkerCluster
     let endpoint: WorkerEndpoint
+    private let loop: EventLoop
+    private let buffers: BufferPool
     private let socket: StreamSocket
     private var decoder: HTTP1ResponseDecoder
     private var receiver: (any UpstreamReceiver)?
+    /// The request lent for counts in the endpoint's load.
+    private var isCounted = false
     private var pending: ByteBuffer?
     private var timer = LazyTimer()
     private var connectDeadline: Instant
@@ -63,7 +67,8 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
     init(cluster: WorkerCluster, endpoint: WorkerEndpoint) throws(SystemError) {
         self.cluster = cluster
         self.endpoint = endpoint
-        let loop = cluster.worker.loop
+        loop = cluster.worker.loop
+        buffers = loop.buffers
         decoder = HTTP1ResponseDecoder(limits: cluster.codecLimits)
         socket = try StreamSocket(loop: loop, connectingTo: endpoint.shared.address)
         connectDeadline = loop.now + cluster.connectTimeout
@@ -80,6 +85,8 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
 
     func lend(to receiver: any UpstreamReceiver) {
         self.receiver = receiver
+        isCounted = true
+        endpoint.shared.requestStarted()
         isPaused = false
         requests += 1
         responseStarted = false
@@ -133,7 +140,6 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
     }
 
     func socketReadable(_ socket: StreamSocket) {
-        let buffers = cluster.worker.loop.buffers
         // Bounded work a turn: a server that sends without end does not keep the others waiting.
         for _ in 0..<Self.readsPerTurn {
             let kept = pending.take()
@@ -267,9 +273,16 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
 
     // MARK: End of an exchange
 
+    private func stopCounting() {
+        guard isCounted else { return }
+        isCounted = false
+        endpoint.shared.requestEnded()
+    }
+
     /// The receiver has taken the last of its response.
     func responseTaken() {
         receiver = nil
+        stopCounting()
         if isRequestDone {
             finishExchange()
         } else {
@@ -281,7 +294,6 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
     private func finishExchange() {
         guard receiver == nil, isOpen else { return }
         guard keepsAlive, pending == nil, !isTunnel, !socket.isWriteBroken else { return discard() }
-        let loop = cluster.worker.loop
         if cluster.idleTimeout > .zero {
             idleDeadline = loop.now + cluster.idleTimeout
             timer.require(idleDeadline, loop, self)
@@ -292,7 +304,6 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
 
     func timerFired(_ tag: UInt8) {
         timer.fired()
-        let loop = cluster.worker.loop
         if !isConnected && connectDeadline <= loop.now { return fail(.connectTimeout) }
         if idleDeadline <= loop.now { return discard() }
         timer.require(isConnected ? idleDeadline : connectDeadline, loop, self)
@@ -300,7 +311,8 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
 
     /// Closes and leaves the pool. Safe to call twice.
     func discard() {
-        timer.cancel(cluster.worker.loop)
+        stopCounting()
+        timer.cancel(loop)
         pending = nil
         if !isGone {
             isGone = true
