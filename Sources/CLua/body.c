@@ -3,12 +3,14 @@
 
 #include "internal.h"
 
-static struct mrt_object *check_buffer(lua_State *L, mrt_bytes_borrowed *bytes) {
-    struct mrt_object *buffer = mrt_check_object(L, OBJECT_BUFFER, "buffer");
+static struct mrt_object *check_buffer_at(lua_State *L, int index, mrt_bytes_borrowed *bytes) {
+    struct mrt_object *buffer = mrt_check_object_at(L, index, OBJECT_BUFFER, "buffer");
     mrt_vm *vm = vm_of(L);
     if (!vm->host->part(vm->current->context, buffer->map, bytes)) luaL_error(L, "object used outside of proper scope");
     return buffer;
 }
+
+static struct mrt_object *check_buffer(lua_State *L, mrt_bytes_borrowed *bytes) { return check_buffer_at(L, 1, bytes); }
 
 static int buffer_length(lua_State *L) {
     mrt_bytes_borrowed bytes;
@@ -45,6 +47,22 @@ static int buffer_set_bytes(lua_State *L) {
 static int push_buffer(lua_State *L, int32_t part) {
     mrt_push_object(L, OBJECT_BUFFER, sizeof(struct mrt_object))->map = part;
     return 1;
+}
+
+mrt_bytes_borrowed mrt_check_piece(lua_State *L) {
+    mrt_bytes_borrowed bytes;
+    int type = lua_type(L, -1);
+    if (type == LUA_TUSERDATA) {
+        check_buffer_at(L, lua_gettop(L), &bytes);
+        mrt_charge_bytes(L, bytes.size);
+        return bytes;
+    }
+    if (type != LUA_TSTRING && type != LUA_TNUMBER) {
+        luaL_error(L, "the function for a body answers text, a buffer, or nil at its end, not a %s", luaL_typename(L, -1));
+    }
+    size_t size;
+    const char *text = mrt_check_text(L, lua_gettop(L), &size);
+    return (mrt_bytes_borrowed){(const uint8_t *)text, size};
 }
 
 // MARK: The whole

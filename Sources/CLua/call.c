@@ -39,8 +39,7 @@ static void add_headers(lua_State *L, mrt_vm *vm, int table) {
     }
 }
 
-/// Sends a call whose parts are at these places; its number.
-static int32_t send(lua_State *L, int cluster, int headers, int body, lua_Integer timeout, int32_t flags) {
+int32_t mrt_send_call(lua_State *L, int cluster, int headers, int body, lua_Integer timeout, int32_t flags) {
     mrt_vm *vm = vm_of(L);
     size_t size;
     const char *name = luaL_checklstring(L, cluster, &size);
@@ -56,8 +55,7 @@ static int32_t send(lua_State *L, int cluster, int headers, int body, lua_Intege
     return call;
 }
 
-/// Pushes the headers of a call's answer and its body, or nil.
-static void push_answer(lua_State *L, int32_t call, bool keeps_duplicates) {
+void mrt_push_answer_headers(lua_State *L, int32_t call, bool keeps_duplicates) {
     mrt_vm *vm = vm_of(L);
     void *context = vm->current->context;
     mrt_bytes_borrowed name, value;
@@ -83,6 +81,13 @@ static void push_answer(lua_State *L, int32_t call, bool keeps_duplicates) {
         }
         lua_rawset(L, -3);
     }
+}
+
+/// Pushes the headers of a call's answer and its body, or nil.
+static void push_answer(lua_State *L, int32_t call, bool keeps_duplicates) {
+    mrt_push_answer_headers(L, call, keeps_duplicates);
+    mrt_vm *vm = vm_of(L);
+    void *context = vm->current->context;
     mrt_bytes_borrowed body;
     if (vm->host->part(context, MRT_PART_CALL + call, &body) && body.size > 0) {
         mrt_reserve(L, body.size);
@@ -115,6 +120,8 @@ static lua_Integer read_options(lua_State *L, int table, int32_t *flags) {
             if (lua_toboolean(L, -1)) *flags |= MRT_CALL_ASYNCHRONOUS;
         } else if (strcmp(key, "return_duplicate_headers") == 0) {
             if (lua_toboolean(L, -1)) *flags |= DUPLICATES;
+        } else if (strcmp(key, "stream") == 0) {
+            if (lua_toboolean(L, -1)) *flags |= MRT_CALL_STREAMS;
         } else if (strcmp(key, "send_xff") == 0) {
             if (lua_toboolean(L, -1)) *flags |= MRT_CALL_SEND_XFF;
         } else if (strcmp(key, "trace_sampled") != 0) {
@@ -139,9 +146,13 @@ int mrt_handle_http_call(lua_State *L) {
         }
         if (lua_toboolean(L, 6)) flags |= MRT_CALL_ASYNCHRONOUS;
     }
+    if (flags & MRT_CALL_STREAMS) {
+        if (flags & MRT_CALL_ASYNCHRONOUS) return luaL_error(L, "a call cannot be both `stream` and `asynchronous`");
+        return mrt_stream_call(L, timeout, flags & 0xffff, (flags & DUPLICATES) != 0);
+    }
     bool waits = !(flags & MRT_CALL_ASYNCHRONOUS);
     if (waits) mrt_check_can_wait(L);
-    int32_t call = send(L, 2, 3, 4, timeout, flags & 0xffff);
+    int32_t call = mrt_send_call(L, 2, 3, 4, timeout, flags & 0xffff);
     if (!waits) return 0;
     lua_KContext after = call | (flags & DUPLICATES);
     mrt_vm *vm = vm_of(L);
@@ -185,7 +196,7 @@ int mrt_handle_http_calls(lua_State *L) {
         lua_getfield(L, 3, "headers");
         lua_getfield(L, 3, "body");
         lua_getfield(L, 3, "timeout_ms");
-        int32_t call = send(L, 4, 5, 6, luaL_optinteger(L, 7, 0), 0);
+        int32_t call = mrt_send_call(L, 4, 5, 6, luaL_optinteger(L, 7, 0), 0);
         if (at == 1) first = call;
     }
     lua_settop(L, 1);

@@ -266,6 +266,7 @@ struct mrt_object {
     int32_t position;
 };
 struct mrt_object *mrt_check_object(lua_State *L, enum mrt_kind kind, const char *what);
+struct mrt_object *mrt_check_object_at(lua_State *L, int index, enum mrt_kind kind, const char *what);
 /// The same for objects that outlive their run.
 void *mrt_check_lasting(lua_State *L, uint32_t kind, const char *what);
 /// Pushes a new object of `size` bytes that lives as long as others of its kind.
@@ -282,6 +283,8 @@ int mrt_wait(lua_State *L, lua_KFunction then, lua_KContext context);
 void mrt_woken(lua_State *L);
 /// The bytes of a string argument; NULL data when there is none.
 mrt_bytes_borrowed mrt_optional_text(lua_State *L, int index);
+/// The bytes of a text or of a buffer at the top of the stack.
+mrt_bytes_borrowed mrt_check_piece(lua_State *L);
 /// A string argument; numbers become text, integral floats without `.0`.
 const char *mrt_check_text(lua_State *L, int index, size_t *size);
 void mrt_add_log_functions(lua_State *L, int methods);
@@ -311,6 +314,12 @@ int mrt_handle_body_chunks(lua_State *L);
 int mrt_handle_trailers(lua_State *L);
 int mrt_handle_http_call(lua_State *L);
 int mrt_handle_http_calls(lua_State *L);
+/// A call whose bodies pass in pieces: the arguments of httpCall, the options read.
+int mrt_stream_call(lua_State *L, lua_Integer timeout, int32_t flags, bool keeps_duplicates);
+/// Sends a call whose parts are at these places; its number.
+int32_t mrt_send_call(lua_State *L, int cluster, int headers, int body, lua_Integer timeout, int32_t flags);
+/// Pushes the headers of a call's answer.
+void mrt_push_answer_headers(lua_State *L, int32_t call, bool keeps_duplicates);
 int mrt_handle_stats(lua_State *L);
 int mrt_handle_stream_info(lua_State *L);
 int mrt_handle_connection(lua_State *L);

@@ -18,9 +18,13 @@ static uint64_t lifetime(const mrt_vm *vm, enum mrt_kind kind) {
 }
 
 struct mrt_object *mrt_check_object(lua_State *L, enum mrt_kind kind, const char *what) {
+    return mrt_check_object_at(L, 1, kind, what);
+}
+
+struct mrt_object *mrt_check_object_at(lua_State *L, int index, enum mrt_kind kind, const char *what) {
     // Every full userdata a script can reach is one of ours and begins with its kind.
-    struct mrt_object *object = lua_type(L, 1) == LUA_TUSERDATA ? lua_touserdata(L, 1) : NULL;
-    if (!object || object->kind != MRT_MAGIC + kind) luaL_typeerror(L, 1, what);
+    struct mrt_object *object = lua_type(L, index) == LUA_TUSERDATA ? lua_touserdata(L, index) : NULL;
+    if (!object || object->kind != MRT_MAGIC + kind) luaL_typeerror(L, index, what);
     mrt_vm *vm = vm_of(L);
     if (kind != OBJECT_SHARED && (vm->current == &vm->outside || object->lives_in != lifetime(vm, kind))) {
         luaL_error(L, "object used outside of proper scope");
@@ -176,6 +180,7 @@ void mrt_raise_code(lua_State *L, int32_t code) {
     case MRT_CODE_BAD_ADDRESS: luaL_error(L, "host is not a valid IP address"); break;
     case MRT_CODE_STORE_FULL: luaL_error(L, "value too large for the shared store"); break;
     case MRT_CODE_STAT_KIND: luaL_error(L, "this name is taken by a stat of another kind, or there are too many"); break;
+    case MRT_CODE_CALL_BROKEN: luaL_error(L, "the answer to the call broke off"); break;
     default: luaL_error(L, "header refused"); break;
     }
 }

@@ -78,6 +78,10 @@ extension LuaExchange {
         default:
             let number = Int(part) - MRT_PART_CALL
             guard calls.indices.contains(number) else { return nil }
+            if let stream = calls[number].stream {
+                guard let piece = stream.piece else { return nil }
+                return unsafe Self.lend(piece.bytes())
+            }
             let body = calls[number].body
             return unsafe Self.lend(body.span)
         }

@@ -5,19 +5,27 @@ internal import MartletHTTP
 
 /// A call that a script sent, and its answer once it is there.
 final class LuaCall {
-    fileprivate(set) var body: [UInt8] = []
-    fileprivate(set) var head: ResponseHead?
-    fileprivate(set) var status: [UInt8] = []
-    fileprivate(set) var isOver = false
+    private(set) var body: [UInt8] = []
+    private(set) var head: ResponseHead?
+    private(set) var status: [UInt8] = []
+    private(set) var isOver = false
+    /// How its bodies pass when they are not taken whole.
+    let stream: LuaCallStream?
+
+    init(_ stream: LuaCallStream? = nil) { self.stream = stream }
+
+    func begin(_ head: ResponseHead) {
+        self.head = head
+        status = Array(String(head.status).utf8)
+    }
 
     /// Envoy's: a call that fails looks like a 503 with these words.
-    fileprivate func end(_ result: CallResult) {
+    func end(_ result: CallResult) {
         isOver = true
         switch result {
         case .response(let response):
-            head = response.head
+            begin(response.head)
             body = response.body
-            status = Array(String(response.head.status).utf8)
         case .failure:
             body = Array("upstream failure".utf8)
             status = Array("503".utf8)
@@ -64,7 +72,9 @@ extension LuaExchange {
         guard !request.path.isEmpty, !request.method.isEmpty, !request.authority.isEmpty else {
             return -Int32(MRT_CODE_BAD_CALL)
         }
-        request.body = body.array()
+        let streams = flags & Int32(MRT_CALL_STREAMS) != 0
+        request.streamsBody = streams && flags & Int32(MRT_CALL_STREAMS_BODY) != 0
+        if !request.streamsBody { request.body = body.array() }
         // Envoy's: 0 is none.
         request.timeout = .milliseconds(timeout)
         if flags & Int32(MRT_CALL_SEND_XFF) != 0, let exchange {
@@ -75,6 +85,7 @@ extension LuaExchange {
             vm.context.call(request) { _ in }
             return 0
         }
+        if streams { return openStream(request) }
         let call = LuaCall()
         calls.append(call)
         pendingCalls += 1

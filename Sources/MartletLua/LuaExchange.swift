@@ -129,7 +129,10 @@ final class LuaExchange {
         if shadow != nil { shadow = nil }
         if chunk != nil { chunk = nil }
         if replacement != nil { replacement = nil }
-        if !calls.isEmpty { calls = [] }
+        if !calls.isEmpty {
+            endStreams()
+            calls = []
+        }
         if openCall != nil { openCall = nil }
         pendingCalls = 0
         if !replyHeaders.isEmpty { replyHeaders = [] }

@@ -168,6 +168,7 @@ final class LuaFilter: Filter {
         }
         state.side.run = nil
         state.side.wait = nil
+        if !state.calls.isEmpty { state.endStreams(ofResponse: state.isResponding) }
         count(outcome)
         if let shadow = state.shadow { return conclude(shadow, outcome, state, exchange) }
         switch outcome.end {

@@ -57,6 +57,13 @@ enum LuaHost {
                     guard let state = unsafe LuaHost.state(context) else { return -Int32(MRT_CODE_NO_REQUEST) }
                     return unsafe LuaHost.span(body) { state.sendCall($0, timeout: timeout, flags: flags) }
                 },
+                stream_write: { context, call, bytes in
+                    unsafe LuaHost.with(context) { state in
+                        unsafe LuaHost.span(bytes) { state.writeStream(call, $0) }
+                    }
+                },
+                stream_head: { context, call in unsafe LuaHost.with(context) { $0.beginStreamHead(call) } },
+                stream_piece: { context, call in unsafe LuaHost.with(context) { $0.beginStreamPiece(call) } },
                 call_field: { context, call, index, name, value in
                     guard let field = unsafe LuaHost.state(context)?.callField(call, index) else { return false }
                     unsafe name?.pointee = unsafe field.name

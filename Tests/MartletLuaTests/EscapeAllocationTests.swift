@@ -36,6 +36,12 @@ struct EscapeAllocationTests {
           for chunk in h:bodyChunks() do h:logDebug(chunk:length()) break end
           h:httpCall("c", {[":path"] = "/", q = {"1", 2}}, "body", 10)
           h:httpCalls({{cluster = "c", headers = {[":path"] = "/"}}, {cluster = "d", headers = {}}})
+          local left = 3
+          local _, pieces = h:httpCall("c", {[":path"] = "/"}, function()
+            left = left - 1
+            return left == 2 and h:body() or left == 1 and "x" or nil
+          end, {stream = true, timeout_ms = 5})
+          for piece in pieces do if #piece > 0 then break end end
           local store = shared("s")
           store:set("k", {a = {1, 2.5, true}}) store:get("k") store:incr("n") store:cas("k", 1, {2})
           h:streamInfo():dynamicMetadata():set("f", "k", {1}) h:streamInfo():dynamicMetadata():get("f")

@@ -161,6 +161,9 @@ enum EscapeHost {
         unsafe host.call_open = { _, _ in Int32(MRT_CODE_OK) }
         unsafe host.call_header = { _, _, _ in Int32(MRT_CODE_OK) }
         unsafe host.call_send = { _, _, _, _ in 1 }
+        unsafe host.stream_write = { _, _, _ in Int32(MRT_CODE_PENDING) }
+        unsafe host.stream_head = { _, _ in Int32(MRT_CODE_PENDING) }
+        unsafe host.stream_piece = { _, _ in Int32(MRT_CODE_OK) }
         unsafe host.call_field = { _, _, index, name, value in
             unsafe EscapeHost.lend(name, first: 9, size: 1)
             unsafe EscapeHost.lend(value, first: 15, size: 1)

@@ -92,6 +92,34 @@ struct PolicyTestWaitingTests {
             """)
     }
 
+    @Test("Streamed calls are checked whole and answered in pieces")
+    func streams() throws {
+        try pass(
+            """
+            function on_request(h)
+              local head = { [":method"] = "POST", [":path"] = "/scan", [":authority"] = "scan" }
+              local headers, pieces = h:httpCall("scan", head, h:bodyChunks(), { stream = true, timeout_ms = 100 })
+              local sizes = {}
+              local whole, message = pcall(function() for piece in pieces do sizes[#sizes + 1] = #piece end end)
+              h:logInfo(headers[":status"] .. " " .. table.concat(sizes, " ") .. (whole and "" or message))
+            end
+            """,
+            """
+            tests:
+            - name: both ways
+              request: { method: POST, chunks: [a, bcd, ef] }
+              calls:
+              - cluster: scan
+                expect: { method: POST, path: /scan, body: abcdef }
+                reply: { status: 202, body: \(String(repeating: "x", count: 1500)) }
+                delay: 5ms
+              expect: { logs: [202 1024 476], upstream: { body: abcdef } }
+            - name: too late
+              calls: [{ cluster: scan, delay: 100ms }]
+              expect: { logs: [503 16] }
+            """)
+    }
+
     @Test("Calls that are otherwise, that are not in the list or that are not made fail")
     func wrongCalls() throws {
         let text = try PolicyTestFolder(

@@ -52,6 +52,8 @@ enum {
     MRT_CODE_NOTHING = 17,
     MRT_CODE_STORE_FULL = 18,
     MRT_CODE_STAT_KIND = 19,
+    /// A streamed answer ended before it was whole.
+    MRT_CODE_CALL_BROKEN = 20,
 };
 
 /// Which header map is meant.
@@ -60,7 +62,8 @@ enum { MRT_MAP_REQUEST = 0, MRT_MAP_RESPONSE = 1, MRT_MAP_REQUEST_TRAILERS = 2, 
 /// Bytes that a script may look at: the whole body, the chunk it was handed, or the body of call n at MRT_PART_CALL + n.
 enum { MRT_PART_BODY = 0, MRT_PART_CHUNK = 1, MRT_PART_CALL = 2 };
 
-enum { MRT_CALL_ASYNCHRONOUS = 1, MRT_CALL_SEND_XFF = 2 };
+/// STREAMS: the answer is taken piece by piece; STREAMS_BODY: the request's body is sent so too.
+enum { MRT_CALL_ASYNCHRONOUS = 1, MRT_CALL_SEND_XFF = 2, MRT_CALL_STREAMS = 4, MRT_CALL_STREAMS_BODY = 8 };
 
 /// What `text` of the host tells.
 enum {
@@ -163,6 +166,12 @@ typedef struct mrt_host {
     int32_t (*call_open)(void *context, mrt_bytes_borrowed cluster);
     int32_t (*call_header)(void *context, mrt_bytes_borrowed name, mrt_bytes_borrowed value);
     int32_t (*call_send)(void *context, mrt_bytes_borrowed body, int64_t timeout, int32_t flags);
+    /// Sends a piece of a streamed call's body: OK, PENDING until there is room for more, or NOTHING when nobody reads on.
+    int32_t (*stream_write)(void *context, int32_t call, mrt_bytes_borrowed bytes);
+    /// Ends the body; OK when the answer's head is there.
+    int32_t (*stream_head)(void *context, int32_t call);
+    /// OK when the next piece is the call's part, NOTHING behind the last.
+    int32_t (*stream_piece)(void *context, int32_t call);
     /// A field of a call's answer, `:status` first.
     bool (*call_field)(void *context, int32_t call, int32_t index, mrt_bytes_borrowed *name, mrt_bytes_borrowed *value);
 

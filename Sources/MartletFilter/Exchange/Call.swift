@@ -9,9 +9,11 @@ public struct CallRequest {
     public var authority: String
     public var headers: [(name: HeaderName, value: String)] = []
     public var body: [UInt8] = []
+    /// For streamed calls: the body is sent in pieces, chunked; `body` does not count.
+    public var streamsBody = false
     /// The whole call. Default 1 s; zero means no limit.
     public var timeout: Duration = .seconds(1)
-    /// A larger response body fails the call. Default 1 MiB.
+    /// A larger response body fails the call, unless it is streamed. Default 1 MiB.
     public var maxResponseBody: ByteCount = .mebibytes(1)
 
     public init(cluster: String, path: String, authority: String) {

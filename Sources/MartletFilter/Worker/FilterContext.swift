@@ -52,6 +52,11 @@ public final class FilterContext {
         services.call(request, of: nil, done)
     }
 
+    /// As `Exchange.stream`, for a call that belongs to no exchange.
+    public func stream(_ request: CallRequest, _ events: @escaping (CallEvent) -> Void) -> CallStream {
+        services.stream(request, of: nil, events)
+    }
+
     /// The one object on this worker for `owner`, made when no filter holds it.
     package func shared<Shared: AnyObject>(for owner: AnyObject, _ make: () -> Shared) -> Shared? {
         services.shared(ObjectIdentifier(owner), make) as? Shared

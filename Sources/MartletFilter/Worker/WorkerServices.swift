@@ -3,6 +3,7 @@ package import MartletCore
 /// What a worker does for the filters that live on it.
 package protocol WorkerServices: AnyObject {
     func call(_ request: CallRequest, of exchange: Exchange?, _ done: @escaping (CallResult) -> Void) -> CallHandle
+    func stream(_ request: CallRequest, of exchange: Exchange?, _ events: @escaping (CallEvent) -> Void) -> CallStream
     func schedule(after delay: Nanoseconds, _ action: @escaping () -> Void) -> TimerHandle
     func log(_ level: LogLevel, _ message: String, of exchange: Exchange?)
     /// The loop's clock: the time this turn began.

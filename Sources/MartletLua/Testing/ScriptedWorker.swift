@@ -82,6 +82,12 @@ final class ScriptedWorker: WorkerServices {
         return CallHandle { timer.cancel() }
     }
 
+    func stream(_ request: CallRequest, of exchange: Exchange?, _ events: @escaping (CallEvent) -> Void) -> CallStream {
+        let stream = ScriptedStream(request, events) { [self] request, done in call(request, of: exchange, done) }
+        stream.start()
+        return CallStream(stream)
+    }
+
     /// What was called for an exchange ends with it.
     func cancelCalls(of exchange: Exchange) {
         for call in underWay where call.exchange === exchange { call.timer.cancel() }

@@ -3,11 +3,12 @@ internal import MartletFilter
 internal import MartletHTTP
 internal import MartletNet
 
-/// A request of our own to a cluster: a filter's call, whose response is collected whole, or a mirrored copy, whose
-/// response is dropped.
+/// A request of our own to a cluster: a filter's call, whose response is collected whole or handed on in pieces, or a
+/// mirrored copy, whose response is dropped.
 final class ClusterCall: ConnectionTaker, TimerTarget {
-    private enum Purpose {
+    enum Purpose {
         case call((CallResult) -> Void, maxBody: Int)
+        case stream((CallEvent) -> Void)
         case mirror
     }
 
@@ -23,8 +24,10 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     private var timer = LazyTimer()
     private var isRequestEnded = true
     private var isChunked = false
-    /// Mirrored pieces that came before the connection did.
+    /// Pieces that came before the connection did.
     private var early = HeldBody()
+    /// The sender waits for `.writable`.
+    private var wantsRoom = false
 
     let responseHead = ResponseHead()
     let responseTrailers = HeaderTable()
@@ -33,11 +36,11 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     var requestMethod: Method { request.method }
     var asksForUpgrade: Bool { false }
 
-    init(_ call: CallRequest, worker: Worker, _ done: @escaping (CallResult) -> Void) {
+    init(_ call: CallRequest, worker: Worker, _ purpose: Purpose) {
         self.worker = worker
-        purpose = .call(done, maxBody: call.maxResponseBody.bytes)
+        self.purpose = purpose
         timeout = Nanoseconds(call.timeout)
-        body = call.body
+        body = call.streamsBody ? [] : call.body
         request = RequestHead()
         isValid =
             HeaderTable.isToken(call.method.utf8Span.span) && RequestHead.isSafeTarget(call.path.utf8Span.span)
@@ -51,7 +54,10 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
             default: request.headers.append(field.name, field.value)
             }
         }
-        if !body.isEmpty || request.method == .post || request.method == .put {
+        if call.streamsBody {
+            request.body = .chunked
+            isRequestEnded = false
+        } else if !body.isEmpty || request.method == .post || request.method == .put {
             request.body = .exactly(UInt64(body.count))
         }
     }
@@ -120,6 +126,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
         for slice in early.pieces { put(slice, on: connection) }
         early.removeAll()
         if isRequestEnded { endRequest(on: connection) }
+        if wantsRoom { connection.askDrained() }
     }
 
     /// Bytes kept for a mirror that is slower than the request.
@@ -128,23 +135,23 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     /// A piece of the mirrored request's body. A mirror that does not keep up is given up: it must not slow the request.
     func send(_ slice: ByteSlice, ended: Bool) {
         guard purpose != nil else { return }
-        if ended { isRequestEnded = true }
-        guard let connection else {
-            early.append(slice)
-            if early.bytes > Self.mirrorLimit { cancel() }
-            return
-        }
-        put(slice, on: connection)
-        if ended { endRequest(on: connection) }
-        if connection.queuedBytes > Self.mirrorLimit { cancel() }
+        write(slice)
+        if ended { endBody() }
+        if queuedBytes > Self.mirrorLimit { cancel() }
     }
 
-    /// The mirrored request's body is over; its trailers are not mirrored.
+    /// The body of a mirrored or streamed request is over; trailers are not sent.
     func endBody() {
         guard purpose != nil, !isRequestEnded else { return }
         isRequestEnded = true
         if let connection { endRequest(on: connection) }
     }
+
+    private func write(_ slice: ByteSlice) {
+        if let connection { put(slice, on: connection) } else { early.append(slice) }
+    }
+
+    private var queuedBytes: Int { connection?.queuedBytes ?? early.bytes }
 
     private func put(_ slice: ByteSlice, on connection: UpstreamConnection) {
         guard !slice.isEmpty else { return }
@@ -173,19 +180,34 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
 
     func upstreamConnected() {}
     func upstreamInformational() { responseHead.reset() }
-    func upstreamDrained() {}
+    func upstreamDrained() {
+        guard wantsRoom else { return }
+        wantsRoom = false
+        notify(.writable)
+    }
     func upstreamTunnel(_ slice: ByteSlice) {}
     func upstreamTunnelEnded() { fail(.reset) }
 
-    func upstreamHead(ended: Bool, tunnels: Bool) { if tunnels { fail(.reset) } else if ended { finish() } }
+    func upstreamHead(ended: Bool, tunnels: Bool) {
+        if tunnels { return fail(.reset) }
+        if ended { releaseConnection() }
+        notify(.head(responseHead))
+        if ended { finish() }
+    }
 
     func upstreamBody(_ slice: ByteSlice, ended: Bool) {
-        if case .call(_, let maxBody) = purpose {
+        if ended { releaseConnection() }
+        switch purpose {
+        case .call(_, let maxBody):
             guard received.count + slice.count <= maxBody else { return fail(.tooLarge) }
             received.append(contentsOf: slice.array())
+        case .stream: if !slice.isEmpty { notify(.body(slice)) }
+        case .mirror, nil: break
         }
         if ended { finish() }
     }
+
+    private func notify(_ event: CallEvent) { if case .stream(let events) = purpose { events(event) } }
 
     func upstreamTrailers() { finish() }
 
@@ -206,17 +228,29 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
 
     private func finish() {
         guard let purpose else { return }
-        let connection = self.connection
-        self.connection = nil
-        connection?.responseTaken()
+        releaseConnection()
         close()
-        if case .call(let done, _) = purpose { done(.response(CallResponse(head: responseHead, body: received))) }
+        switch purpose {
+        case .call(let done, _): done(.response(CallResponse(head: responseHead, body: received)))
+        case .stream(let events): events(.ended)
+        case .mirror: break
+        }
+    }
+
+    /// The response has arrived whole: the connection is free before anybody hears of it.
+    private func releaseConnection() {
+        let connection = self.connection.take()
+        connection?.responseTaken()
     }
 
     private func fail(_ failure: CallFailure) {
         guard let purpose else { return }
         cancel()
-        if case .call(let done, _) = purpose { done(.failure(failure)) }
+        switch purpose {
+        case .call(let done, _): done(.failure(failure))
+        case .stream(let events): events(.failed(failure))
+        case .mirror: break
+        }
     }
 
     /// Nobody waits for it any more.
@@ -238,4 +272,26 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
             cluster?.runtime.limits.requests.giveBack()
         }
     }
+}
+
+extension ClusterCall: CallStreamCarrier {
+    /// Bytes queued before the sender is to wait.
+    private static let streamLimit = 65_536
+
+    func send(_ bytes: Span<UInt8>) {
+        guard purpose != nil, !isRequestEnded, !bytes.isEmpty else { return }
+        write(ByteSlice(copying: bytes))
+    }
+
+    func endRequest() { endBody() }
+
+    func checkFull() -> Bool {
+        guard purpose != nil, queuedBytes >= Self.streamLimit else { return false }
+        wantsRoom = true
+        connection?.askDrained()
+        return true
+    }
+
+    func pause() { connection?.pauseReading() }
+    func resume() { connection?.resumeReading() }
 }

@@ -255,10 +255,17 @@ extension Worker: WorkerServices {
     var workerIndex: Int { index }
 
     func call(_ request: CallRequest, of exchange: Exchange?, _ done: @escaping (CallResult) -> Void) -> CallHandle {
-        let call = ClusterCall(request, worker: self, done)
+        let call = ClusterCall(request, worker: self, .call(done, maxBody: request.maxResponseBody.bytes))
         if let exchange { calls[ObjectIdentifier(exchange), default: []].append(call) }
         call.start(clusters.cluster(named: request.cluster))
         return CallHandle { [weak call] in call?.cancel() }
+    }
+
+    func stream(_ request: CallRequest, of exchange: Exchange?, _ events: @escaping (CallEvent) -> Void) -> CallStream {
+        let call = ClusterCall(request, worker: self, .stream(events))
+        if let exchange { calls[ObjectIdentifier(exchange), default: []].append(call) }
+        call.start(clusters.cluster(named: request.cluster))
+        return CallStream(call)
     }
 
     func shared(_ key: ObjectIdentifier, _ make: () -> AnyObject) -> AnyObject {
