@@ -67,4 +67,9 @@ public struct WallClock: Sendable {
         unsafe clock_gettime(CLOCK_REALTIME, &time)
         return WallClock(nanoseconds: UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec))
     }
+
+    /// Stops at 1970.
+    public static func - (time: WallClock, span: Nanoseconds) -> WallClock {
+        WallClock(nanoseconds: time.nanoseconds > span.rawValue ? time.nanoseconds - span.rawValue : 0)
+    }
 }

@@ -155,7 +155,7 @@ final class LuaFilter: Filter {
 
     private func count(_ outcome: LuaOutcome) {
         runs.add()
-        policy.status.ran(outcome.instructions)
+        vm?.count(outcome)
     }
 
     /// What becomes of what the filter holds, now that the run has ended or waits. `isHook`: a hook of the chain is on the

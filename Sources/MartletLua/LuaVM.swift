@@ -90,6 +90,9 @@ final class LuaVM: @unchecked Sendable {
         unsafe mrt_vm_set_owner(vm, Unmanaged.passUnretained(owner).toOpaque())
     }
 
+    /// Bytes it holds now.
+    var memory: Int { unsafe mrt_vm_memory(vm) }
+
     func removeParameters(_ number: Int32) { unsafe mrt_vm_remove_data(vm, number) }
 
     /// What is wrong with parameters by the script's own `schema`; nil when they fit.

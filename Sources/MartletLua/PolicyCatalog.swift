@@ -44,6 +44,7 @@ public final class PolicyCatalog: Sendable {
                 "on_error":"\(policy.onError.rawValue)","runs":\(numbers.runs),"errors":\(numbers.errors),\
                 "budget_breaches":\(numbers.breaches),"instructions":{"budget":\(policy.budget.instructions),\
                 "p50":\(numbers.p50),"p99":\(numbers.p99),"max":\(numbers.most)},\
+                "memory":{"budget":\(policy.budget.memory.bytes),"largest_vm":\(numbers.largest),"all_vms":\(numbers.memory)},\
                 "last_error":\(numbers.lastError.map(Self.quoted) ?? "null")}
                 """
         }

@@ -1,17 +1,15 @@
 internal import MartletCore
 internal import Synchronization
 
-/// What the admin API tells about one version of a policy, counted by all workers.
+/// What the admin API tells about one version of a policy on all workers.
 final class PolicyStatus: Sendable {
     let name: String
     /// Of its text and settings: tells two versions apart that live side by side.
     let version: String
-    private let runs = Atomic<UInt64>(0)
     private let errors = Atomic<UInt64>(0)
     private let breaches = Atomic<UInt64>(0)
-    private let most = Atomic<UInt64>(0)
-    /// Runs by how many instructions they took.
-    private let sizes = PolicyRunSizes()
+    /// One for each VM that serves, and of those that did.
+    private let counts = Locked<[PolicyCounts]>([])
     private let lastError = Locked<String?>(nil)
     private let quarantined = Atomic<Bool>(false)
     // Breaches since the minute began that `since` names.
@@ -23,10 +21,15 @@ final class PolicyStatus: Sendable {
         self.version = version
     }
 
-    func ran(_ instructions: UInt64) {
-        runs.add(1, ordering: .relaxed)
-        sizes.add(instructions)
-        if instructions > most.load(ordering: .relaxed) { most.store(instructions, ordering: .relaxed) }
+    /// Counts for a VM, which alone writes to them until it gives them back.
+    func takeCounts() -> PolicyCounts {
+        counts.withLock { counts in
+            if let free = counts.first(where: { $0.begin() }) { return free }
+            let new = PolicyCounts()
+            _ = new.begin()
+            counts.append(new)
+            return new
+        }
     }
 
     func failed(_ error: PolicyError, maxBreaches: Int, at now: Instant) {
@@ -51,56 +54,20 @@ final class PolicyStatus: Sendable {
 
     struct Numbers {
         let runs, errors, breaches, p50, p99, most, shadowed: UInt64
+        /// Bytes of all VMs, and of the largest.
+        let memory, largest: Int
         let lastError: String?
     }
 
     var numbers: Numbers {
-        let (p50, p99) = sizes.percentiles
-        let most = most.load(ordering: .relaxed)
+        var sizes = PolicyRunSizes()
+        let memory = counts.withLock { $0.map { $0.add(to: &sizes) } }
+        let (p50, p99) = (sizes.percentile(0.5), sizes.percentile(0.99))
+        let most = sizes.most
         return Numbers(
-            runs: runs.load(ordering: .relaxed), errors: errors.load(ordering: .relaxed),
+            runs: sizes.total, errors: errors.load(ordering: .relaxed),
             breaches: breaches.load(ordering: .relaxed), p50: min(p50, most), p99: min(p99, most), most: most,
-            shadowed: shadowed.load(ordering: .relaxed),
+            shadowed: shadowed.load(ordering: .relaxed), memory: memory.reduce(0, +), largest: memory.max() ?? 0,
             lastError: lastError.withLock { $0 })
-    }
-}
-
-/// A histogram of a few wide buckets: two atomics a run are what a policy may cost beyond itself.
-private final class PolicyRunSizes: Sendable {
-    private let b0 = Atomic<UInt64>(0)
-    private let b1 = Atomic<UInt64>(0)
-    private let b2 = Atomic<UInt64>(0)
-    private let b3 = Atomic<UInt64>(0)
-    private let b4 = Atomic<UInt64>(0)
-    private let b5 = Atomic<UInt64>(0)
-
-    func add(_ instructions: UInt64) {
-        switch instructions {
-        case ..<1000: b0.add(1, ordering: .relaxed)
-        case ..<4000: b1.add(1, ordering: .relaxed)
-        case ..<16_000: b2.add(1, ordering: .relaxed)
-        case ..<64_000: b3.add(1, ordering: .relaxed)
-        case ..<256_000: b4.add(1, ordering: .relaxed)
-        default: b5.add(1, ordering: .relaxed)
-        }
-    }
-
-    /// Upper ends of the buckets that hold the 50th and the 99th of a hundred runs.
-    var percentiles: (UInt64, UInt64) {
-        let buckets: [(UInt64, UInt64)] = [
-            (b0.load(ordering: .relaxed), 1000), (b1.load(ordering: .relaxed), 4000),
-            (b2.load(ordering: .relaxed), 16_000), (b3.load(ordering: .relaxed), 64_000),
-            (b4.load(ordering: .relaxed), 256_000), (b5.load(ordering: .relaxed), .max),
-        ]
-        let total = buckets.reduce(0) { $0 + $1.0 }
-        func percentile(_ share: Double) -> UInt64 {
-            var seen: UInt64 = 0
-            for (count, bound) in buckets {
-                seen += count
-                if Double(seen) >= Double(total) * share { return bound }
-            }
-            return 0
-        }
-        return total == 0 ? (0, 0) : (percentile(0.5), percentile(0.99))
     }
 }

@@ -8,6 +8,7 @@ final class PolicyVM {
     let policy: CompiledPolicy
     let lua: LuaVM
     let context: FilterContext
+    private let counts: PolicyCounts
     private var stats: [String: Stat] = [:]
     private var timers: [TimerHandle?] = []
     /// What the last operation on a shared store answered, lent to the script.
@@ -26,6 +27,7 @@ final class PolicyVM {
         self.policy = policy
         self.lua = lua
         self.context = context
+        counts = policy.status.takeCounts()
         lua.setOwner(self)
         // Work that comes again is done once, not once a worker.
         guard context.workerIndex == 0 else { return }
@@ -43,7 +45,13 @@ final class PolicyVM {
         return -1
     }
 
-    deinit { for timer in timers { timer?.cancel() } }
+    deinit {
+        for timer in timers { timer?.cancel() }
+        counts.end()
+    }
+
+    /// A run is over.
+    func count(_ outcome: LuaOutcome) { counts.ran(outcome.instructions, memory: lua.memory) }
 
     // MARK: Timers
 
@@ -88,16 +96,17 @@ final class PolicyVM {
     }
 
     private func settle(_ state: LuaExchange, _ outcome: LuaOutcome) {
-        policy.status.ran(outcome.instructions)
-        switch outcome.end {
-        case .waiting(let run):
+        if case .waiting(let run) = outcome.end {
             state.request.run = run
             waiting[state.number] = state
             return
+        }
+        count(outcome)
+        switch outcome.end {
         case .failed(let error):
             policy.failed(error, at: context.now)
             context.log(.error, "policy \(policy.name): \(error.message)")
-        case .done, .replied: break
+        case .done, .replied, .waiting: break
         }
         waiting[state.number] = nil
         state.request.run = nil

@@ -173,6 +173,41 @@ struct PolicyStateTests {
         #expect(try test.proxy.admin("/policies").contains("\"mode\":\"shadow\""))
     }
 
+    @Test("A text format has the shadow's decisions as an operator, and cannot be forged by them")
+    func shadowText() throws {
+        let test = try PolicyProxy(
+            """
+            function on_request(handle)
+              handle:headers():replace("x-a", 'one" two')
+              handle:respond({[":status"] = "418"}, nil)
+            end
+            """, policy: "    mode: shadow\n",
+            listener: "    access_log: { path: access.log, format: '[%RESPONSE_CODE%] \"%SHADOW%\"' }")
+        #expect(try test.proxy.get("/").hasPrefix("HTTP/1.1 200 "))
+        let path = test.proxy.directory.appendingPathComponent("access.log").path
+        let expected = #"[200] "p: set x-a: one\x22 two; p: reply 418""# + "\n"
+        #expect(eventually { (try? String(contentsOfFile: path, encoding: .utf8)) == expected })
+    }
+
+    @Test("GET /policies has runs and memory of all workers, also after the configuration changed around a policy")
+    func counts() throws {
+        let test = try PolicyProxy(
+            "local kept = {} function on_request(handle) kept[#kept + 1] = handle:timestamp() end", workers: 2)
+        for _ in 0..<6 { _ = try test.proxy.get("/") }
+        func figure(_ name: String) throws -> Int {
+            let text = try test.proxy.admin("/policies")
+            let rest = text.components(separatedBy: "\"\(name)\":").dropFirst().first ?? ""
+            return Int(rest.prefix { $0.isNumber }) ?? -1
+        }
+        #expect(try eventually { try figure("runs") == 6 })
+        #expect(try figure("largest_vm") > 10_000)
+        #expect(try figure("all_vms") >= figure("largest_vm"))
+        #expect(try test.proxy.admin("/policies").contains("\"memory\":{\"budget\":8388608,"))
+        #expect(try test.proxy.admin("/reload", method: "POST").hasPrefix("HTTP/1.1 200 "))
+        for _ in 0..<3 { _ = try test.proxy.get("/") }
+        #expect(try eventually { try figure("runs") == 9 })
+    }
+
     @Test("A policy that goes over its budget again and again is quarantined until it is replaced")
     func quarantine() throws {
         let test = try PolicyProxy(

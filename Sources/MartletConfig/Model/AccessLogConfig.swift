@@ -56,6 +56,8 @@ package enum AccessLogOperator: String, Sendable, CaseIterable {
     case downstreamLocalAddress = "DOWNSTREAM_LOCAL_ADDRESS"
     case connectionID = "CONNECTION_ID"
     case hostname = "HOSTNAME"
+    /// What policies in shadow mode would have done.
+    case shadow = "SHADOW"
 
     /// Whether it names a header in parentheses.
     package var takesHeader: Bool { self == .request || self == .response || self == .trailer }

@@ -167,7 +167,7 @@ final class AccessLogger {
         _ duration: Nanoseconds
     ) {
         switch name {
-        case .startTime: time.append(.now(), to: &line)
+        case .startTime: time.append(WallClock.now() - duration, to: &line)
         case .request: request(exchange, argument, alternative)
         case .response: field(exchange.response.headers, argument, alternative)
         case .trailer: field(exchange.responseTrailers, argument, alternative)
@@ -204,6 +204,11 @@ final class AccessLogger {
         case .hostname:
             let name = LogHost.name
             line.append(text: name.span)
+        case .shadow:
+            for (index, note) in exchange.shadowNotes.enumerated() {
+                if index > 0 { line.append("; ") }
+                line.append(text: note.utf8Span.span)
+            }
         }
     }
 
