@@ -6,6 +6,13 @@
 --   status   of the refusal; default 403
 --   message  the refusal's body; default names the header
 
+schema = {
+  header = { type = "string", default = "x-team" },
+  allowed = { type = "list", optional = true },
+  status = { type = "integer", default = 403, min = 400, max = 599 },
+  message = { type = "string", optional = true },
+}
+
 local function is_allowed(value, allowed)
   if value == nil or value == "" then return false end
   if not allowed then return true end
@@ -17,7 +24,7 @@ end
 
 function on_request(handle)
   local config = handle:config()
-  local name = config.header or "x-team"
+  local name = config.header
   local headers = handle:headers()
   local value = headers:get(name)
   -- Two fields of one name: upstream might read the other one.
@@ -25,6 +32,6 @@ function on_request(handle)
 
   handle:logInfo("refused: " .. name .. " is " .. (value or "missing"))
   handle:respond(
-    { [":status"] = config.status or 403, ["content-type"] = "text/plain" },
+    { [":status"] = config.status, ["content-type"] = "text/plain" },
     config.message or "header " .. name .. " is required\n")
 end

@@ -227,6 +227,6 @@ void mrt_open_handle(lua_State *L) {
 }
 
 void mrt_push_handle(lua_State *L, mrt_run *run) {
-    mrt_push_kept_object(L, OBJECT_HANDLE, &run->handle_ref)->map =
+    mrt_push_kept_object(L, OBJECT_HANDLE, &run->handles)->map =
         run->hook == MRT_HOOK_REQUEST ? MRT_MAP_REQUEST : MRT_MAP_RESPONSE;
 }

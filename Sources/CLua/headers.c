@@ -173,5 +173,5 @@ void mrt_open_headers(lua_State *L) {
 }
 
 void mrt_push_headers(lua_State *L, int32_t map) {
-    mrt_push_kept_object(L, OBJECT_HEADERS, &vm_of(L)->current->headers_ref)->map = map;
+    mrt_push_kept_object(L, OBJECT_HEADERS, &vm_of(L)->current->header_maps)->map = map;
 }

@@ -19,6 +19,15 @@ enum { MRT_MAGIC = 0x4d520000, MRT_MAX_TIMERS = 16 };
 /// Why a run must not go on. Once set, no pcall of the script catches anything any more.
 enum mrt_stop { STOP_NONE = 0, STOP_INSTRUCTIONS, STOP_MEMORY, STOP_TIME, STOP_REPLIED };
 
+/// Objects that runs of one place take by turns: made anew each time they would be garbage a request later, at a third of
+/// what a hook costs. One that a script keeps is dead in the next runs; it works again, on the exchange that runs then, when
+/// its turn comes.
+enum { MRT_TURNS = 8 };
+struct mrt_kept {
+    int refs[MRT_TURNS];
+    int turn;
+};
+
 struct mrt_run {
     mrt_vm *vm;
     lua_State *thread;
@@ -29,8 +38,7 @@ struct mrt_run {
     int32_t data;
     /// Where the number of the exchange's `context()` table is kept; NULL when there is no exchange.
     int32_t *kept;
-    /// This run's handle and header map, made at first use and kept with the run.
-    int handle_ref, headers_ref;
+    struct mrt_kept handles, header_maps;
     /// Tells this run's handle from that of every other run, ever.
     uint64_t id;
     /// Work done, in instructions.
@@ -272,7 +280,9 @@ void *mrt_check_lasting(lua_State *L, uint32_t kind, const char *what);
 /// Pushes a new object of `size` bytes that lives as long as others of its kind.
 struct mrt_object *mrt_push_object(lua_State *L, enum mrt_kind kind, size_t size);
 /// Pushes it anew for this run, or again: `ref` is kept with the run.
-struct mrt_object *mrt_push_kept_object(lua_State *L, enum mrt_kind kind, int *ref);
+struct mrt_object *mrt_push_kept_object(lua_State *L, enum mrt_kind kind, struct mrt_kept *kept);
+void mrt_begin_kept(struct mrt_kept *kept);
+void mrt_drop_kept(lua_State *L, struct mrt_kept *kept);
 /// Makes the metatable of a kind; log functions are added to its methods.
 void mrt_define_object(lua_State *L, enum mrt_kind kind, const char *name, const luaL_Reg *methods);
 /// Raises unless the caller can be left and come back to. To be called before anything is begun that may take time.

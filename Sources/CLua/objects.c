@@ -48,21 +48,36 @@ struct mrt_object *mrt_push_object(lua_State *L, enum mrt_kind kind, size_t size
     return object;
 }
 
-struct mrt_object *mrt_push_kept_object(lua_State *L, enum mrt_kind kind, int *ref) {
+void mrt_begin_kept(struct mrt_kept *kept) {
+    for (int turn = 0; turn < MRT_TURNS; turn++) kept->refs[turn] = LUA_NOREF;
+    kept->turn = 0;
+}
+
+// Writes to slots that exist, so it cannot raise.
+void mrt_drop_kept(lua_State *L, struct mrt_kept *kept) {
+    for (int turn = 0; turn < MRT_TURNS; turn++) luaL_unref(L, LUA_REGISTRYINDEX, kept->refs[turn]);
+}
+
+struct mrt_object *mrt_push_kept_object(lua_State *L, enum mrt_kind kind, struct mrt_kept *kept) {
+    uint64_t now = lifetime(vm_of(L), kind);
+    if (kept->refs[kept->turn] != LUA_NOREF) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, kept->refs[kept->turn]);
+        struct mrt_object *object = lua_touserdata(L, -1);
+        if (object->lives_in == now) return object;
+        lua_pop(L, 1);
+        kept->turn = (kept->turn + 1) % MRT_TURNS;
+    }
+    int *ref = &kept->refs[kept->turn];
     if (*ref == LUA_NOREF) {
         struct mrt_object *object = mrt_push_object(L, kind, sizeof *object);
         lua_pushvalue(L, -1);
         *ref = luaL_ref(L, LUA_REGISTRYINDEX);
         return object;
     }
-    // Made anew each time it would be garbage a request later.
     lua_rawgeti(L, LUA_REGISTRYINDEX, *ref);
     struct mrt_object *object = lua_touserdata(L, -1);
-    uint64_t now = lifetime(vm_of(L), kind);
-    if (object->lives_in != now) {
-        object->iterating = 0;
-        object->lives_in = now;
-    }
+    object->iterating = 0;
+    object->lives_in = now;
     return object;
 }
 

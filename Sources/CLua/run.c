@@ -27,7 +27,8 @@ static mrt_run *take_run(mrt_vm *vm) {
     run = calloc(1, sizeof(mrt_run));
     if (!run) return NULL;
     run->vm = vm;
-    run->handle_ref = run->headers_ref = LUA_NOREF;
+    mrt_begin_kept(&run->handles);
+    mrt_begin_kept(&run->header_maps);
     lua_pushcfunction(vm->main, make_thread);
     lua_pushlightuserdata(vm->main, run);
     if (lua_pcall(vm->main, 1, 0, 0) != LUA_OK) {
@@ -63,8 +64,8 @@ static void clear_replied(mrt_vm *vm, mrt_run *run) {
 static void drop_run(mrt_vm *vm, mrt_run *run) {
     // Writes to slots that exist, so it cannot raise.
     luaL_unref(vm->main, LUA_REGISTRYINDEX, run->thread_ref);
-    luaL_unref(vm->main, LUA_REGISTRYINDEX, run->handle_ref);
-    luaL_unref(vm->main, LUA_REGISTRYINDEX, run->headers_ref);
+    mrt_drop_kept(vm->main, &run->handles);
+    mrt_drop_kept(vm->main, &run->header_maps);
     free(run);
 }
 

@@ -8,6 +8,8 @@ public final class HeaderTable {
         var name: ByteRange
         var value: ByteRange
         var id: HeaderID
+        /// Whoever added it saw to it that it may be sent.
+        var isChecked = false
     }
 
     package let arena: ByteArena
@@ -133,10 +135,24 @@ public final class HeaderTable {
         append(id: Self.isToken(name) ? HeaderIndex.id(of: name) : .unknown, name: name, value: value)
     }
 
-    private func append(id: HeaderID, name: Span<UInt8>, value: Span<UInt8>) {
+    private func append(id: HeaderID, name: Span<UInt8>, value: Span<UInt8>, isChecked: Bool = false) {
         let nameRange = arena.append(name)
         let valueRange = arena.append(value)
-        fields.append(Field(name: nameRange, value: valueRange, id: id))
+        fields.append(Field(name: nameRange, value: valueRange, id: id, isChecked: isChecked))
+    }
+
+    /// As `append(named:)`, for a name that is a token and a value without CR, LF and NUL.
+    package func append(checked name: Span<UInt8>, _ value: Span<UInt8>) {
+        append(id: HeaderIndex.id(of: name), name: name, value: value, isChecked: true)
+    }
+
+    /// As `set(named:)`, for a name that is a token and a value without CR, LF and NUL.
+    package func set(checked name: Span<UInt8>, _ value: Span<UInt8>) {
+        guard let index = firstIndex(named: name) else { return append(checked: name, value) }
+        replaceValue(at: index, value)
+        // The bytes of the present name are as many and, but for case, the same.
+        fields[index].isChecked = true
+        removeAll(named: name, from: index + 1)
     }
 
     /// Gives the first field called `name` this value, in its place and case, and removes any further ones; adds the
@@ -154,16 +170,13 @@ public final class HeaderTable {
     public func set(named name: Span<UInt8>, _ value: Span<UInt8>) {
         guard let index = firstIndex(named: name) else { return append(named: name, value) }
         replaceValue(at: index, value)
-        var next = index + 1
-        while let further = firstIndex(named: name, from: next) {
-            fields.remove(at: further)
-            next = further
-        }
+        removeAll(named: name, from: index + 1)
     }
 
     public func replaceValue(at index: Int, _ value: Span<UInt8>) {
         let range = arena.append(value)
         fields[index].value = range
+        fields[index].isChecked = false
     }
 
     /// Adds `separator` and `addition` to the end of a field's value, as a list header grows.
@@ -177,6 +190,7 @@ public final class HeaderTable {
         }
         _ = arena.append(addition)
         fields[index].value = ByteRange(start: Int(start.start), length: arena.count - Int(start.start))
+        fields[index].isChecked = false
     }
 
     /// Removes every field called `name` and says whether there was one.
@@ -184,9 +198,12 @@ public final class HeaderTable {
     public func remove(_ name: HeaderName) -> Bool { removeAll(name, from: 0) }
 
     @discardableResult
-    public func remove(named name: Span<UInt8>) -> Bool {
+    public func remove(named name: Span<UInt8>) -> Bool { removeAll(named: name, from: 0) }
+
+    @discardableResult
+    private func removeAll(named name: Span<UInt8>, from start: Int) -> Bool {
         var removed = false
-        var next = 0
+        var next = start
         while let index = firstIndex(named: name, from: next) {
             fields.remove(at: index)
             next = index
@@ -278,7 +295,7 @@ public final class HeaderTable {
         let arena = self.arena
         let name = arena.bytes(field.name)
         let value = arena.bytes(field.value)
-        if field.value.start >= checked {
+        if field.value.start >= checked && !field.isChecked {
             // A known name was checked when it was made known.
             guard field.id != .unknown || field.name.start < checked || Self.isToken(name) else { return false }
             guard Self.isSafeValue(value) else { return false }

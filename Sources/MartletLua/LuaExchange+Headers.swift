@@ -123,8 +123,9 @@ extension LuaExchange {
                 return shadow == nil ? setAuthority(exchange, value) : Int32(MRT_CODE_OK)
             }
             switch kind {
-            case Int32(MRT_EDIT_ADD): table.append(named: name, value)
-            case Int32(MRT_EDIT_REPLACE): table.set(named: name, value)
+            // The C side has looked at every byte: see `header_edit`.
+            case Int32(MRT_EDIT_ADD): table.append(checked: name, value)
+            case Int32(MRT_EDIT_REPLACE): table.set(checked: name, value)
             default:
                 table.remove(named: name)
                 // Whoever takes the length away means to change it.

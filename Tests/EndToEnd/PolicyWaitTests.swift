@@ -109,6 +109,37 @@ struct PolicyWaitTests {
         #expect(eventually { test.proxy.logged.contains("saw x nil") })
     }
 
+    @Test("What a script keeps of one hook is dead in the next, in this exchange and in others")
+    func keptObjects() throws {
+        let test = try PolicyProxy(
+            """
+            local function words(f, ...)
+              local _, message = pcall(f, ...)
+              return tostring(message)
+            end
+            function on_request(handle)
+              if kept then
+                handle:logInfo("later " .. words(kept.headers, kept) .. ", " .. words(map.get, map, "x"))
+              end
+              kept, map = handle, handle:headers()
+              assert(map:get(":path"))
+            end
+            function on_response(handle)
+              handle:headers():add("x-kept", words(kept.headers, kept) .. ", " .. words(map.get, map, "x"))
+            end
+            """)
+        for count in 1...2 {
+            #expect(
+                try test.proxy.get("/").contains(
+                    "x-kept: object used outside of proper scope, object used outside of proper scope\r\n"), "\(count)")
+        }
+        #expect(
+            eventually {
+                test.proxy.logged.contains(
+                    "later object used outside of proper scope, object used outside of proper scope")
+            })
+    }
+
     @Test("Once the head has gone on it cannot be changed, and Envoy's words say so")
     func continued() throws {
         let test = try PolicyProxy(
