@@ -4,7 +4,7 @@
 
 enum { MAX_MODULE = 1024 * 1024 };
 
-static const char modules_key[] = "mrt_modules", required_key[] = "mrt_required";
+static const char modules_key[] = "mrt_modules", required_key[] = "mrt_required", preload_key[] = "mrt_preload";
 
 static int set_files(lua_State *L) {
     const mrt_bytes_borrowed *data = lua_touserdata(L, 1), *modules = lua_touserdata(L, 2);
@@ -24,6 +24,22 @@ int32_t mrt_vm_set_files(mrt_vm *vm, mrt_bytes_borrowed data, mrt_bytes_borrowed
     return MRT_ERROR_NONE;
 }
 
+/// Pushes the main function of a module that the configuration names.
+static void push_module(lua_State *L, const char *name) {
+    lua_getfield(L, LUA_REGISTRYINDEX, modules_key);
+    lua_pushvalue(L, 1);
+    if (lua_type(L, -2) != LUA_TTABLE || lua_rawget(L, -2) != LUA_TSTRING) {
+        luaL_error(L, "module '%s' not found: name its file in the policy's `modules`", name);
+    }
+    size_t size;
+    const char *source = lua_tolstring(L, -1, &size);
+    if (size > MAX_MODULE) luaL_error(L, "module '%s' is larger than 1 MiB", name);
+    mrt_charge(L, 100 + 4 * size);
+    const char *chunk = lua_pushfstring(L, "@%s.lua", name);
+    if (luaL_loadbufferx(L, source, size, chunk, "t") != LUA_OK) lua_error(L);
+    mrt_check_function(L);
+}
+
 static int base_require(lua_State *L) {
     const char *name = luaL_checkstring(L, 1);
     lua_settop(L, 1);
@@ -34,21 +50,13 @@ static int base_require(lua_State *L) {
         return luaL_error(L, "module '%s' requires itself, or did not load before", name);
     }
     if (known != LUA_TNIL) return 1;
-    lua_getfield(L, LUA_REGISTRYINDEX, modules_key);
+    lua_settop(L, 2);
+    lua_getfield(L, LUA_REGISTRYINDEX, preload_key);
     lua_pushvalue(L, 1);
-    if (lua_type(L, 4) != LUA_TTABLE || lua_rawget(L, 4) != LUA_TSTRING) {
-        return luaL_error(L, "module '%s' not found: name its file in the policy's `modules`", name);
-    }
-    size_t size;
-    const char *source = lua_tolstring(L, -1, &size);
-    if (size > MAX_MODULE) return luaL_error(L, "module '%s' is larger than 1 MiB", name);
-    mrt_charge(L, 100 + 4 * size);
-    const char *chunk = lua_pushfstring(L, "@%s.lua", name);
+    if (lua_rawget(L, 3) == LUA_TNIL) push_module(L, name);
     lua_pushvalue(L, 1);
     lua_pushboolean(L, 0);
     lua_rawset(L, 2);
-    if (luaL_loadbufferx(L, source, size, chunk, "t") != LUA_OK) return lua_error(L);
-    mrt_check_function(L);
     lua_pushvalue(L, 1);
     lua_call(L, 1, 1);
     if (lua_isnil(L, -1)) {
@@ -61,9 +69,35 @@ static int base_require(lua_State *L) {
     return 1;
 }
 
+/// `package` as far as it makes sense without files: scripts add to `path`, and bundled ones put functions into `preload`.
 void mrt_open_require(lua_State *L, int globals) {
     lua_newtable(L);
+    int loaded = lua_gettop(L);
+    lua_pushnil(L);
+    while (lua_next(L, globals)) {
+        if (lua_istable(L, -1)) {
+            lua_pushvalue(L, -2);
+            lua_insert(L, -2);
+            lua_rawset(L, loaded);
+        } else {
+            lua_pop(L, 1);
+        }
+    }
+    lua_pushvalue(L, loaded);
     lua_setfield(L, LUA_REGISTRYINDEX, required_key);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, LUA_REGISTRYINDEX, preload_key);
+
+    lua_createtable(L, 0, 4);
+    lua_insert(L, loaded);
+    lua_setfield(L, loaded, "preload");
+    lua_setfield(L, loaded, "loaded");
+    lua_pushliteral(L, "");
+    lua_setfield(L, loaded, "path");
+    lua_pushliteral(L, "");
+    lua_setfield(L, loaded, "cpath");
+    lua_setfield(L, globals, "package");
     lua_pushcfunction(L, base_require);
     lua_setfield(L, globals, "require");
 }
