@@ -44,19 +44,20 @@ final class Router: Filter {
         if let rewrite = action.rewrite, !Rewrite.apply(rewrite, to: exchange.request) {
             return .reply(.refusal(400, "rewrite-target-invalid"))
         }
-        var mirror: Int?
-        if let wanted = action.mirror, fraction() < wanted.share { mirror = wanted.cluster }
+        var mirrors: [Int] = []
+        for wanted in action.mirrors where fraction() < wanted.share { mirrors.append(wanted.cluster) }
         exchange.plan = UpstreamPlan(
-            cluster: choose(action), timeout: action.timeout, idleTimeout: action.idleTimeout, mirror: mirror)
+            cluster: choose(action), timeout: action.timeout, idleTimeout: action.idleTimeout, mirrors: mirrors)
         return .next
     }
 
     private func choose(_ action: ForwardAction) -> Int {
         if action.clusters.count == 1 { return action.clusters[0].cluster }
-        var point = UInt32(next() >> 32) % max(action.totalWeight, 1)
+        var point = next() % max(action.totalWeight, 1)
         for part in action.clusters {
-            if point < part.weight { return part.cluster }
-            point -= part.weight
+            let weight = UInt64(part.weight)
+            if point < weight { return part.cluster }
+            point -= weight
         }
         return action.clusters.last?.cluster ?? 0
     }

@@ -40,6 +40,7 @@ public struct HeadersConfig: Sendable {
             {
                 check(name, key, section)
             }
+            checkHosts(section)
         }
 
         /// Framing belongs to the proxy: edited by hand it would cut messages at the wrong place.
@@ -50,6 +51,15 @@ public struct HeadersConfig: Sendable {
             case .host where key != "set":
                 section.error(at: key, "host can only be set", hint: "every request has exactly one")
             default: break
+            }
+        }
+
+        /// What goes on as Host must be one, as it must when it comes in.
+        private func checkHosts(_ section: ConfigSection) {
+            for field in set where field.name == .host && !Authority.isValid(field.value.span) {
+                section.error(
+                    at: "set", "\"\(String(decoding: field.value.prefix(60), as: UTF8.self))\" is no host",
+                    hint: "a name or an address, maybe with :port")
             }
         }
 

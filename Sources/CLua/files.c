@@ -4,13 +4,25 @@
 
 enum { MAX_MODULE = 1024 * 1024 };
 
-static const char modules_key[] = "mrt_modules", required_key[] = "mrt_required", preload_key[] = "mrt_preload";
+static const char modules_key[] = "mrt_modules", required_key[] = "mrt_required";
 
 static int set_files(lua_State *L) {
     const mrt_bytes_borrowed *data = lua_touserdata(L, 1), *modules = lua_touserdata(L, 2);
     mrt_decode_tree(L, *data);
     lua_setglobal(L, "data");
     mrt_decode_tree(L, *modules);
+    if (lua_istable(L, -1)) {
+        // A policy's own module goes before a library of its name.
+        lua_getfield(L, LUA_REGISTRYINDEX, required_key);
+        lua_pushnil(L);
+        while (lua_next(L, -3)) {
+            lua_pop(L, 1);
+            lua_pushvalue(L, -1);
+            lua_pushnil(L);
+            lua_rawset(L, -4);
+        }
+        lua_pop(L, 1);
+    }
     lua_setfield(L, LUA_REGISTRYINDEX, modules_key);
     return 0;
 }
@@ -50,10 +62,7 @@ static int base_require(lua_State *L) {
         return luaL_error(L, "module '%s' requires itself, or did not load before", name);
     }
     if (known != LUA_TNIL) return 1;
-    lua_settop(L, 2);
-    lua_getfield(L, LUA_REGISTRYINDEX, preload_key);
-    lua_pushvalue(L, 1);
-    if (lua_rawget(L, 3) == LUA_TNIL) push_module(L, name);
+    push_module(L, name);
     lua_pushvalue(L, 1);
     lua_pushboolean(L, 0);
     lua_rawset(L, 2);
@@ -69,7 +78,7 @@ static int base_require(lua_State *L) {
     return 1;
 }
 
-/// `package` as far as it makes sense without files: scripts add to `path`, and bundled ones put functions into `preload`.
+/// The libraries are there by `require` too: many scripts ask for them so.
 void mrt_open_require(lua_State *L, int globals) {
     lua_newtable(L);
     int loaded = lua_gettop(L);
@@ -83,21 +92,7 @@ void mrt_open_require(lua_State *L, int globals) {
             lua_pop(L, 1);
         }
     }
-    lua_pushvalue(L, loaded);
     lua_setfield(L, LUA_REGISTRYINDEX, required_key);
-    lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, LUA_REGISTRYINDEX, preload_key);
-
-    lua_createtable(L, 0, 4);
-    lua_insert(L, loaded);
-    lua_setfield(L, loaded, "preload");
-    lua_setfield(L, loaded, "loaded");
-    lua_pushliteral(L, "");
-    lua_setfield(L, loaded, "path");
-    lua_pushliteral(L, "");
-    lua_setfield(L, loaded, "cpath");
-    lua_setfield(L, globals, "package");
     lua_pushcfunction(L, base_require);
     lua_setfield(L, globals, "require");
 }

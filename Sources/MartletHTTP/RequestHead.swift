@@ -110,6 +110,13 @@ public final class RequestHead {
 
     // MARK: Writing
 
+    /// The protocol asked for is one token, and no other HTTP: what that would carry nobody here could look at.
+    package var hasPlainUpgrade: Bool {
+        let headers = self.headers
+        guard let value = headers.first(id: .upgrade) else { return false }
+        return HeaderTable.isToken(value) && !value.hasPrefixIgnoringCase("h2c") && !value.hasPrefixIgnoringCase("http")
+    }
+
     /// The request goes on as an ordinary one.
     package func dropUpgrade() {
         asksForUpgrade = false

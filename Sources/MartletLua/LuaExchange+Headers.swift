@@ -157,7 +157,10 @@ extension LuaExchange {
             guard RequestHead.isSafeTarget(value), value[0] == 0x2F else { return Int32(MRT_CODE_BAD_VALUE) }
             exchange.request.setTarget(value)
         } else if name.equals(Self.method.span) {
-            guard HeaderTable.isToken(value) else { return Int32(MRT_CODE_BAD_VALUE) }
+            // Neither into a CONNECT nor out of one: see `ExchangeDriver.isConnect`.
+            guard HeaderTable.isToken(value), !value.equals("CONNECT"), exchange.request.method != .connect else {
+                return Int32(MRT_CODE_BAD_VALUE)
+            }
             exchange.request.setMethod(value)
         } else if name.equals(Self.authority.span) {
             return setAuthority(exchange, value)

@@ -23,6 +23,23 @@ struct ForwardingTests {
         #expect(!seen.lowercased().contains("connection:"))
     }
 
+    @Test("What a stranger says of who it is and where it came in does not go on; a trusted proxy's word does")
+    func identity() throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        let names = [
+            "X-Forwarded-Host", "x-forwarded-port", "X-Forwarded-Prefix", "Forwarded", "X-Real-IP", "X-Envoy-Internal",
+            "x-martlet-error", "X-Forwarded-Client-Cert",
+        ]
+        let headers = names.map { "\($0): lie\r\n" }.joined()
+        let stranger = try TestProxy(upstream: upstream)
+        #expect(try stranger.get("/", headers: headers).hasSuffix("ok"))
+        #expect(upstream.recorded.last?.contains("lie") == false)
+        let trusting = try TestProxy(
+            listener: "    xff_num_trusted_hops: 1\n" + TestProxy.forwarding, rest: TestProxy.cluster(upstream.port))
+        #expect(try trusting.get("/", headers: headers).hasSuffix("ok"))
+        for name in names { #expect(upstream.recorded.last?.contains("\(name): lie\r\n") == true) }
+    }
+
     @Test("Pipelined requests are answered in order on one connection")
     func pipelining() throws {
         let upstream = try ScriptedUpstream.answering { request in

@@ -95,24 +95,19 @@ struct PolicyFilesTests {
         #expect(try test.proxy.get("/").hasSuffix("ok"))
     }
 
-    @Test("Bundled scripts: package.preload, a path that is added to, and the libraries by require")
-    func bundled() throws {
+    @Test("The libraries are there by require")
+    func libraries() throws {
         let test = try PolicyProxy(
             """
-            package.path = package.path .. ";/etc/envoy/lua/?.lua"
-            package.preload["my.part"] = function(name)
-              assert(name == "my.part" and not pcall(require, "my.part"))
-              return { greet = function() return "hello" end }
-            end
-            local part = require("my.part")
-            assert(part == require("my.part") and package.loaded["my.part"] == part)
-            assert(require("json") == json and require("string") == string)
-            assert(not pcall(require, "debug.nothing"))
-            function on_response(handle)
-              handle:headers():add("x-part", part.greet() .. require("json").encode({1, 2}))
-            end
+            local json = require("json")
+            assert(json == _G.json and require("string") == string and not pcall(require, "io"))
+            function on_response(handle) handle:headers():add("x-part", json.encode({1, 2})) end
             """)
-        #expect(try test.proxy.get("/").contains("x-part: hello[1,2]\r\n"))
+        #expect(try test.proxy.get("/").contains("x-part: [1,2]\r\n"))
+        let own = try PolicyProxy(
+            "function on_response(handle) handle:headers():add('x-own', require('json').name .. type(json.encode)) end",
+            policy: "    modules: { json: own.lua }\n", files: ["own.lua": "return { name = 'own' }"])
+        #expect(try own.proxy.get("/").contains("x-own: ownfunction\r\n"))
     }
 
     @Test("What fails to load is told in one line that begins with the place")

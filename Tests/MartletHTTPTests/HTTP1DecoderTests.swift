@@ -17,6 +17,7 @@ struct HTTP1DecoderTests {
         ("GET http://b HTTP/1.1\r\nHost: a\r\n\r\n", ["GET / http11 none keep |Host: b ."]),
         ("GET http://b?q HTTP/1.1\r\nHost: a\r\n\r\n", ["GET /?q http11 none keep |Host: b ."]),
         ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", ["OPTIONS * http11 none keep |Host: a ."]),
+        ("OPTIONS http://b HTTP/1.1\r\nHost: a\r\n\r\n", ["OPTIONS * http11 none keep |Host: b ."]),
         ("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", ["CONNECT a:443 http11 none keep |Host: a:443 ."]),
         ("GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", ["GET / http11 none keep |Host: [::1]:80 ."]),
         ("GET / HTTP/1.1\r\nHost: a\r\nX:\t v \t\r\nY:\r\n\r\n", ["GET / http11 none keep |Host: a |X: v |Y:  ."]),

@@ -10,24 +10,24 @@ package enum CompiledAction: Sendable {
 package struct ForwardAction: Sendable {
     /// One entry, or a weighted split.
     package var clusters: [CompiledCluster]
-    package var totalWeight: UInt32
+    package var totalWeight: UInt64
     /// The whole request, attempts included; zero is none.
     package var timeout: Nanoseconds
     /// Longest silence of a stream; zero is none.
     package var idleTimeout: Nanoseconds
     package var rewrite: RewriteAction?
-    package var mirror: MirrorAction?
+    package var mirrors: [MirrorAction]
 
     package init(
         clusters: [CompiledCluster], timeout: Nanoseconds, idleTimeout: Nanoseconds = .zero,
-        rewrite: RewriteAction? = nil, mirror: MirrorAction? = nil
+        rewrite: RewriteAction? = nil, mirrors: [MirrorAction] = []
     ) {
         self.clusters = clusters
-        totalWeight = clusters.reduce(0) { $0 + $1.weight }
+        totalWeight = clusters.reduce(0) { $0 + UInt64($1.weight) }
         self.timeout = timeout
         self.idleTimeout = idleTimeout
         self.rewrite = rewrite
-        self.mirror = mirror
+        self.mirrors = mirrors
     }
 }
 

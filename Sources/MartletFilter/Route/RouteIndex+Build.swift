@@ -121,7 +121,7 @@ extension RouteIndex {
             ForwardAction(
                 clusters: clusters, timeout: route.timeout.map { Nanoseconds($0) } ?? .zero,
                 idleTimeout: route.idleTimeout.map { Nanoseconds($0) } ?? .zero, rewrite: rewrite,
-                mirror: mirrors.first))
+                mirrors: mirrors))
     }
 
     private static func compile(

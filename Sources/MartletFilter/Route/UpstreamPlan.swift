@@ -8,13 +8,13 @@ package struct UpstreamPlan {
     package var timeout: Nanoseconds
     /// Longest silence in either direction; zero: the listener's.
     package var idleTimeout: Nanoseconds
-    /// A cluster that gets a copy whose response is dropped.
-    package var mirror: Int?
+    /// Clusters that get a copy whose response is dropped.
+    package var mirrors: [Int]
 
-    package init(cluster: Int, timeout: Nanoseconds, idleTimeout: Nanoseconds = .zero, mirror: Int? = nil) {
+    package init(cluster: Int, timeout: Nanoseconds, idleTimeout: Nanoseconds = .zero, mirrors: [Int] = []) {
         self.cluster = cluster
         self.timeout = timeout
         self.idleTimeout = idleTimeout
-        self.mirror = mirror
+        self.mirrors = mirrors
     }
 }

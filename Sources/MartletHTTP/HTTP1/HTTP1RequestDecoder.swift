@@ -5,7 +5,8 @@ package import MartletCore
 ///
 /// After `.failed` the connection is beyond use: nothing that follows can be trusted to begin a message.
 package struct HTTP1RequestDecoder {
-    private let limits: HTTP1Limits
+    /// To be changed between messages only.
+    package var limits: HTTP1Limits
     private var scan = HTTP1HeadScan()
     private var body = HTTP1Body()
     private var isInBody = false
@@ -153,7 +154,8 @@ package struct HTTP1RequestDecoder {
         guard Authority.isValid(authority) else { throw .badAuthority }
         head.setAuthority(authority)
         if end == target.count {
-            let root: [UInt8] = [0x2F]
+            // RFC 9112 section 3.2.4: of OPTIONS without a path the server as a whole is meant.
+            let root: [UInt8] = [head.method == .options ? 0x2A : 0x2F]
             head.setTarget(root.span)
         } else if target[end] == 0x2F {
             head.store(target: ByteRange(start: base + offset + end, length: target.count - end))
@@ -190,11 +192,7 @@ package struct HTTP1RequestDecoder {
         var isOne = fields.namesUpgrade && head.version == .http11 && head.method == .get && !fields.isChunked
         if let length = fields.contentLength, length > 0 { isOne = false }
         if isOne, let index = headers.firstIndex(of: .upgrade) {
-            let value = headers.value(at: index)
-            isOne =
-                HeaderTable.isToken(value) && !value.hasPrefixIgnoringCase("h2c")
-                && !value.hasPrefixIgnoringCase("http")
-                && headers.firstIndex(of: .upgrade, from: index + 1) == nil
+            isOne = headers.firstIndex(of: .upgrade, from: index + 1) == nil && head.hasPlainUpgrade
         }
         if isOne { head.asksForUpgrade = true } else { headers.remove(.upgrade) }
     }
@@ -206,26 +204,69 @@ package enum Authority {
         guard !text.isEmpty, text.count <= 300 else { return false }
         var index = 0
         if text[0] == 0x5B {
-            guard let close = text.firstIndex(of: 0x5D), close > 2 else { return false }
-            var colons = 0
-            for at in 1..<close {
-                let byte = text[at]
-                if byte == 0x3A { colons += 1 } else if byte.hexValue == nil && byte != 0x2E { return false }
-            }
-            guard colons >= 2 && colons <= 7 else { return false }
+            guard let close = text.firstIndex(of: 0x5D), isIPv6(text.extracting(1..<close)) else { return false }
             index = close + 1
         } else {
+            var hasAlphanumeric = false
             while index < text.count, text[index] != 0x3A {
                 switch text[index] {
-                case 0x61...0x7A, 0x41...0x5A, 0x30...0x39, 0x2D, 0x2E, 0x5F: index += 1
+                case 0x61...0x7A, 0x41...0x5A, 0x30...0x39: hasAlphanumeric = true
+                // An empty label is no name (RFC 1035 section 3.1); a dot may end one.
+                case 0x2E where index > 0 && text[index - 1] != 0x2E: break
+                case 0x2D, 0x5F: break
                 default: return false
                 }
+                index += 1
             }
-            guard index > 0 else { return false }
+            guard hasAlphanumeric else { return false }
         }
         guard index < text.count else { return true }
         guard text[index] == 0x3A, let port = text.extracting((index + 1)..<text.count).decimal() else { return false }
         return port >= 1 && port <= 65_535 && text.count - index <= 6
+    }
+
+    /// RFC 3986 section 3.2.2: up to eight groups, `::` once for those left out, the last two maybe as an IPv4 address.
+    private static func isIPv6(_ text: Span<UInt8>) -> Bool {
+        var groups = 0
+        var hasGap = false
+        var index = 0
+        while index < text.count {
+            if text[index] == 0x3A {
+                // A colon alone stands between two groups only.
+                let isDouble = index + 1 < text.count && text[index + 1] == 0x3A
+                guard isDouble ? !hasGap : groups > 0 && index + 1 < text.count else { return false }
+                if isDouble { hasGap = true }
+                index += isDouble ? 2 : 1
+                if isDouble && index < text.count && text[index] == 0x3A { return false }
+                continue
+            }
+            var end = index
+            while end < text.count, text[end] != 0x3A { end += 1 }
+            let group = text.extracting(index..<end)
+            if group.firstIndex(of: 0x2E) != nil {
+                guard end == text.count, isIPv4(group) else { return false }
+                groups += 2
+            } else {
+                guard group.count <= 4 else { return false }
+                for at in group.indices where group[at].hexValue == nil { return false }
+                groups += 1
+            }
+            index = end
+        }
+        return hasGap ? groups < 8 : groups == 8
+    }
+
+    private static func isIPv4(_ text: Span<UInt8>) -> Bool {
+        var parts = 0
+        var index = 0
+        while index <= text.count {
+            let end = text.firstIndex(of: 0x2E, from: index) ?? text.count
+            let part = text.extracting(index..<end)
+            guard part.count <= 3, let value = part.decimal(), value <= 255 else { return false }
+            parts += 1
+            index = end + 1
+        }
+        return parts == 4
     }
 
     static func hasPort(_ text: Span<UInt8>) -> Bool {

@@ -30,7 +30,7 @@ extension HTTP1Downstream: DownstreamStream {
         } else {
             framing = .chunked
         }
-        if worker.isDraining || exchange.drainsConnection { keepsAlive = false }
+        if worker.isDraining || exchange.drainsConnection || closesEarly { keepsAlive = false }
         let connection: HTTP1Encoder.Connection
         if tunnels {
             connection = isConnect ? .keep : .upgrade
@@ -46,6 +46,14 @@ extension HTTP1Downstream: DownstreamStream {
                 response, framing: framing, connection: connection, keepsLength: isLengthKept, into: $0)
         }
         if !fits { driver?.responseUnsendable() }
+    }
+
+    /// The request is answered, nobody wants the rest of it, and it will not be read to its end: the client may know
+    /// that before it sends another (RFC 9112 section 9.6).
+    private var closesEarly: Bool {
+        guard let driver, !driver.isRequestComplete, driver.attempt.ignoresRequest else { return false }
+        guard !awaitsContinue, case .exactly(let length) = driver.request.body else { return awaitsContinue }
+        return length > driver.exchange.requestBytes + UInt64(Self.maxDrained)
     }
 
     func sendInformational(_ head: ResponseHead) {

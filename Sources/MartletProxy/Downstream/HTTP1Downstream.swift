@@ -159,6 +159,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
                 driver?.requestBody(ByteSlice(buffer, offset..<buffer.count), ended: false)
                 return
             case .idle:
+                decoder.limits = listener.current.codecLimits
                 guard headsLeft > 0, socket.queuedBytes < listener.current.streamBuffer else {
                     keep(buffer, from: offset)
                     return headsLeft > 0 ? stopReading() : consumeLater()
@@ -296,7 +297,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         return true
     }
 
-    private static let maxDrained = 262_144
+    static let maxDrained = 262_144
 
     // MARK: Refusing
 

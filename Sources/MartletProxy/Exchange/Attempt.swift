@@ -24,7 +24,7 @@ struct Attempt {
     var canReplay = false
     var replayEnded = false
     var hasReplayed = false
-    var mirror: ClusterCall?
+    var mirrors: [ClusterCall] = []
 
     /// Most bytes of body kept for one replay.
     static let replayLimit = 65_536
@@ -44,7 +44,13 @@ struct Attempt {
         canReplay = false
         replayEnded = false
         hasReplayed = false
-        if mirror != nil { mirror = nil }
+        if !mirrors.isEmpty { mirrors = [] }
+    }
+
+    /// The rest of the request will not come: what has gone to mirrors is none.
+    mutating func cutMirrors() {
+        for mirror in mirrors { mirror.cancel() }
+        if !mirrors.isEmpty { mirrors = [] }
     }
 
     /// The request will not be sent again.

@@ -30,8 +30,9 @@ extension ExchangeDriver: ConnectionTaker {
             idleTimeout = plan.idleTimeout
             timer.require(loop.now + idleTimeout, loop, self)
         }
-        if let mirror = plan.mirror, let target = clusters.cluster(mirror) {
-            attempt.mirror = worker.mirror(exchange, to: target, ended: ended)
+        for mirror in plan.mirrors {
+            guard let target = clusters.cluster(mirror) else { continue }
+            attempt.mirrors.append(worker.mirror(exchange, to: target, ended: ended))
         }
         exchange.attempts += 1
         attempt.isWaiting = true
@@ -57,8 +58,12 @@ extension ExchangeDriver: ConnectionTaker {
 
     private func sendHead(on connection: UpstreamConnection) -> Bool {
         attempt.isChunked = request.body == .chunked
-        var fits = false
-        connection.write(reserving: HTTP1Encoder.sizeBound(request)) { fits = HTTP1Encoder.encode(request, into: $0) }
+        var fits = (request.method == .connect) == isConnect && (!request.asksForUpgrade || request.hasPlainUpgrade)
+        if fits {
+            connection.write(reserving: HTTP1Encoder.sizeBound(request)) {
+                fits = HTTP1Encoder.encode(request, into: $0)
+            }
+        }
         if !fits { rescue(.invalidRequestHead) }
         return fits
     }
@@ -73,7 +78,7 @@ extension ExchangeDriver: ConnectionTaker {
             }
             attempt.remainingLength = remaining - UInt64(slice.count)
         }
-        attempt.mirror?.send(slice, ended: ended)
+        for mirror in attempt.mirrors { mirror.send(slice, ended: ended) }
         remember(slice, ended: ended)
         guard let connection = attempt.connection else { return }
         put(slice, on: connection)
@@ -106,7 +111,7 @@ extension ExchangeDriver: ConnectionTaker {
         guard !attempt.ignoresRequest else { return }
         attempt.isRequestSent = true
         attempt.replayEnded = true
-        attempt.mirror?.endBody()
+        for mirror in attempt.mirrors { mirror.endBody() }
         guard let connection = attempt.connection else { return }
         endBody(on: connection)
     }
@@ -166,11 +171,13 @@ extension ExchangeDriver: ConnectionTaker {
 
     /// RFC 9110 section 7.8: a server may not switch to a protocol that the client did not name.
     private var isUpgradeAsked: Bool {
-        if request.method == .connect { return true }
+        if isConnect { return true }
         let asked = request.headers
         let answered = exchange.response.headers
-        guard let name = asked.first(id: .upgrade), let chosen = answered.first(id: .upgrade) else { return false }
-        return name.equalsIgnoringCase(chosen)
+        guard let name = asked.first(id: .upgrade), let place = answered.firstIndex(id: .upgrade),
+            answered.firstIndex(id: .upgrade, from: place + 1) == nil
+        else { return false }
+        return name.equalsIgnoringCase(answered.value(at: place))
     }
 
     func upstreamBody(_ slice: ByteSlice, ended: Bool) {
@@ -235,7 +242,10 @@ extension ExchangeDriver: ConnectionTaker {
     /// The response has arrived whole: the connection is free before the client has taken it.
     private func releaseConnection() {
         let connection = attempt.connection.take()
-        if !attempt.isRequestSent { attempt.ignoresRequest = true }
+        if !attempt.isRequestSent {
+            attempt.ignoresRequest = true
+            attempt.cutMirrors()
+        }
         giveBackRequestSlot()
         connection?.responseTaken()
     }
@@ -249,6 +259,7 @@ extension ExchangeDriver: ConnectionTaker {
     /// Nothing more is wanted from upstream.
     func abandonAttempt() {
         attempt.ignoresRequest = true
+        if !attempt.isRequestSent { attempt.cutMirrors() }
         if attempt.isWaiting {
             attempt.isWaiting = false
             attempt.cluster?.stopWaiting(self)

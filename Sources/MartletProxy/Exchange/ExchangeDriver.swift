@@ -34,6 +34,8 @@ final class ExchangeDriver: ExchangeHost {
     var isResponseHeadSent = false
     var isResponseComplete = false
     var isTunnel = false
+    /// The client sent a CONNECT. No filter makes one, or something else of one: whose bytes are whose would change.
+    private(set) var isConnect = false
     private var isFinishing = false
     private var sentContinue = false
 
@@ -91,6 +93,7 @@ final class ExchangeDriver: ExchangeHost {
         isResponseHeadSent = false
         isResponseComplete = false
         isTunnel = false
+        isConnect = request.method == .connect
         isFinishing = false
         sentContinue = false
         requestDeadline = .never
@@ -286,7 +289,7 @@ final class ExchangeDriver: ExchangeHost {
     }
 
     private func opensTunnel(_ status: UInt16) -> Bool {
-        request.method == .connect ? (200...299).contains(status) : status == 101
+        isConnect ? (200...299).contains(status) : status == 101
     }
 
     /// The response's receiver has room.
@@ -325,7 +328,7 @@ extension ExchangeDriver: TimerTarget {
         let now = loop.now
         if requestDeadline <= now { return rescue(.requestTimeout) }
         let idleDeadline = idleTimeout > .zero ? lastActivity + idleTimeout : .never
-        if idleDeadline <= now { return rescue(.streamIdleTimeout) }
+        if idleDeadline <= now { return rescue(isRequestComplete ? .streamIdleTimeout : .requestIdleTimeout) }
         timer.require(min(idleDeadline, requestDeadline), loop, self)
     }
 }

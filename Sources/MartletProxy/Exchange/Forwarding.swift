@@ -106,10 +106,13 @@ final class Forwarding: Sendable {
         while index < headers.count {
             let isInternal =
                 switch headers.id(at: index) {
-                case .xEnvoyExpectedTimeout, .xMartletError, .xForwardedClientCert: true
+                case .xEnvoyExpectedTimeout, .xMartletError, .xForwardedClientCert, .xForwardedHost, .xForwardedPort,
+                    .forwarded, .xRealIP:
+                    true
                 case .unknown:
                     headers.name(at: index).hasPrefixIgnoringASCIICase("x-envoy-")
                         || headers.name(at: index).hasPrefixIgnoringASCIICase("x-martlet-")
+                        || headers.name(at: index).hasPrefixIgnoringASCIICase("x-forwarded-")
                 default: false
                 }
             if isInternal { headers.remove(at: index) } else { index += 1 }

@@ -7,7 +7,7 @@ enum ProxyFault {
     case noRoute, noCluster, noHealthyUpstream, connectFailed, connectTimeout, upstreamClosed
     case overflow(ClusterAllowances.Kind)
     case invalidResponse(HTTP1Fault)
-    case requestTimeout, streamIdleTimeout
+    case requestTimeout, streamIdleTimeout, requestIdleTimeout
     case brokenRequest(HTTP1Fault)
     case invalidRequestHead, invalidResponseHead, bodyLengthMismatch
 
@@ -27,7 +27,9 @@ enum ProxyFault {
         case .invalidResponse: (502, "upstream-invalid-response", .upstreamProtocolError)
         case .requestTimeout: (504, "request-timeout", .upstreamRequestTimeout)
         case .streamIdleTimeout: (504, "stream-idle-timeout", .streamIdleTimeout)
-        case .brokenRequest: (400, "bad-request-body", .downstreamProtocolError)
+        // The client stopped in the middle of its request (RFC 9110 section 15.5.9).
+        case .requestIdleTimeout: (408, "request-idle-timeout", .streamIdleTimeout)
+        case .brokenRequest(let fault): (400, "bad-request-body: \(fault.rawValue)", .downstreamProtocolError)
         case .invalidRequestHead: (500, "invalid-request-after-filters", .localReset)
         case .invalidResponseHead: (500, "invalid-response-after-filters", .localReset)
         case .bodyLengthMismatch: (500, "body-length-changed-by-filter", .localReset)
@@ -37,7 +39,7 @@ enum ProxyFault {
     var resetReason: ResetReason {
         switch self {
         case .requestTimeout: .requestTimeout
-        case .streamIdleTimeout: .idleTimeout
+        case .streamIdleTimeout, .requestIdleTimeout: .idleTimeout
         case .invalidResponse: .upstreamProtocolError
         case .brokenRequest: .downstreamProtocolError
         default: .upstreamDisconnect

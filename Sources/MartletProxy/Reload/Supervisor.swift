@@ -53,6 +53,7 @@ package final class Supervisor {
     let mailbox: Mailbox<SupervisorMessage>
     let sinks: LogSinks
     private let shared = SharedCounts()
+    private let peers = WorkerPeers()
     private var sources: [LevelSource] = []
     private var watcher: DirectoryWatcher?
     private(set) var workers: [Mailbox<WorkerMessage>] = []
@@ -142,13 +143,15 @@ package final class Supervisor {
         for index in 0..<count {
             let inbox = try Mailbox<WorkerMessage>()
             workers.append(inbox)
+            peers.add(inbox)
             let mailbox = self.mailbox
             let shared = self.shared
+            let peers = self.peers
             let log = options.log
             try LoopThread.start("worker-\(index)") {
                 do throws(SystemError) {
                     let worker = try Worker(
-                        index: index, mailbox: inbox, shared: shared, operatorLog: log,
+                        index: index, mailbox: inbox, shared: shared, peers: peers, operatorLog: log,
                         drained: { mailbox.post(.workerDrained($0)) })
                     worker.run()
                 } catch {

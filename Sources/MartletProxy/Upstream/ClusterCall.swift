@@ -22,6 +22,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     private var isWaiting = false
     private var holdsRequestSlot = false
     private var timer = LazyTimer()
+    private var deadline = Instant.never
     private var isRequestEnded = true
     private var isChunked = false
     /// Pieces that came before the connection did.
@@ -109,7 +110,10 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
         }
         holdsRequestSlot = true
         self.cluster = cluster
-        if timeout > .zero { timer.require(worker.loop.now + timeout, worker.loop, self) }
+        if timeout > .zero {
+            deadline = worker.loop.now + timeout
+            timer.require(deadline, worker.loop, self)
+        }
         isWaiting = true
         cluster.take(for: self)
     }
@@ -135,6 +139,8 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     /// A piece of the mirrored request's body. A mirror that does not keep up is given up: it must not slow the request.
     func send(_ slice: ByteSlice, ended: Bool) {
         guard purpose != nil else { return }
+        // A mirror's time is that of silence: how long the request takes is not its affair.
+        deadline = worker.loop.now + timeout
         write(slice)
         if ended { endBody() }
         if queuedBytes > Self.mirrorLimit { cancel() }
@@ -221,6 +227,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
 
     func timerFired(_ tag: UInt8) {
         timer.fired()
+        guard deadline <= worker.loop.now else { return timer.require(deadline, worker.loop, self) }
         fail(.timeout)
     }
 

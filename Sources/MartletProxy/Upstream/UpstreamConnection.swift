@@ -124,6 +124,7 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
     /// The receiver gives the request up; the connection cannot be used again.
     func abandon() {
         receiver = nil
+        isAbandoned = true
         discard()
     }
 
@@ -322,4 +323,6 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
     }
 
     private var isGone = false
+    /// Given up by who wanted it, not failed.
+    private(set) var isAbandoned = false
 }

@@ -91,8 +91,9 @@ final class WorkerCluster: TimerTarget {
             refused(.pending)
             return taker.connectionRefused(.overflow(.pending))
         }
-        guard runtime.limits.connections.take() else {
-            // All connections are in use. Wait for one of ours, or for another worker to give one up.
+        guard runtime.limits.connections.take() || (dropIdle() && runtime.limits.connections.take()) else {
+            // Wait for one of ours to be free, or for another worker to give one up.
+            worker.askForConnection(of: runtime)
             waiting.append(taker)
             retryTimer.require(worker.loop.now + Self.retryWaiting, worker.loop, self)
             return
@@ -109,6 +110,15 @@ final class WorkerCluster: TimerTarget {
             connectFailures.add()
             taker.connectionRefused(.dialFailed(error.code))
         }
+    }
+
+    /// Closes a connection that nobody uses, of whatever endpoint, so that another may be opened. False when there is none.
+    func dropIdle() -> Bool {
+        guard let endpoint = balancer.endpoints.max(by: { $0.idle.count < $1.idle.count }),
+            let oldest = endpoint.idle.first
+        else { return false }
+        oldest.discard()
+        return true
     }
 
     private static let retryWaiting = Nanoseconds.milliseconds(5)
@@ -139,7 +149,9 @@ final class WorkerCluster: TimerTarget {
     func timerFired(_ tag: UInt8) {
         retryTimer.fired()
         serveWaiting()
-        if waitingHead < waiting.count { retryTimer.require(worker.loop.now + Self.retryWaiting, worker.loop, self) }
+        guard waitingHead < waiting.count else { return }
+        worker.askForConnection(of: runtime)
+        retryTimer.require(worker.loop.now + Self.retryWaiting, worker.loop, self)
     }
 
     private func serveWaiting() {
@@ -170,7 +182,7 @@ final class WorkerCluster: TimerTarget {
         runtime.limits.connections.giveBack()
         if !connection.isConnected {
             runtime.limits.pending.giveBack()
-            connectFailures.add()
+            if !connection.isAbandoned { connectFailures.add() }
         }
         connection.endpoint.forget(connection)
         if waitingHead < waiting.count { retryTimer.require(worker.loop.now, worker.loop, self) }

@@ -11,6 +11,8 @@ enum WorkerMessage: Sendable {
     case adopt(Snapshot, sockets: [String: BoundSocketBox], done: @Sendable (SystemError?) -> Void)
     /// The resolver changed a cluster's endpoints.
     case endpointsChanged(ClusterRuntime)
+    /// A worker waits for a connection of this cluster, and its limit is reached: close one that is idle.
+    case connectionWanted(ClusterRuntime)
     case report(@Sendable (WorkerReport) -> Void)
     case drain
     /// The drain deadline has passed.
@@ -50,6 +52,7 @@ final class Worker {
     private let mailbox: Mailbox<WorkerMessage>
     private var mail: LevelSource?
     private let shared: SharedCounts
+    private let peers: WorkerPeers
     private let operatorLog: @Sendable (LogLevel, String) -> Void
     private let drained: @Sendable (Int) -> Void
 
@@ -78,12 +81,13 @@ final class Worker {
     private var requestIDs: RequestIDs
 
     init(
-        index: Int, mailbox: Mailbox<WorkerMessage>, shared: SharedCounts,
+        index: Int, mailbox: Mailbox<WorkerMessage>, shared: SharedCounts, peers: WorkerPeers,
         operatorLog: @escaping @Sendable (LogLevel, String) -> Void, drained: @escaping @Sendable (Int) -> Void
     ) throws(SystemError) {
         self.index = index
         self.mailbox = mailbox
         self.shared = shared
+        self.peers = peers
         self.operatorLog = operatorLog
         self.drained = drained
         loop = try EventLoop()
@@ -116,6 +120,8 @@ final class Worker {
             for cluster in clusters.all + retiredClusters where cluster.runtime === runtime {
                 cluster.update(runtime.currentEndpoints)
             }
+        case .connectionWanted(let runtime):
+            _ = (clusters.all + retiredClusters).first { $0.runtime === runtime && $0.dropIdle() }
         case .report(let answer): answer(report())
         case .drain: drain()
         case .cut:
@@ -234,6 +240,9 @@ final class Worker {
     /// Pooled exchanges beyond this are freed: a burst does not hold its memory for ever.
     private static let maxSpareDrivers = 1024
 
+    /// Asks the other workers to close an idle connection of this cluster.
+    func askForConnection(of runtime: ClusterRuntime) { peers.post(.connectionWanted(runtime), from: mailbox) }
+
     func appendRequestID(to headers: HeaderTable) { requestIDs.append(to: headers) }
 
     /// Sends a copy of a request and drops the answer.
@@ -257,14 +266,19 @@ extension Worker: WorkerServices {
     func call(_ request: CallRequest, of exchange: Exchange?, _ done: @escaping (CallResult) -> Void) -> CallHandle {
         let call = ClusterCall(request, worker: self, .call(done, maxBody: request.maxResponseBody.bytes))
         if let exchange { calls[ObjectIdentifier(exchange), default: []].append(call) }
-        call.start(clusters.cluster(named: request.cluster))
+        call.start(clusters(for: exchange).cluster(named: request.cluster))
         return CallHandle { [weak call] in call?.cancel() }
+    }
+
+    /// Those of the snapshot that the exchange began with.
+    private func clusters(for exchange: Exchange?) -> ClusterTable {
+        (exchange?.host.target as? ExchangeDriver)?.listener?.clusters ?? clusters
     }
 
     func stream(_ request: CallRequest, of exchange: Exchange?, _ events: @escaping (CallEvent) -> Void) -> CallStream {
         let call = ClusterCall(request, worker: self, .stream(events))
         if let exchange { calls[ObjectIdentifier(exchange), default: []].append(call) }
-        call.start(clusters.cluster(named: request.cluster))
+        call.start(clusters(for: exchange).cluster(named: request.cluster))
         return CallStream(call)
     }
 
