@@ -86,7 +86,7 @@ let package = Package(
 
         // Tests: one folder a room, and the kit they share.
         room("MartletTesting", ["MartletCore", "MartletNet"], path: "Tests/MartletTesting"),
-        tests("MartletHTTPTests", ["MartletCore", "MartletHTTP"]),
+        tests("MartletHTTPTests", ["MartletCore", "MartletHTTP", "MartletTesting"]),
         tests("MartletNetTests", ["MartletCore", "MartletNet"]),
         tests(
             "MartletFilterTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting"]),

@@ -1,5 +1,6 @@
 import MartletCore
 import MartletHTTP
+import MartletTesting
 import Testing
 
 @Suite("HTTP/1.1 decoding")
@@ -147,6 +148,31 @@ struct HTTP1DecoderTests {
         for cut in 1..<bytes.count {
             #expect(
                 Transcript.response(bytes, cuts: [cut], method: method, upgrade: upgrade) == expected, "cut at \(cut)")
+        }
+    }
+
+    /// Some of these the proxy refuses, not the decoder; what matters here is that cuts change nothing.
+    @Test("What is refused is refused however it is cut", arguments: StrictnessCase.refused)
+    func refused(test: StrictnessCase) { cutEverywhere(test.bytes) { Transcript.request($0, cuts: $1) } }
+
+    @Test("A broken chunk is one however it is cut", arguments: StrictnessCase.chunkTricks)
+    func refusedChunk(test: StrictnessCase) {
+        cutEverywhere("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\(test.bytes)") {
+            Transcript.request($0, cuts: $1)
+        }
+    }
+
+    @Test("What no server should say is refused however it is cut", arguments: StrictnessCase.badResponses)
+    func refusedResponse(test: StrictnessCase) { cutEverywhere(test.bytes) { Transcript.response($0, cuts: $1) } }
+
+    private func cutEverywhere(_ text: String, _ decode: ([UInt8], [Int]) -> [String]) {
+        let bytes = Array(text.utf8)
+        let whole = decode(bytes, [])
+        func isRefused(_ events: [String]) -> Bool { events.last?.hasPrefix("failed ") == true }
+        for cut in stride(from: 1, to: bytes.count, by: 1) {
+            let pieces = decode(bytes, [cut])
+            #expect(Self.accepted(pieces) == Self.accepted(whole), "cut at \(cut)")
+            #expect(isRefused(pieces) == isRefused(whole), "cut at \(cut)")
         }
     }
 
