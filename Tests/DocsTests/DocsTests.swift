@@ -96,6 +96,30 @@ struct DocsTests {
         }
     }
 
+    @Test(
+        "martlet check: a route on a path that no request has when it is matched is a mistake",
+        arguments: [
+            ("exact: /a%2fb", "/a%2Fb"), ("exact: /x/../y", "/y"), ("prefix: //admin", "/admin"),
+            ("prefix: /a/./b", "/a/b"),
+            ("exact: /%61dmin", "/admin"), ("exact: /../x", "refused"), ("prefix: /.well", nil), ("exact: /a%2Fb", nil),
+            ("prefix: /a/", nil), ("exact: /", nil),
+        ] as [(String, String?)])
+    func unreachable(path: String, hint: String?) throws {
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "martlet-check-\(UUID().uuidString).yaml")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try """
+        listeners:
+          - name: public
+            address: 127.0.0.1:8080
+            filters: [router]
+            routes: [{ match: { path: { \(path) } }, respond: { status: 403 } }]
+        """.write(to: file, atomically: true, encoding: .utf8)
+        let (code, output) = try run(["check", file.path])
+        #expect(code == (hint == nil ? 0 : 1), "\(output)")
+        if let hint { #expect(output.contains(".yaml:5:") && output.contains(hint), "\(output)") }
+    }
+
     @Test("The page about tests of policies shows tests that pass, and their output")
     func policyTests() throws {
         let page = try Self.page("Docs/PolicyTests.md")

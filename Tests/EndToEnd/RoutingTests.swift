@@ -107,6 +107,25 @@ struct RoutingTests {
         }
     }
 
+    @Test("With paths left as they are, a lone percent sign does not hide what else is made of one")
+    func lonePercent() throws {
+        let upstream = try ScriptedUpstream.answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nup")
+        let proxy = try TestProxy(
+            listener: """
+                    normalize_path: false
+                    escaped_slashes: unescape
+                    filters: [router]
+                    routes:
+                      - { match: { path: { prefix: /admin } }, respond: { status: 403 } }
+                      - { match: {}, cluster: up }
+                """, rest: TestProxy.cluster(upstream.port), companions: [upstream])
+        for path in ["//admin%zz", "/%2Fadmin%", "//admin"] {
+            #expect(try proxy.get(path).hasPrefix("HTTP/1.1 403 "), "\(path)")
+        }
+        #expect(try proxy.get("/x%zz%00").hasPrefix("HTTP/1.1 400 "))
+        #expect(try proxy.get("/x%zz").hasSuffix("up"))
+    }
+
     @Test("A cluster by name finds its server, and one that does not resolve is 503")
     func names() throws {
         let upstream = try named("up")

@@ -26,6 +26,15 @@ enum PathNormalizer {
         return nil
     }
 
+    /// What `path` looks like when routes are matched; nil when it has no safe reading. A route that asks for another form
+    /// never matches. Of a beginning the last segment is left as it is: `/.` may go on as `/.well-known`.
+    static func seen(_ path: String, isWhole: Bool, _ policy: PathPolicy) -> String? {
+        let bytes = Array(path.utf8)
+        let end = isWhole ? bytes.count : (bytes.lastIndex(of: 0x2F) ?? -1) + 1
+        guard let normal = normalized(bytes.span.extracting(0..<end), policy) else { return nil }
+        return String(decoding: normal + bytes[end...], as: UTF8.self)
+    }
+
     /// The common path needs one look and no copy.
     private static func needsWork(_ path: Span<UInt8>, _ policy: PathPolicy) -> Bool {
         var previous: UInt8 = 0
@@ -75,7 +84,13 @@ enum PathNormalizer {
         while index < path.count {
             let byte = path[index]
             if byte == 0x25 {
-                guard let plain = decoded(path, index) else { return policy.normalize ? nil : path.array() }
+                guard let plain = decoded(path, index) else {
+                    // A lone percent sign stands for itself, and what is around it is looked at all the same.
+                    guard !policy.normalize else { return nil }
+                    out.append(byte)
+                    index += 1
+                    continue
+                }
                 index += 3
                 if plain == 0 { return nil }
                 let isSlash = plain == 0x2F || plain == 0x5C

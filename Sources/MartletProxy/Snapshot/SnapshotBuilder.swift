@@ -56,10 +56,32 @@ package struct SnapshotBuilder {
             let (filters, routes) = registry.compileChain(
                 of: config, clusterIndex: { clusters[$0] }, load: load, diagnostics: diagnostics)
         else { return nil }
+        checkPaths(config, diagnostics)
         let accessLog = config.accessLog ?? proxy.accessLog
         return CompiledListener(
             config: config, filters: filters, routes: routes, forwarding: Forwarding(config), accessLog: accessLog,
             accessSink: sinks.sink(for: accessLog))
+    }
+}
+
+extension SnapshotBuilder {
+    /// A guard on a path that no request has when it is matched guards nothing.
+    private func checkPaths(_ config: ListenerConfig, _ diagnostics: ConfigDiagnostics) {
+        for route in config.routes {
+            let (path, isWhole): (String, Bool)
+            switch route.match.path {
+            case .exact(let text), .segments(let text): (path, isWhole) = (text, true)
+            case .prefix(let text): (path, isWhole) = (text, false)
+            case .regex, nil: continue
+            }
+            let seen = PathNormalizer.seen(path, isWhole: isWhole, config.path)
+            guard path.hasPrefix("/"), seen != path else { continue }
+            diagnostics.error(
+                at: route.place.key("match").key("path"),
+                "no request has the path \"\(path.prefix(60))\" when routes are matched",
+                hint: seen.map { "paths are made normal before: write \"\($0.prefix(60))\"" }
+                    ?? "such paths are refused before")
+        }
     }
 }
 
