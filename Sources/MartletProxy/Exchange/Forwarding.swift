@@ -58,7 +58,8 @@ final class Forwarding: Sendable {
             let hops = config.useRemoteAddress ? config.trustedHops : max(config.trustedHops, 0) + 1
             if let address = Self.entry(fromRight: hops, of: headers) { exchange.clientIP = address }
         }
-        if config.useRemoteAddress {
+        // A unix socket's peer has no address to add.
+        if config.useRemoteAddress && peer.directRemotePort > 0 {
             // Several fields are one list in their order (RFC 9110 section 5.3): what we know goes to the end of the last.
             let ip = peer.directRemoteIP
             if let last {
