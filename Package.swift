@@ -71,6 +71,9 @@ let package = Package(
             "MartletRouting", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"], path: "Plugins/Routing",
             settings: requestPath),
         room(
+            "MartletAuth", ["MartletCore", "MartletConfig", "MartletFilter"], path: "Plugins/Auth",
+            settings: requestPath),
+        room(
             "MartletTransform", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],
             path: "Plugins/Transform", settings: requestPath),
 
@@ -78,7 +81,7 @@ let package = Package(
             name: "martlet",
             dependencies: [
                 "MartletCore", "MartletNet", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua",
-                "MartletProxy", "MartletRouting", "MartletTransform",
+                "MartletProxy", "MartletAuth", "MartletRouting", "MartletTransform",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -87,6 +90,7 @@ let package = Package(
         // Tests: one folder a room, and the kit they share.
         room("MartletTesting", ["MartletCore", "MartletNet"], path: "Tests/MartletTesting"),
         tests("MartletHTTPTests", ["MartletCore", "MartletHTTP", "MartletTesting"]),
+        tests("MartletCoreTests", ["MartletCore"]),
         tests("MartletNetTests", ["MartletCore", "MartletNet"]),
         tests(
             "MartletFilterTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting"]),

@@ -1,3 +1,4 @@
+internal import MartletAuth
 internal import MartletFilter
 internal import MartletLua
 internal import MartletRouting
@@ -9,6 +10,7 @@ enum BuiltInFilters {
 
     static let registry = FilterRegistry([
         RouterKind(),
+        AccessControlKind(),
         HeadersKind(),
         LuaKind(policies),
     ])

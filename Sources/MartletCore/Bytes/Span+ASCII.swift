@@ -132,3 +132,15 @@ extension UInt8 {
         }
     }
 }
+
+extension UInt8 {
+    /// What the hexadecimal digit stands for, in either case.
+    package var hexValue: UInt8? {
+        switch self {
+        case 0x30...0x39: self - 0x30
+        case 0x41...0x46: self - 0x41 + 10
+        case 0x61...0x66: self - 0x61 + 10
+        default: nil
+        }
+    }
+}

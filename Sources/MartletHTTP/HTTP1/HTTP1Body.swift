@@ -155,14 +155,3 @@ struct HTTP1Body {
         }
     }
 }
-
-extension UInt8 {
-    var hexValue: UInt8? {
-        switch self {
-        case 0x30...0x39: self - 0x30
-        case 0x41...0x46: self - 0x41 + 10
-        case 0x61...0x66: self - 0x61 + 10
-        default: nil
-        }
-    }
-}

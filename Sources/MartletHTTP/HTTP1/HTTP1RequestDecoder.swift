@@ -204,7 +204,7 @@ package enum Authority {
         guard !text.isEmpty, text.count <= 300 else { return false }
         var index = 0
         if text[0] == 0x5B {
-            guard let close = text.firstIndex(of: 0x5D), isIPv6(text.extracting(1..<close)) else { return false }
+            guard let close = text.firstIndex(of: 0x5D), Self.isIPv6(text.extracting(1..<close)) else { return false }
             index = close + 1
         } else {
             var hasAlphanumeric = false
@@ -225,48 +225,8 @@ package enum Authority {
         return port >= 1 && port <= 65_535 && text.count - index <= 6
     }
 
-    /// RFC 3986 section 3.2.2: up to eight groups, `::` once for those left out, the last two maybe as an IPv4 address.
     private static func isIPv6(_ text: Span<UInt8>) -> Bool {
-        var groups = 0
-        var hasGap = false
-        var index = 0
-        while index < text.count {
-            if text[index] == 0x3A {
-                // A colon alone stands between two groups only.
-                let isDouble = index + 1 < text.count && text[index + 1] == 0x3A
-                guard isDouble ? !hasGap : groups > 0 && index + 1 < text.count else { return false }
-                if isDouble { hasGap = true }
-                index += isDouble ? 2 : 1
-                if isDouble && index < text.count && text[index] == 0x3A { return false }
-                continue
-            }
-            var end = index
-            while end < text.count, text[end] != 0x3A { end += 1 }
-            let group = text.extracting(index..<end)
-            if group.firstIndex(of: 0x2E) != nil {
-                guard end == text.count, isIPv4(group) else { return false }
-                groups += 2
-            } else {
-                guard group.count <= 4 else { return false }
-                for at in group.indices where group[at].hexValue == nil { return false }
-                groups += 1
-            }
-            index = end
-        }
-        return hasGap ? groups < 8 : groups == 8
-    }
-
-    private static func isIPv4(_ text: Span<UInt8>) -> Bool {
-        var parts = 0
-        var index = 0
-        while index <= text.count {
-            let end = text.firstIndex(of: 0x2E, from: index) ?? text.count
-            let part = text.extracting(index..<end)
-            guard part.count <= 3, let value = part.decimal(), value <= 255 else { return false }
-            parts += 1
-            index = end + 1
-        }
-        return parts == 4
+        text.firstIndex(of: 0x3A) != nil && IPAddress(text) != nil
     }
 
     static func hasPort(_ text: Span<UInt8>) -> Bool {

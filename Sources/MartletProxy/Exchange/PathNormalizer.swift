@@ -61,19 +61,10 @@ enum PathNormalizer {
     }
 
     private static func decoded(_ path: Span<UInt8>, _ index: Int) -> UInt8? {
-        guard index + 2 < path.count, let high = hex(path[index + 1]), let low = hex(path[index + 2]) else {
+        guard index + 2 < path.count, let high = path[index + 1].hexValue, let low = path[index + 2].hexValue else {
             return nil
         }
         return high << 4 | low
-    }
-
-    private static func hex(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case 0x30...0x39: byte - 0x30
-        case 0x41...0x46: byte - 0x41 + 10
-        case 0x61...0x66: byte - 0x61 + 10
-        default: nil
-        }
     }
 
     /// Nil when `..` climbs above the root, or an escape is malformed or stands for NUL.
