@@ -44,6 +44,11 @@ struct ConfigLoader: Sendable {
         let (built, dependencies) = builder.build(config, previous: previous, sinks: sinks, diagnostics: diagnostics)
         let files = diagnostics.files.paths + dependencies
         guard let snapshot = built else { return failed(diagnostics, files) }
+        // The first start serves no one yet and waits for the resolver instead; clusters that stay are the resolver's already.
+        if let previous {
+            let new = snapshot.clusters.filter { cluster in !previous.clusters.contains { $0 === cluster } }
+            NameLookups.fill(new, diagnostics: diagnostics)
+        }
         var sockets: [String: [BoundSocketBox]] = [:]
         for listener in config.listeners {
             let present = previous?.config.listeners.first { $0.name == listener.name }
