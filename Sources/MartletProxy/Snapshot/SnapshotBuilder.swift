@@ -28,7 +28,7 @@ package struct SnapshotBuilder {
         guard !diagnostics.hasErrors, listeners.count == config.listeners.count else { return (nil, load.files) }
         let snapshot = Snapshot(
             version: (previous?.version ?? 0) + 1, loadedAt: .now(), config: config, listeners: listeners,
-            clusters: clusters)
+            addresses: ListenerAddresses(config.listeners, previous: previous?.addresses), clusters: clusters)
         return (snapshot, load.files)
     }
 
