@@ -143,6 +143,14 @@ package final class ListenerSocket: EventSource, TimerTarget {
 
     func runAgain() {}
 
+    /// What is accepted from now on is another's.
+    package func hand(
+        starved: @escaping (SystemError) -> Void, accepted: @escaping (StreamSocket, SocketAddress) -> Void
+    ) {
+        self.starved = starved
+        self.accepted = accepted
+    }
+
     /// Stops accepting. Connections already accepted are not touched. With SO_REUSEPORT, those still in this socket's
     /// queue would be reset by closing it, so they are taken first.
     package func close() {

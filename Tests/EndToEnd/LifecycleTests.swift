@@ -210,6 +210,31 @@ struct LifecycleTests {
         #expect(proxy.exitCode() == 0)
     }
 
+    @Test("The first SIGTERM after a drain over the admin API lets it go on; the second exits at once")
+    func signalAfterDrain() throws {
+        let release = DispatchSemaphore(value: 0)
+        let upstream = try ScriptedUpstream { upstream, connection in
+            guard let request = connection.nextRequest() else { return }
+            upstream.record(request)
+            release.wait()
+            try? connection.send(ok)
+        }
+        for exits in [false, true] {
+            let proxy = try TestProxy(upstream: upstream)
+            let client = try proxy.connect()
+            try client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+            #expect(eventually { upstream.recorded.count == (exits ? 2 : 1) })
+            #expect(try proxy.admin("/drain", method: "POST").hasPrefix("HTTP/1.1 2"))
+            proxy.signal(SIGTERM)
+            #expect(eventually { proxy.logged.contains("draining already") || !proxy.isRunning })
+            if exits { proxy.signal(SIGTERM) } else { release.signal() }
+            #expect(client.receiveToEnd())
+            #expect(client.text.hasPrefix("HTTP/1.1 200 OK") != exits)
+            #expect(proxy.exitCode() == (exits ? 1 : 0))
+        }
+        release.signal()
+    }
+
     @Test("A second SIGTERM exits at once")
     func secondSignal() throws {
         let upstream = try ScriptedUpstream { upstream, connection in

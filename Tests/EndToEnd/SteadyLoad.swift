@@ -4,19 +4,25 @@ import MartletTesting
 import Synchronization
 import Testing
 
-/// A client that sends requests one after another on one connection until told to stop.
+/// A client that sends requests one after another until told to stop.
 final class SteadyLoad: Sendable {
     private let state = Locked((sent: 0, failed: 0, isOver: false))
     private let done = Locked(false)
+    private let port: UInt16
+    private let reconnects: Bool
 
-    init(_ proxy: TestProxy) {
+    convenience init(_ proxy: TestProxy) { self.init(port: proxy.port) }
+
+    /// - Parameter reconnects: every request comes on a connection of its own, and not all on one.
+    init(port: UInt16, reconnects: Bool = false) {
+        self.port = port
+        self.reconnects = reconnects
         Thread.detachNewThread { [self] in
             defer { done.withLock { $0 = true } }
-            guard let client = try? proxy.connect() else { return state.withLock { $0.failed += 1 } }
+            var client: TCPSocket?
             while !state.withLock({ $0.isOver }) {
-                client.forget()
-                try? client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
-                let isAnswered = client.receive { $0.text.hasSuffix("ok") } && client.text.hasPrefix("HTTP/1.1 200")
+                if client == nil || reconnects { client = try? TCPSocket(port: port) }
+                let isAnswered = client.map(isAnswered) ?? false
                 state.withLock {
                     $0.sent += 1
                     if !isAnswered { $0.failed += 1 }
@@ -24,6 +30,15 @@ final class SteadyLoad: Sendable {
                 if !isAnswered { return }
             }
         }
+    }
+
+    private func isAnswered(_ client: TCPSocket) -> Bool {
+        client.forget()
+        // With `close` the proxy closes first, and the client's ports do not run out.
+        let close = reconnects ? "Connection: close\r\n" : ""
+        try? client.send("GET / HTTP/1.1\r\nHost: test\r\n\(close)\r\n")
+        guard client.receive(until: { $0.text.hasSuffix("ok") }) else { return false }
+        return client.text.hasPrefix("HTTP/1.1 200") && (!reconnects || client.receiveToEnd())
     }
 
     var sent: Int { state.withLock { $0.sent } }

@@ -64,13 +64,17 @@ struct ProxyConfigCheck {
 }
 
 extension ConfigAddress {
-    func collides(with other: ConfigAddress) -> Bool {
+    /// They cannot both be listened at.
+    package func collides(with other: ConfigAddress) -> Bool { includes(other) || other.includes(self) }
+
+    /// It is `other`, or stands for it too.
+    package func includes(_ other: ConfigAddress) -> Bool {
         // Port 0 is a different port each time.
         if port == 0 || other.port == 0 { return false }
         if self == other { return true }
         switch (self, other) {
         case (.ipv4(_, let left), .ipv4(_, let right)), (.ipv6(_, _, let left), .ipv6(_, _, let right)):
-            return left == right && (isWildcard || other.isWildcard)
+            return left == right && isWildcard
         default: return false
         }
     }

@@ -26,7 +26,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     private let buffers: BufferPool
     let listener: ListenerPort
     let socket: StreamSocket
-    private let client: Downstream
+    private var client: Downstream
     private var decoder: HTTP1RequestDecoder
     var driver: ExchangeDriver?
     /// Among its listener's connections; -1 when it is none of them.
@@ -72,6 +72,14 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         // A connection that never sends a request is closed like a head that never ends.
         let limit = listener.current.headTimeout
         deadline = limit > .zero ? loop.now + limit : .never
+    }
+
+    /// The exchange under way goes on under the old name.
+    func listenerRenamed() {
+        client = Downstream(
+            directRemoteIP: client.directRemoteIP, directRemotePort: client.directRemotePort,
+            localAddress: client.localAddress, listener: listener.name, scheme: client.scheme,
+            connectionID: client.connectionID)
     }
 
     func start() throws(SystemError) {

@@ -44,11 +44,20 @@ struct ConfigLoader: Sendable {
         let (built, dependencies) = builder.build(config, previous: previous, sinks: sinks, diagnostics: diagnostics)
         let files = diagnostics.files.paths + dependencies
         guard let snapshot = built else { return failed(diagnostics, files) }
+        // The first start serves no one yet and waits for the resolver instead; clusters that stay are the resolver's already.
+        if let previous {
+            let new = snapshot.clusters.filter { cluster in !previous.clusters.contains { $0 === cluster } }
+            NameLookups.fill(new, diagnostics: diagnostics)
+        }
         var sockets: [String: [BoundSocketBox]] = [:]
-        for listener in config.listeners {
-            let present = previous?.config.listeners.first { $0.name == listener.name }
-            if let present, present.address == listener.address { continue }
-            sockets[listener.name] = bind(listener, diagnostics)
+        let present = previous?.addresses ?? .none
+        let new = config.listeners.filter { !present.have($0) }
+        for listener in new where !present.overlap(listener.address) {
+            sockets[listener.name] = bind(listener, besideOurs: false, diagnostics)
+        }
+        // From here on they take a part of the connections, which would be lost with them if another could not be bound.
+        for listener in new where present.overlap(listener.address) && !diagnostics.hasErrors {
+            sockets[listener.name] = bind(listener, besideOurs: true, diagnostics)
         }
         guard !diagnostics.hasErrors else { return failed(diagnostics, files) }
         return ConfigLoad(
@@ -62,11 +71,14 @@ struct ConfigLoader: Sendable {
             files: files, contentHash: diagnostics.files.digest(of: files))
     }
 
-    private func bind(_ listener: ListenerConfig, _ diagnostics: ConfigDiagnostics) -> [BoundSocketBox] {
+    /// - Parameter besideOurs: it is this process that has sockets on the port, and the workers know what becomes of them.
+    private func bind(
+        _ listener: ListenerConfig, besideOurs: Bool, _ diagnostics: ConfigDiagnostics
+    ) -> [BoundSocketBox] {
         guard var address = SocketAddress(listener.address) else { return [] }
         var boxes: [BoundSocketBox] = []
         do throws(SystemError) {
-            try BoundSocket.requireFree(address)
+            if !besideOurs { try BoundSocket.requireFree(address) }
             let first = try BoundSocket(address)
             // With port 0 the kernel chooses once, and the other workers take the same.
             address = first.address

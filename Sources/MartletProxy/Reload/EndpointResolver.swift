@@ -68,8 +68,7 @@ final class EndpointResolver {
             if failing.remove(key) != nil {
                 supervisor.options.log(.info, "cluster \(runtime.name): \(dns.host) resolves again")
             }
-            let entries = addresses.map { (address: $0, weight: UInt32(1), zone: String?.none) }
-            if runtime.update(addresses: entries) != nil {
+            if runtime.update(resolved: addresses) != nil {
                 for worker in supervisor.workers { worker.post(.endpointsChanged(runtime)) }
             }
         case .failure(let error):

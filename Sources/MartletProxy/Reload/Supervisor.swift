@@ -76,6 +76,7 @@ package final class Supervisor {
 
     var isReady = false
     private(set) var isDraining = false
+    private var wasSignalled = false
     private var drained: Set<Int> = []
     private var exitCode: Int32 = 0
     private var resolver: EndpointResolver?
@@ -187,10 +188,14 @@ package final class Supervisor {
             sinks.reopen()
             reload { (_: Result<Snapshot, ConfigLoadFailure>) in }
         case .terminate, .interrupt:
-            if isDraining {
+            if wasSignalled {
                 // At once is at once: nothing is waited for.
                 _exit(1)
             }
+            wasSignalled = true
+            // A drain over the admin API comes before the first signal, not in its place: what Kubernetes sends after a
+            // preStop hook must not cut the requests that the hook waited for.
+            if isDraining { options.log(.info, "draining already: the signal changes nothing; another exits at once") }
             drain()
         }
     }

@@ -9,17 +9,19 @@ package final class Snapshot: Sendable {
     package let loadedAt: WallClock
     package let config: ProxyConfig
     let listeners: [CompiledListener]
+    let addresses: ListenerAddresses
     /// Numbered as routes refer to them.
     let clusters: [ClusterRuntime]
 
     init(
         version: Int, loadedAt: WallClock, config: ProxyConfig, listeners: [CompiledListener],
-        clusters: [ClusterRuntime]
+        addresses: ListenerAddresses, clusters: [ClusterRuntime]
     ) {
         self.version = version
         self.loadedAt = loadedAt
         self.config = config
         self.listeners = listeners
+        self.addresses = addresses
         self.clusters = clusters
     }
 }

@@ -28,7 +28,7 @@ package struct SnapshotBuilder {
         guard !diagnostics.hasErrors, listeners.count == config.listeners.count else { return (nil, load.files) }
         let snapshot = Snapshot(
             version: (previous?.version ?? 0) + 1, loadedAt: .now(), config: config, listeners: listeners,
-            clusters: clusters)
+            addresses: ListenerAddresses(config.listeners, previous: previous?.addresses), clusters: clusters)
         return (snapshot, load.files)
     }
 
@@ -37,15 +37,25 @@ package struct SnapshotBuilder {
         if let same = previous?.clusters.first(where: { $0.name == config.name && $0.fingerprint == description }) {
             return same
         }
-        var endpoints: [Endpoint] = []
-        if case .endpoints(let list) = config.source {
-            endpoints = list.compactMap { entry in
+        return ClusterRuntime(config: config, endpoints: endpoints(of: config, previous: previous))
+    }
+
+    private func endpoints(of config: ClusterConfig, previous: Snapshot?) -> [Endpoint] {
+        switch config.source {
+        case .endpoints(let list):
+            return list.compactMap { entry in
                 SocketAddress(entry.address).map {
                     Endpoint(address: $0, weight: UInt32(entry.weight), zone: entry.zone)
                 }
             }
+        case .dns(let name):
+            // What a name stood for a moment ago it most likely still does: requests need not wait for the next look-up.
+            let known = previous?.clusters.first { cluster in
+                guard cluster.name == config.name, case .dns(let present) = cluster.config.source else { return false }
+                return present.isSameName(name)
+            }
+            return known?.currentEndpoints ?? []
         }
-        return ClusterRuntime(config: config, endpoints: endpoints)
     }
 
     private func listener(

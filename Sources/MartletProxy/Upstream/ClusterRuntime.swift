@@ -32,17 +32,13 @@ package final class ClusterRuntime: Sendable {
 
     package var currentEndpoints: [Endpoint] { endpoints.withLock { $0 } }
 
-    /// Takes new addresses from the resolver; endpoints that stay keep their object, and so their counts. Returns the
-    /// new list when it differs from the old one.
-    package func update(addresses: [(address: SocketAddress, weight: UInt32, zone: String?)]) -> [Endpoint]? {
+    /// Takes what a name stands for now; endpoints that stay keep their object, and so their counts. Returns the new list
+    /// when it differs from the old one.
+    package func update(resolved addresses: [SocketAddress]) -> [Endpoint]? {
         endpoints.withLock { present in
             var known: [String: Endpoint] = [:]
             for endpoint in present { known[endpoint.name] = endpoint }
-            let next = addresses.map { entry -> Endpoint in
-                let name = entry.address.description
-                if let endpoint = known[name], endpoint.weight == entry.weight { return endpoint }
-                return Endpoint(address: entry.address, weight: entry.weight, zone: entry.zone)
-            }
+            let next = addresses.map { known[$0.description] ?? Endpoint(address: $0, weight: 1, zone: nil) }
             guard next.map(ObjectIdentifier.init) != present.map(ObjectIdentifier.init) else { return nil }
             present = next
             return next

@@ -3,48 +3,86 @@ internal import MartletCore
 internal import MartletFilter
 internal import MartletNet
 
-/// An accepting socket of one worker, and the connections that came in by it. It outlives snapshots: a reload changes
-/// which chain its next requests run, not the socket.
+/// Where one worker accepts for a listener, and the connections that came in there. It outlives snapshots: a reload changes
+/// which chain its next requests run, and if need be which listener they belong to, not the sockets.
 final class ListenerPort {
-    let name: String
-    let address: ConfigAddress
-    let addressText: String
+    private(set) var name: String
+    private(set) var address: ConfigAddress
+    private(set) var addressText: String
     private let worker: Worker
     /// What requests that begin now run by.
     private(set) var current: WorkerListener
-    private var socket: ListenerSocket?
+    /// At `address`, and at others within it.
+    private var sockets: [(address: ConfigAddress, socket: ListenerSocket)] = []
     /// In no order; each knows its place, so that none is looked for.
     private var connections: [HTTP1Downstream] = []
-    private let accepted: Counter
-    private let open: Gauge
-    /// Over all workers.
-    private let count: ConnectionCount
+    private var counts: Counts
 
-    init(_ listener: WorkerListener, address: ConfigAddress, socket bound: consuming BoundSocket, worker: Worker)
-        throws(SystemError)
-    {
+    /// What is counted of a listener.
+    private struct Counts {
+        let accepted: Counter
+        let open: Gauge
+        let starved: Counter
+        /// Over all workers.
+        let connections: ConnectionCount
+
+        init(_ listener: String, _ worker: Worker) {
+            let labels = [("listener", listener)]
+            accepted = worker.metrics.counter("martlet_downstream_connections_total", labels)
+            open = worker.metrics.gauge("martlet_downstream_connections_active", labels)
+            starved = worker.metrics.counter("martlet_downstream_accept_failures_total", labels)
+            connections = worker.connectionCount(for: listener)
+        }
+    }
+
+    init(_ listener: WorkerListener, address: ConfigAddress, worker: Worker) {
         name = listener.name
         self.address = address
-        addressText = bound.address.description
+        addressText = address.description
         self.worker = worker
         current = listener
-        count = worker.connectionCount(for: listener.name)
-        let labels = [("listener", listener.name)]
-        accepted = worker.metrics.counter("martlet_downstream_connections_total", labels)
-        open = worker.metrics.gauge("martlet_downstream_connections_active", labels)
-        let starved = worker.metrics.counter("martlet_downstream_accept_failures_total", labels)
-        socket = try ListenerSocket(
-            loop: worker.loop, bound,
-            starved: { [unowned worker] error in
-                starved.add()
-                worker.log(.error, "cannot accept: \(error)", of: nil)
-            },
-            accepted: { [unowned self] socket, peer in self.accept(socket, peer) })
+        counts = Counts(listener.name, worker)
+    }
+
+    /// Accepts at `address`, and goes on where it did before.
+    func open(_ bound: consuming BoundSocket, at address: ConfigAddress) throws(SystemError) {
+        let text = bound.address.description
+        let socket = try ListenerSocket(loop: worker.loop, bound, starved: starved, accepted: accepted)
+        self.address = address
+        addressText = text
+        sockets.append((address, socket))
+    }
+
+    private var starved: (SystemError) -> Void {
+        { [unowned self] error in
+            counts.starved.add()
+            worker.log(.error, "cannot accept: \(error)", of: nil)
+        }
+    }
+
+    private var accepted: (StreamSocket, SocketAddress) -> Void {
+        { [unowned self] socket, peer in accept(socket, peer) }
+    }
+
+    /// With port 0 the kernel chose, and only the listener of the same name can mean what it chose.
+    func isAt(_ address: ConfigAddress, of listener: String) -> Bool {
+        self.address == address && (address.port != 0 || name == listener)
+    }
+
+    /// Every client that can connect to this port can to `address`.
+    func isWithin(_ address: ConfigAddress) -> Bool { address.includes(self.address) }
+
+    /// Takes over the sockets of `other` at addresses that are within this one's.
+    func takeSockets(of other: ListenerPort) {
+        let taken = other.sockets.filter { address.includes($0.address) }
+        other.sockets.removeAll { address.includes($0.address) }
+        for entry in taken { entry.socket.hand(starved: starved, accepted: accepted) }
+        sockets += taken
     }
 
     private func accept(_ socket: StreamSocket, _ peer: SocketAddress) {
-        accepted.add()
-        guard count.take(limit: current.maxConnections) else {
+        counts.accepted.add()
+        guard counts.connections.take(limit: current.maxConnections) else {
             current.rejectedConnections.add()
             return socket.reset()
         }
@@ -53,9 +91,9 @@ final class ListenerPort {
             try connection.start()
             connection.place = connections.count
             connections.append(connection)
-            open.add(1)
+            counts.open.add(1)
         } catch {
-            count.giveBack()
+            counts.connections.giveBack()
         }
     }
 
@@ -66,17 +104,30 @@ final class ListenerPort {
             connections[connection.place] = last
         }
         connection.place = -1
-        open.add(-1)
-        count.giveBack()
+        counts.open.add(-1)
+        counts.connections.giveBack()
         worker.connectionGone()
     }
 
     /// The next request runs by this. Connections stay as they are.
-    func use(_ listener: WorkerListener) { current = listener }
+    func use(_ listener: WorkerListener) {
+        current = listener
+        guard listener.name != name else { return }
+        name = listener.name
+        let old = counts
+        counts = Counts(name, worker)
+        old.open.add(Int64(-connections.count))
+        counts.open.add(Int64(connections.count))
+        for connection in connections {
+            old.connections.giveBack()
+            counts.connections.force()
+            connection.listenerRenamed()
+        }
+    }
 
     func stopAccepting() {
-        socket?.close()
-        socket = nil
+        for entry in sockets { entry.socket.close() }
+        sockets = []
     }
 
     /// Idle connections close now, the others after their exchange.

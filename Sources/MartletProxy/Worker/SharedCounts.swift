@@ -27,5 +27,8 @@ final class ConnectionCount: Sendable {
         return false
     }
 
+    /// Takes one although `limit` may be reached: the connection is there.
+    func force() { open.add(1, ordering: .relaxed) }
+
     func giveBack() { open.subtract(1, ordering: .relaxed) }
 }

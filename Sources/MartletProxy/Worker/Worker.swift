@@ -7,7 +7,7 @@ internal import Synchronization
 
 /// What the supervisor tells a worker.
 enum WorkerMessage: Sendable {
-    /// Put a snapshot in force. Sockets are for the listeners that are new in it, by name.
+    /// Put a snapshot in force. Sockets are for the listeners whose address is new in it, by name.
     case adopt(Snapshot, sockets: [String: BoundSocketBox], done: @Sendable (SystemError?) -> Void)
     /// The resolver changed a cluster's endpoints.
     case endpointsChanged(ClusterRuntime)
@@ -56,9 +56,7 @@ final class Worker {
     private let operatorLog: @Sendable (LogLevel, String) -> Void
     private let drained: @Sendable (Int) -> Void
 
-    private var ports: [String: ListenerPort] = [:]
-    /// Ports whose listener is gone from the configuration while some of their connections are not.
-    private var retiredPorts: [ListenerPort] = []
+    private let ports = PortTable()
     private var listeners: [WorkerListener] = []
     private var loggersWithLines: [AccessLogger] = []
     private(set) var clusters = ClusterTable([])
@@ -125,7 +123,7 @@ final class Worker {
         case .report(let answer): answer(report())
         case .drain: drain()
         case .cut:
-            for port in Array(ports.values) + retiredPorts { port.cut() }
+            ports.cut()
             finishIfDrained()
         }
     }
@@ -142,45 +140,20 @@ final class Worker {
         }
         retiredClusters.removeAll { $0.counts.open == 0 }
         clusters = table
-        var failure: SystemError?
         for listener in listeners { listener.isReplaced = true }
-        listeners = snapshot.listeners.map { compiled in
-            let listener = WorkerListener(compiled, clusters: table, worker: self)
-            if let port = ports[listener.name], port.address == compiled.config.address {
-                port.use(listener)
-            } else if let box = sockets[listener.name], let socket = box.take() {
-                if let old = ports.removeValue(forKey: listener.name) { retire(old) }
-                do throws(SystemError) {
-                    ports[listener.name] = try ListenerPort(
-                        listener, address: compiled.config.address, socket: socket, worker: self)
-                } catch {
-                    failure = error
-                }
-            }
-            return listener
-        }
-        for (name, port) in ports where !listeners.contains(where: { $0.name == name }) {
-            ports[name] = nil
-            retire(port)
-        }
-        retiredPorts.removeAll { $0.connectionCount == 0 }
+        listeners = snapshot.listeners.map { WorkerListener($0, clusters: table, worker: self) }
+        let configs = snapshot.listeners.map(\.config)
+        let failure = ports.adopt(Array(zip(configs, listeners)), sockets, self)
         for driver in spareDrivers { driver.forgetListener() }
-        if isDraining { for port in ports.values { port.drain() } }
+        if isDraining { ports.drain() }
         return failure
-    }
-
-    private func retire(_ port: ListenerPort) {
-        port.drain()
-        retiredPorts.append(port)
     }
 
     private func report() -> WorkerReport {
         WorkerReport(
             metrics: metrics.copy(),
             clusters: clusters.all.map { (name: $0.name, open: $0.counts.open, idle: $0.counts.idle) },
-            connections: ports.values.reduce(0) { $0 + $1.connectionCount }
-                + retiredPorts.reduce(0) { $0 + $1.connectionCount },
-            activeExchanges: openDrivers)
+            connections: ports.connectionCount, activeExchanges: openDrivers)
     }
 
     // MARK: Draining
@@ -188,15 +161,12 @@ final class Worker {
     private func drain() {
         guard !isDraining else { return }
         isDraining = true
-        for port in Array(ports.values) + retiredPorts { port.drain() }
+        ports.drain()
         finishIfDrained()
     }
 
     private func finishIfDrained() {
-        guard isDraining else { return }
-        let left =
-            ports.values.reduce(0) { $0 + $1.connectionCount } + retiredPorts.reduce(0) { $0 + $1.connectionCount }
-        guard left == 0 else { return }
+        guard isDraining, ports.connectionCount == 0 else { return }
         turnEnded()
         drained(index)
     }
