@@ -132,24 +132,40 @@ public final class TCPSocket: @unchecked Sendable {
     func drop(_ count: Int) { received.removeFirst(count) }
 }
 
-/// A listening socket on a free port of 127.0.0.1.
+/// A listening socket on a free port, at 127.0.0.1 and, where there is IPv6, at ::1: whatever `localhost` means.
 public final class TCPListener: Sendable {
     private let descriptor: Int32
     public let port: UInt16
 
     public init() throws {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var address = TCPSocket.loopback(0)
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let bound = unsafe withUnsafeMutablePointer(to: &address) {
+        guard let (descriptor, port) = Self.listen(AF_INET6) ?? Self.listen(AF_INET) else {
+            throw SocketFailure("listen")
+        }
+        self.descriptor = descriptor
+        self.port = port
+    }
+
+    private static func listen(_ family: Int32) -> (descriptor: Int32, port: UInt16)? {
+        let descriptor = socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return nil }
+        var off: Int32 = 0
+        unsafe setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &off, socklen_t(MemoryLayout<Int32>.size))
+        // All zeros is every address of either family.
+        var address = sockaddr_in6()
+        address.sin6_family = sa_family_t(family)
+        var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+        let isBound = unsafe withUnsafeMutablePointer(to: &address) {
             unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe bind(descriptor, $0, length) == 0 && listen(descriptor, 1024) == 0
+                unsafe bind(descriptor, $0, length) == 0 && Glibc.listen(descriptor, 1024) == 0
                     && getsockname(descriptor, $0, &length) == 0
             }
         }
-        guard bound else { throw SocketFailure("listen") }
-        self.descriptor = descriptor
-        port = UInt16(bigEndian: address.sin_port)
+        guard isBound else {
+            close(descriptor)
+            return nil
+        }
+        // At the same place in both families.
+        return (descriptor, UInt16(bigEndian: address.sin6_port))
     }
 
     deinit { close(descriptor) }
