@@ -99,6 +99,7 @@ final class ExchangeDriver: ExchangeHost {
         idleTimeout = listener.streamIdleTimeout
         // When the poll that brought the request returned: waiting for its turn counts.
         exchange.open(chain: listener.chain, downstream: client, at: now)
+        if ended { exchange.requestEnded = now }
         listener.requestStarted()
         if idleTimeout > .zero { timer.require(now + idleTimeout, loop, self) }
     }
@@ -142,6 +143,7 @@ final class ExchangeDriver: ExchangeHost {
 
     private func requestEnded() {
         isRequestComplete = true
+        exchange.requestEnded = loop.now
         if attempt.isStarted { startRequestTimeout() }
     }
 

@@ -8,7 +8,7 @@ internal import MartletNet
 final class ListenerPort {
     let name: String
     let address: ConfigAddress
-    let addressText: String
+    private let addressText: String
     private let worker: Worker
     /// What requests that begin now run by.
     private(set) var current: WorkerListener
@@ -57,6 +57,12 @@ final class ListenerPort {
         } catch {
             count.giveBack()
         }
+    }
+
+    /// The address that the client reached. Only behind a wildcard the kernel has to be asked.
+    func localAddress(of socket: StreamSocket) -> String {
+        guard address.isWildcard, let reached = socket.localAddress() else { return addressText }
+        return reached.description
     }
 
     func closed(_ connection: HTTP1Downstream) {
