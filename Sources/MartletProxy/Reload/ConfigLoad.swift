@@ -50,6 +50,8 @@ struct ConfigLoader: Sendable {
             if let present, present.address == listener.address { continue }
             sockets[listener.name] = bind(listener, diagnostics)
         }
+        // Nothing else is wrong: a configuration that is refused makes no files.
+        if !diagnostics.hasErrors { for listener in snapshot.listeners { sinks.open(listener, diagnostics) } }
         guard !diagnostics.hasErrors else { return failed(diagnostics, files) }
         return ConfigLoad(
             result: .success(ConfigLoad.Ready(snapshot: snapshot, sockets: sockets)), warnings: diagnostics.warnings,
