@@ -13,6 +13,8 @@ package struct SignalBlock: Sendable {
     private let descriptor: Int32
 
     package init() throws(SystemError) {
+        // Who writes to a pipe without a reader is told by EPIPE; a log's reader that goes must not end the proxy.
+        signal(SIGPIPE, SIG_IGN)
         var numbers: [Int32] = [SIGTERM, SIGINT, SIGHUP]
         descriptor = try SystemError.check("signalfd", unsafe mrt_signalfd(&numbers, Int32(numbers.count)))
     }

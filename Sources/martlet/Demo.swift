@@ -14,19 +14,28 @@ struct Demo: ParsableCommand {
         var services: [Process] = []
         defer {
             for service in services where service.isRunning { service.terminate() }
+            for service in services { service.waitUntilExit() }
             try? FileManager.default.removeItem(at: files.directory)
         }
-        for file in [files.serviceV1, files.serviceV2] {
-            let service = Process()
-            service.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-            service.arguments = ["run", "--config", file.path, "--workers", "1"]
-            service.standardOutput = FileHandle.nullDevice
-            service.standardError = FileHandle.nullDevice
-            try service.run()
-            services.append(service)
-        }
-        let invitation = files.invitation
-        let code = try Run.proxy(files.proxy.path, workers: nil) { print(invitation) }
+        let invitation = Data(files.invitation.utf8)
+        let code = try Run.proxy(
+            files.proxy.path, workers: nil,
+            signalsBlocked: {
+                // Foundation watches its processes from a thread.
+                for file in [files.serviceV1, files.serviceV2] { services.append(try Self.start(file)) }
+            },
+            // Not by `print`, which keeps text for a pipe back until the end.
+            ready: { try? FileHandle.standardOutput.write(contentsOf: invitation) })
         throw ExitCode(code)
+    }
+
+    private static func start(_ file: URL) throws -> Process {
+        let service = Process()
+        service.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        service.arguments = ["run", "--config", file.path, "--workers", "1"]
+        service.standardOutput = FileHandle.nullDevice
+        service.standardError = FileHandle.nullDevice
+        try service.run()
+        return service
     }
 }

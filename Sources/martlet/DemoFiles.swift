@@ -65,6 +65,7 @@ struct DemoFiles {
         """
         # Nine requests in ten go to v1, one to v2; those with `x-canary: 1` all go to v2.
         admin: { address: 127.0.0.1:\(admin) }
+        drain: { deadline: 2s }
 
         listeners:
           - name: public
@@ -110,6 +111,7 @@ struct DemoFiles {
              sed -i 's/"hello"/"goodbye"/' \(policy.path); sleep 0.2; curl -si http://127.0.0.1:\(proxyPort)/ | grep x-greeting
 
         Press Ctrl-C to stop.
+
 
         """
     }

@@ -32,11 +32,16 @@ struct Run: ParsableCommand {
     }
 
     /// Runs a proxy in this process until it has drained.
-    static func proxy(_ file: String, workers: Int?, ready: (@Sendable () -> Void)? = nil) throws -> Int32 {
+    /// - Parameter signalsBlocked: runs before anything else once signals are the supervisor's. What starts a thread earlier
+    ///   leaves one that a signal ends the process by.
+    static func proxy(
+        _ file: String, workers: Int?, signalsBlocked: () throws -> Void = {}, ready: (@Sendable () -> Void)? = nil
+    ) throws -> Int32 {
         let supervisor = try Supervisor(
             SupervisorOptions(
                 file: file, workers: workers, registry: BuiltInFilters.registry, version: Version.text,
                 policies: { BuiltInFilters.policies.json }, log: OperatorLog.write, ready: ready))
+        try signalsBlocked()
         let code = supervisor.run()
         OperatorLog.flush()
         return code

@@ -117,7 +117,7 @@ private let smallest = """
         let text = Around.document(
             "access_log: { path: logs/a.log, format: '%% %REQ(X-A?:PATH):10% [%PROTOCOL%]%BYTES_SENT%' }")
         let log = try #require(Decoded(text, file: "/etc/martlet/m.yaml").config).accessLog
-        guard case .file("/etc/martlet/logs/a.log") = log.target, case .text(let parts) = log.format else {
+        guard case .file("/etc/martlet/logs/a.log", _) = log.target, case .text(let parts) = log.format else {
             Issue.record("\(log)")
             return
         }

@@ -10,7 +10,7 @@ package struct AccessLogConfig: Sendable {
     package enum Target: Sendable {
         case off
         /// A file that is appended to; `/dev/stdout`, which is the default path, and `/dev/stderr` work.
-        case file(path: String)
+        case file(path: String, ConfigPlace)
     }
 
     /// Default: off.

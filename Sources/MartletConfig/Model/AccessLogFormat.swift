@@ -23,7 +23,7 @@ extension AccessLogConfig {
         }
         let log = section.section(of: node)
         let path = log.value("path", .name) ?? Self.defaultPath
-        target = .file(path: ConfigFile.resolve(path, from: node.mark.file))
+        target = .file(path: ConfigFile.resolve(path, from: node.mark.file), log.place(of: "path"))
         format = .json
         guard let text = log.value("format", .name), let place = log.raw("format")?.place else { return }
         switch text {

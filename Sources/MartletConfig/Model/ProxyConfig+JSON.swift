@@ -19,7 +19,7 @@ extension ProxyConfig {
 
 extension AccessLogConfig {
     var json: ConfigJSON {
-        guard case .file(let path) = target else { return .string("off") }
+        guard case .file(let path, _) = target else { return .string("off") }
         let format: String =
             switch format {
             case .json: "json"

@@ -39,6 +39,10 @@ public final class Exchange {
     public package(set) var upstreamAddress: String?
     /// The client has been sent a response head.
     package var hasSentHead = false
+    /// The client is sent a head and nothing behind it, whatever the response holds: the answer to a HEAD, or a 304.
+    package var sendsNoBody = false
+    /// When the request's last byte had come; `never` until then.
+    package var requestEnded = Instant.never
     /// The cluster of the last attempt.
     public package(set) var clusterName: String?
     package var upstreamStarted = Instant(nanoseconds: 0)
@@ -80,6 +84,8 @@ public final class Exchange {
             responseFlow.use(heads: chain.responseHead, bodies: chain.responseBody, trailers: chain.responseTrailers)
         }
         self.downstream = downstream
+        // Until trusted proxies vouch for another one; a refused request never comes so far.
+        clientIP = downstream.directRemoteIP
         started = now
         isOpen = true
         requestFlow.start()
@@ -110,6 +116,8 @@ public final class Exchange {
         responseBytes = 0
         attempts = 0
         hasSentHead = false
+        sendsNoBody = false
+        requestEnded = .never
         if upstreamAddress != nil { upstreamAddress = nil }
         if clusterName != nil { clusterName = nil }
         if !metadata.isEmpty { metadata = [:] }

@@ -12,6 +12,7 @@ extension HTTP1Downstream: DownstreamStream {
         let response = exchange.response
         let bodiless = requestIsHead || response.status == 204 || response.status == 304
         sendsBody = !bodiless
+        exchange.sendsNoBody = bodiless
         // What came behind the head was meant for the tunnel; it must not be read as a request.
         let isConnect = request.method == .connect
         if (request.asksForUpgrade || isConnect) && !tunnels { keepsAlive = false }

@@ -66,7 +66,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
         self.socket = socket
         client = Downstream(
             directRemoteIP: peer.family == .unix ? "unix" : peer.host, directRemotePort: peer.port ?? 0,
-            localAddress: listener.addressText, listener: listener.name, scheme: .http,
+            localAddress: listener.localAddress(of: socket), listener: listener.name, scheme: .http,
             connectionID: worker.nextConnectionID())
         decoder = HTTP1RequestDecoder(limits: listener.current.codecLimits)
         // A connection that never sends a request is closed like a head that never ends.

@@ -102,6 +102,7 @@ final class ExchangeDriver: ExchangeHost {
         idleTimeout = listener.streamIdleTimeout
         // When the poll that brought the request returned: waiting for its turn counts.
         exchange.open(chain: listener.chain, downstream: client, at: now)
+        if ended { exchange.requestEnded = now }
         listener.requestStarted()
         if idleTimeout > .zero { timer.require(now + idleTimeout, loop, self) }
     }
@@ -145,6 +146,7 @@ final class ExchangeDriver: ExchangeHost {
 
     private func requestEnded() {
         isRequestComplete = true
+        exchange.requestEnded = loop.now
         if attempt.isStarted { startRequestTimeout() }
     }
 

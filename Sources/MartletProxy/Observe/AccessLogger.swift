@@ -76,7 +76,7 @@ final class AccessLogger {
         line.append(",\"bytes_received\":")
         line.append(number: exchange.requestBytes)
         line.append(",\"bytes_sent\":")
-        line.append(number: exchange.responseBytes)
+        line.append(number: Self.bytesSent(exchange))
         line.append(",\"duration_ms\":")
         line.append(milliseconds: duration)
         if let upstream = exchange.upstreamAddress {
@@ -131,6 +131,28 @@ final class AccessLogger {
         return exchange.upstreamResponded - exchange.upstreamStarted
     }
 
+    /// Nil while upstream has answered nothing.
+    private static func responseDuration(_ exchange: Exchange) -> Nanoseconds? {
+        upstreamDuration(exchange).map { _ in exchange.upstreamResponded - exchange.started }
+    }
+
+    private static func requestDuration(_ exchange: Exchange) -> Nanoseconds? {
+        exchange.requestEnded == .never ? nil : exchange.requestEnded - exchange.started
+    }
+
+    private static func bytesSent(_ exchange: Exchange) -> UInt64 {
+        exchange.sendsNoBody ? 0 : exchange.responseBytes
+    }
+
+    /// Why upstream could not be reached or did not answer as it should; refusals of our own are no such thing.
+    private static func upstreamFailure(_ exchange: Exchange) -> String? {
+        upstreamFailureFlags.contains { exchange.flags.contains($0) } ? exchange.reason : nil
+    }
+
+    private static let upstreamFailureFlags: [ResponseFlag] = [
+        .upstreamConnectionFailure, .upstreamConnectionTermination, .upstreamRemoteReset, .upstreamProtocolError,
+    ]
+
     private static func name(_ version: HTTPVersion) -> StaticString {
         switch version {
         case .http10: "HTTP/1.0"
@@ -158,7 +180,7 @@ final class AccessLogger {
             let start = line.count
             append(name, argument, alternative, exchange, duration)
             if line.count == start { line.append("-") }
-            if let limit, line.count - start > limit { line.truncate(to: start + limit) }
+            if let limit { line.truncate(from: start, to: limit) }
         }
     }
 
@@ -173,14 +195,17 @@ final class AccessLogger {
         case .trailer: field(exchange.responseTrailers, argument, alternative)
         case .protocol: line.append(Self.name(exchange.request.version))
         case .responseCode: line.append(number: exchange.hasSentHead ? UInt64(exchange.response.status) : 0)
-        case .responseCodeDetails, .upstreamFailure:
-            if let reason = exchange.reason { line.append(text: reason.utf8Span.span) }
+        case .responseCodeDetails: if let reason = exchange.reason { line.append(text: reason.utf8Span.span) }
+        case .upstreamFailure:
+            if let reason = Self.upstreamFailure(exchange) { line.append(text: reason.utf8Span.span) }
         case .responseFlags: flags(exchange)
         case .bytesReceived: line.append(number: exchange.requestBytes)
-        case .bytesSent: line.append(number: exchange.responseBytes)
-        case .duration, .requestDuration: line.append(number: duration.rawValue / 1_000_000)
+        case .bytesSent: line.append(number: Self.bytesSent(exchange))
+        case .duration: line.append(number: duration.rawValue / 1_000_000)
+        case .requestDuration:
+            if let span = Self.requestDuration(exchange) { line.append(number: span.rawValue / 1_000_000) }
         case .responseDuration:
-            if let span = Self.upstreamDuration(exchange) { line.append(number: span.rawValue / 1_000_000) }
+            if let span = Self.responseDuration(exchange) { line.append(number: span.rawValue / 1_000_000) }
         case .upstreamHost: if let host = exchange.upstreamAddress { line.append(text: host.utf8Span.span) }
         case .upstreamCluster: if let cluster = exchange.clusterName { line.append(text: cluster.utf8Span.span) }
         case .upstreamAttempts: line.append(number: UInt64(exchange.attempts))

@@ -9,7 +9,28 @@ struct LineBuffer {
 
     mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
 
-    mutating func truncate(to count: Int) { if count < bytes.count { bytes.removeLast(bytes.count - count) } }
+    /// Cuts what begins at `start` to `limit` bytes, or up to three less: neither a character of UTF-8 nor an escape such
+    /// as `\x0a` is cut in two.
+    mutating func truncate(from start: Int, to limit: Int) {
+        guard bytes.count - start > limit else { return }
+        let cut = start + limit
+        var end = cut
+        for index in max(start, cut - 3)..<cut where Self.length(of: bytes[index]) > cut - index {
+            end = index
+            break
+        }
+        bytes.removeLast(bytes.count - end)
+    }
+
+    /// How many bytes belong together from this one on.
+    private static func length(of lead: UInt8) -> Int {
+        switch lead {
+        case 0x5C, 0xF0...0xF4: 4
+        case 0xE0...0xEF: 3
+        case 0xC2...0xDF: 2
+        default: 1
+        }
+    }
 
     mutating func append(_ byte: UInt8) { bytes.append(byte) }
 

@@ -1,4 +1,3 @@
-package import MartletConfig
 internal import MartletCore
 internal import MartletNet
 internal import Synchronization
@@ -7,15 +6,16 @@ internal import Synchronization
 internal import Glibc
 #endif
 
-/// Writes log bytes to one file on a thread of its own. Workers hand over what they have and never wait: when the file's
-/// reader is too slow, lines beyond `maxPending` are dropped and counted.
+/// Writes log bytes to one file on a thread of its own. Workers hand over what they have and never wait: lines beyond
+/// `maxPending`, when the file's reader is too slow, and those that the system does not take are lost and counted.
+///
+/// The thread holds the sink while there is something to write, so that the file is closed behind the last line.
 package final class LogSink: Sendable {
     private struct State {
         var pending: [UInt8] = []
         var isThreadAwake = false
         var isWriting = false
         var reopens = false
-        var dropped: UInt64 = 0
     }
 
     /// Bytes kept for a slow reader.
@@ -23,26 +23,40 @@ package final class LogSink: Sendable {
     /// How long lines gather before the next write, under load.
     private static let pause: UInt32 = 20_000
 
-    private let path: String
+    let file: LogFile
+    private let lost: LostLines
+    /// Hears that writing fails, once until it works again.
+    private let failed: @Sendable (String) -> Void
+    private let isFailing = Atomic(false)
     // Held for a copy of bytes, never for a write.
     private let state = Locked(State())
     private let descriptor = Atomic<Int32>(-1)
 
-    init(path: String) {
-        self.path = path
-        reopen(now: true)
+    init(_ file: LogFile, lost: LostLines = LostLines(), failed: @escaping @Sendable (String) -> Void) {
+        self.file = file
+        self.lost = lost
+        self.failed = failed
     }
 
-    package var dropped: UInt64 { state.withLock { $0.dropped } }
+    deinit {
+        let open = descriptor.load(ordering: .relaxed)
+        if open >= 0 { close(open) }
+    }
+
+    /// Opens the file, unless it is open already.
+    func open() throws(SystemError) {
+        guard descriptor.load(ordering: .relaxed) < 0 else { return }
+        let fresh = try file.open()
+        let isTaken = descriptor.compareExchange(expected: -1, desired: fresh, ordering: .relaxed).exchanged
+        if !isTaken { close(fresh) }
+    }
 
     /// Hands `bytes`, whole lines, over to the thread.
     package func submit(_ bytes: Span<UInt8>) {
         guard !bytes.isEmpty else { return }
         let wakes = state.withLock { state -> Bool in
             guard state.pending.count + bytes.count <= Self.maxPending else {
-                var lines: UInt64 = 0
-                for index in bytes.indices where bytes[index] == 0x0A { lines += 1 }
-                state.dropped += max(lines, 1)
+                lost.add(linesIn: bytes)
                 return false
             }
             unsafe bytes.withUnsafeBufferPointer { unsafe state.pending.append(contentsOf: $0) }
@@ -75,7 +89,7 @@ package final class LogSink: Sendable {
                 state.isWriting = !bytes.isEmpty
                 return bytes
             }
-            if reopens { reopen(now: true) }
+            if reopens { openAnew() }
             if bytes.isEmpty {
                 if isQuiet && !reopens { return }
                 isQuiet = true
@@ -89,27 +103,34 @@ package final class LogSink: Sendable {
 
     private func writeAll(_ bytes: [UInt8]) {
         let fd = descriptor.load(ordering: .relaxed)
-        guard fd >= 0 else { return }
-        unsafe bytes.withUnsafeBytes { raw in
-            var done = 0
-            while done < raw.count {
-                // In bounds: `done` is below the count.
-                let count = unsafe Glibc.write(fd, raw.baseAddress?.advanced(by: done), raw.count - done)
-                if count < 0 {
-                    if errno == EINTR { continue }
-                    if errno == EAGAIN {
-                        usleep(Self.pause)
-                        continue
-                    }
-                    return
-                }
-                done += count
+        var rest = bytes
+        while !rest.isEmpty {
+            // The kernel reads at most the array's own bytes.
+            let count = unsafe Glibc.write(fd, rest, rest.count)
+            if count >= 0 {
+                rest.removeFirst(count)
+                isFailing.store(false, ordering: .relaxed)
+                continue
+            }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN: usleep(Self.pause)
+            case let code:
+                // A full disk or a reader that is gone: to wait would only lose the lines behind these.
+                lost.add(linesIn: rest.span)
+                return report(SystemError(call: "cannot write \"\(file.path)\"", code: code))
             }
         }
     }
 
+    private func report(_ error: SystemError) {
+        guard !isFailing.exchange(true, ordering: .relaxed) else { return }
+        failed("\(error); lines are lost and counted until it can")
+    }
+
     /// For log rotation: closes the file and opens the path anew.
     package func reopen() {
+        guard !file.isStream else { return }
         let wakes = state.withLock { state -> Bool in
             state.reopens = true
             guard !state.isThreadAwake else { return false }
@@ -119,15 +140,13 @@ package final class LogSink: Sendable {
         if wakes { startThread() }
     }
 
-    private func reopen(now: Bool) {
-        let fd: Int32
-        switch path {
-        case "/dev/stdout": fd = dup(1)
-        case "/dev/stderr": fd = dup(2)
-        default: fd = unsafe open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o640)
+    private func openAnew() {
+        do throws(SystemError) {
+            let old = descriptor.exchange(try file.open(), ordering: .relaxed)
+            if old >= 0 { close(old) }
+        } catch {
+            failed("\(error); lines go on to the file that was open")
         }
-        let old = descriptor.exchange(fd, ordering: .relaxed)
-        if old >= 0 { close(old) }
     }
 
     /// Waits, at most a second, until everything handed over has been written.
@@ -140,27 +159,16 @@ package final class LogSink: Sendable {
     }
 }
 
-/// The sinks of a process, one a path, kept across reloads.
-package final class LogSinks: Sendable {
-    private let sinks = Locked<[String: LogSink]>([:])
+/// Lines that one path's sinks did not write, over all of them.
+final class LostLines: Sendable {
+    private let lines = Atomic<UInt64>(0)
 
-    package init() {}
+    var count: UInt64 { lines.load(ordering: .relaxed) }
 
-    package func sink(for config: AccessLogConfig) -> LogSink? {
-        guard case .file(let path) = config.target else { return nil }
-        return sinks.withLock { sinks in
-            if let known = sinks[path] { return known }
-            let sink = LogSink(path: path)
-            sinks[path] = sink
-            return sink
-        }
-    }
-
-    func flush() { for sink in sinks.withLock({ Array($0.values) }) { sink.flush() } }
-    func reopen() { for sink in sinks.withLock({ Array($0.values) }) { sink.reopen() } }
-
-    /// Lines dropped because a reader was too slow, by path.
-    var dropped: [(path: String, lines: UInt64)] {
-        sinks.withLock { $0.map { (path: $0.key, lines: $0.value.dropped) }.sorted { $0.path < $1.path } }
+    /// The end of a line counts, and what has none is one.
+    func add(linesIn bytes: Span<UInt8>) {
+        var ends: UInt64 = 0
+        for index in bytes.indices where bytes[index] == 0x0A { ends += 1 }
+        lines.add(max(ends, 1), ordering: .relaxed)
     }
 }

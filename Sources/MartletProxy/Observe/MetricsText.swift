@@ -18,7 +18,8 @@ enum MetricsText {
             "Requests sent again after a reused connection had been closed.",
         "martlet_config_version": "Version of the configuration in force.",
         "martlet_reloads_total": "Reloads since the start.",
-        "martlet_access_log_dropped_total": "Log lines dropped because their reader was too slow.",
+        "martlet_access_log_dropped_total":
+            "Log lines lost: their reader was too slow, or the system did not take them.",
         "process_resident_memory_bytes": "Resident memory.",
     ]
 

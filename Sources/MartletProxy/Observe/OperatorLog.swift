@@ -8,7 +8,12 @@ internal import Glibc
 
 /// The log of the process itself, on standard error: what an operator reads, not what requests do.
 package enum OperatorLog {
-    private static let sink = LogSink(path: "/dev/stderr")
+    private static let sink = {
+        let sink = LogSink(LogFile(path: "/dev/stderr")) { _ in }
+        // Without standard error there is nobody to tell.
+        try? sink.open()
+        return sink
+    }()
     private static let logger = Logger(label: "martlet") { _ in OperatorLogHandler(sink: sink) }
 
     /// Never blocks the caller.

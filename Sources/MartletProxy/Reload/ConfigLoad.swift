@@ -59,6 +59,8 @@ struct ConfigLoader: Sendable {
         for listener in new where present.overlap(listener.address) && !diagnostics.hasErrors {
             sockets[listener.name] = bind(listener, besideOurs: true, diagnostics)
         }
+        // Nothing else is wrong: a configuration that is refused makes no files.
+        if !diagnostics.hasErrors { for listener in snapshot.listeners { sinks.open(listener, diagnostics) } }
         guard !diagnostics.hasErrors else { return failed(diagnostics, files) }
         return ConfigLoad(
             result: .success(ConfigLoad.Ready(snapshot: snapshot, sockets: sockets)), warnings: diagnostics.warnings,

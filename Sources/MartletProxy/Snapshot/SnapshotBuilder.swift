@@ -70,7 +70,7 @@ package struct SnapshotBuilder {
         let accessLog = config.accessLog ?? proxy.accessLog
         return CompiledListener(
             config: config, filters: filters, routes: routes, forwarding: Forwarding(config), accessLog: accessLog,
-            accessSink: sinks.sink(for: accessLog))
+            accessSink: sinks.sink(for: accessLog, diagnostics))
     }
 }
 

@@ -8,7 +8,7 @@ internal import MartletNet
 final class ListenerPort {
     private(set) var name: String
     private(set) var address: ConfigAddress
-    private(set) var addressText: String
+    private var addressText: String
     private let worker: Worker
     /// What requests that begin now run by.
     private(set) var current: WorkerListener
@@ -95,6 +95,12 @@ final class ListenerPort {
         } catch {
             counts.connections.giveBack()
         }
+    }
+
+    /// The address that the client reached. Only behind a wildcard the kernel has to be asked.
+    func localAddress(of socket: StreamSocket) -> String {
+        guard address.isWildcard, let reached = socket.localAddress() else { return addressText }
+        return reached.description
     }
 
     func closed(_ connection: HTTP1Downstream) {
