@@ -51,7 +51,7 @@ static int bit_ror(lua_State *L) {
 
 static int bit_tohex(lua_State *L) {
     uint32_t bits = argument(L, 1);
-    lua_Integer digits = luaL_optinteger(L, 2, 8);
+    lua_Integer digits = mrt_optional_integer(L, 2, 8);
     const char *letters = digits < 0 ? "0123456789ABCDEF" : "0123456789abcdef";
     // Cut before it is negated: the smallest integer has no opposite.
     if (digits < -8 || digits > 8) digits = 8;

@@ -22,7 +22,7 @@ static int buffer_length(lua_State *L) {
 static int buffer_get_bytes(lua_State *L) {
     mrt_bytes_borrowed bytes;
     check_buffer(L, &bytes);
-    lua_Integer from = luaL_checkinteger(L, 2), count = luaL_checkinteger(L, 3);
+    lua_Integer from = mrt_check_integer(L, 2), count = mrt_check_integer(L, 3);
     if (from < 0 || count < 0 || (uint64_t)from > bytes.size || (uint64_t)count > bytes.size - (uint64_t)from) {
         return luaL_error(L, "index/length must be >= 0 and (index + length) must be <= buffer size");
     }

@@ -115,7 +115,7 @@ static lua_Integer read_options(lua_State *L, int table, int32_t *flags) {
         mrt_charge(L, 1);
         const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
         if (strcmp(key, "timeout_ms") == 0) {
-            timeout = luaL_checkinteger(L, -1);
+            timeout = mrt_check_integer(L, -1);
         } else if (strcmp(key, "asynchronous") == 0) {
             if (lua_toboolean(L, -1)) *flags |= MRT_CALL_ASYNCHRONOUS;
         } else if (strcmp(key, "return_duplicate_headers") == 0) {
@@ -196,7 +196,7 @@ int mrt_handle_http_calls(lua_State *L) {
         lua_getfield(L, 3, "headers");
         lua_getfield(L, 3, "body");
         lua_getfield(L, 3, "timeout_ms");
-        int32_t call = mrt_send_call(L, 4, 5, 6, luaL_optinteger(L, 7, 0), 0);
+        int32_t call = mrt_send_call(L, 4, 5, 6, mrt_optional_integer(L, 7, 0), 0);
         if (at == 1) first = call;
     }
     lua_settop(L, 1);

@@ -148,7 +148,7 @@ static int crypto_hmac_hex(lua_State *L) { return push_hmac(L, true); }
 
 static int crypto_random_bytes(lua_State *L) {
     uint8_t bytes[1024];
-    lua_Integer count = luaL_checkinteger(L, 1);
+    lua_Integer count = mrt_check_integer(L, 1);
     luaL_argcheck(L, count >= 0 && count <= (lua_Integer)sizeof bytes, 1, "0 to 1024 bytes");
     mrt_charge(L, 200 + (size_t)count);
     if (RAND_bytes(bytes, (int)count) != 1) return luaL_error(L, "no random bytes to be had");

@@ -101,6 +101,7 @@ void mrt_open_data(lua_State *L) {
     lua_setfield(L, LUA_REGISTRYINDEX, "mrt_next");
     lua_newtable(L);
     luaL_newlib(L, methods);
+    mrt_add_log_functions(L, -1);
     lua_setfield(L, -2, "__index");
     lua_pushliteral(L, "parameters");
     lua_setfield(L, -2, "__metatable");

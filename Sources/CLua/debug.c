@@ -23,7 +23,7 @@ static int debug_traceback(lua_State *L) {
         lua_settop(L, 1);
         return 1;
     }
-    lua_Integer level = luaL_optinteger(L, 2, thread == L ? 1 : 0);
+    lua_Integer level = mrt_optional_integer(L, 2, thread == L ? 1 : 0);
     if (level < 0 || level > 1 << 24) level = 1 << 24;
     charge_levels(L, thread);
     if (message) mrt_charge_bytes(L, lua_rawlen(L, 1));

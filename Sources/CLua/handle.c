@@ -93,12 +93,16 @@ static int handle_request_headers(lua_State *L) {
 /// True for microseconds.
 static bool wants_microseconds(lua_State *L) {
     if (lua_isnoneornil(L, 2)) return false;
-    return luaL_checkinteger(L, 2) == 1;
+    lua_Integer resolution = mrt_check_integer(L, 2);
+    if (resolution != 0 && resolution != 1) luaL_error(L, "timestamp format must be MILLISECOND or MICROSECOND.");
+    return resolution == 1;
 }
 
 static int handle_timestamp(lua_State *L) {
     mrt_check_handle(L);
-    if (wants_microseconds(L)) return luaL_error(L, "timestamp format must be MILLISECOND.");
+    if (!lua_isnoneornil(L, 2) && mrt_check_integer(L, 2) != 0) {
+        return luaL_error(L, "timestamp format must be MILLISECOND.");
+    }
     lua_pushinteger(L, (lua_Integer)mrt_wall_clock_ms());
     return 1;
 }

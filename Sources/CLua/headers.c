@@ -47,7 +47,7 @@ static int headers_get_at_index(lua_State *L) {
     struct mrt_object *map = check_map(L);
     uint8_t lower[MRT_MAX_NAME];
     mrt_bytes_borrowed name = name_argument(L, lower);
-    lua_Integer index = luaL_checkinteger(L, 3);
+    lua_Integer index = mrt_check_integer(L, 3);
     luaL_argcheck(L, index >= 0, 3, "index must be >= 0");
     mrt_vm *vm = vm_of(L);
     int32_t next = 0;

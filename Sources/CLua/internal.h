@@ -292,6 +292,9 @@ int mrt_wait(lua_State *L, lua_KFunction then, lua_KContext context);
 /// Clears the mark of a wait; first thing in every continuation.
 void mrt_woken(lua_State *L);
 /// The bytes of a string argument; NULL data when there is none.
+/// As luaL_checkinteger and luaL_optinteger, but fractions are cut off, as LuaJIT does it.
+lua_Integer mrt_check_integer(lua_State *L, int index);
+lua_Integer mrt_optional_integer(lua_State *L, int index, lua_Integer standard);
 mrt_bytes_borrowed mrt_optional_text(lua_State *L, int index);
 /// The bytes of a text or of a buffer at the top of the stack.
 mrt_bytes_borrowed mrt_check_piece(lua_State *L);

@@ -112,6 +112,17 @@ void mrt_woken(lua_State *L) { *space_of(L) &= ~(uintptr_t)MRT_WAITING_THREAD; }
 
 // MARK: Arguments
 
+lua_Integer mrt_check_integer(lua_State *L, int index) {
+    int is_number;
+    lua_Number number = lua_tonumberx(L, index, &is_number);
+    if (is_number && !lua_isinteger(L, index) && number > -9e15 && number < 9e15) return (lua_Integer)number;
+    return luaL_checkinteger(L, index);
+}
+
+lua_Integer mrt_optional_integer(lua_State *L, int index, lua_Integer standard) {
+    return lua_isnoneornil(L, index) ? standard : mrt_check_integer(L, index);
+}
+
 mrt_bytes_borrowed mrt_optional_text(lua_State *L, int index) {
     if (lua_isnoneornil(L, index)) return (mrt_bytes_borrowed){NULL, 0};
     size_t size;
@@ -168,7 +179,9 @@ mrt_bytes_borrowed mrt_check_name(lua_State *L, const char *name, size_t size, u
 
 mrt_bytes_borrowed mrt_check_value(lua_State *L, const char *value, size_t size) {
     for (size_t at = 0; at < size; at++) {
-        if (value[at] == 0 || value[at] == '\r' || value[at] == '\n') luaL_error(L, "invalid header value");
+        // RFC 9110 section 5.5, as for what comes from outside.
+        unsigned char byte = (unsigned char)value[at];
+        if ((byte < 0x20 && byte != '\t') || byte == 0x7f) luaL_error(L, "invalid header value");
     }
     return (mrt_bytes_borrowed){(const uint8_t *)value, size};
 }
@@ -195,6 +208,7 @@ void mrt_raise_code(lua_State *L, int32_t code) {
     case MRT_CODE_BAD_ADDRESS: luaL_error(L, "host is not a valid IP address"); break;
     case MRT_CODE_STORE_FULL: luaL_error(L, "value too large for the shared store"); break;
     case MRT_CODE_STAT_KIND: luaL_error(L, "this name is taken by a stat of another kind, or there are too many"); break;
+    case MRT_CODE_TOO_MANY_STORES: luaL_error(L, "a policy has 16 shared stores at most"); break;
     case MRT_CODE_CALL_BROKEN: luaL_error(L, "the answer to the call broke off"); break;
     default: luaL_error(L, "header refused"); break;
     }

@@ -42,6 +42,8 @@ static bool in_class(int c, int class) {
     case 'u': is = isupper(c); break;
     case 'w': is = isalnum(c); break;
     case 'x': is = isxdigit(c); break;
+    // Of Lua 5.1.
+    case 'z': is = c == 0; break;
     default: return class == c;
     }
     return isupper(class) ? !is : is;

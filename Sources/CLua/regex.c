@@ -281,7 +281,7 @@ static int push_groups(const struct search *search, bool whole_if_none) {
 
 /// The optional start, from 1, from the end when negative; as an offset. False when it is behind the end or in a character.
 static bool start_argument(lua_State *L, const struct search *search, size_t *start) {
-    lua_Integer given = luaL_optinteger(L, 3, 1);
+    lua_Integer given = mrt_optional_integer(L, 3, 1);
     if (given < 0) given = given < -(lua_Integer)search->size ? 1 : (lua_Integer)search->size + given + 1;
     *start = given > 0 ? (size_t)given - 1 : 0;
     if (*start > search->size) return false;
@@ -342,7 +342,7 @@ static int regex_gsub(lua_State *L) {
     struct search search = begin(L);
     size_t length;
     const char *replacement = mrt_check_text(L, 3, &length);
-    lua_Integer most = luaL_optinteger(L, 4, (lua_Integer)search.size + 1), count = 0;
+    lua_Integer most = mrt_optional_integer(L, 4, (lua_Integer)search.size + 1), count = 0;
     struct mrt_text out;
     mrt_text_begin(&out, L);
     size_t at = 0, copied = 0;

@@ -195,6 +195,11 @@ static int os_date(lua_State *L) {
     if (lua_isnoneornil(L, 2)) {
         lua_settop(L, 1);
         lua_pushinteger(L, (lua_Integer)(mrt_wall_clock_ms() / 1000));
+    } else {
+        // Scripts divide milliseconds by a thousand.
+        lua_Integer seconds = mrt_check_integer(L, 2);
+        lua_settop(L, 1);
+        lua_pushinteger(L, seconds);
     }
     return vm_of(L)->original.os_date(L);
 }

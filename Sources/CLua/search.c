@@ -11,7 +11,7 @@ static struct matcher prepare(lua_State *L, const char *subject, size_t size, co
 
 /// A start position as scripts give it, from 1, negative from the end; as an offset.
 static size_t start_offset(lua_State *L, int index, size_t size) {
-    lua_Integer start = luaL_optinteger(L, index, 1);
+    lua_Integer start = mrt_optional_integer(L, index, 1);
     if (start > 0) return (size_t)start - 1;
     if (start == 0) return 0;
     return start < -(lua_Integer)size ? 0 : size + (size_t)start;
@@ -137,8 +137,9 @@ static void add_replacement(struct matcher *m, luaL_Buffer *out, const char *sta
                 continue;
             }
             at++;
-            if (at < length && text[at] == '%') {
-                luaL_addchar(out, '%');
+            if (at < length && !isdigit((unsigned char)text[at])) {
+                // As in Lua 5.1: what is no digit stands for itself.
+                luaL_addchar(out, text[at]);
             } else if (at < length && text[at] == '0') {
                 mrt_charge_bytes(L, (size_t)(end - start));
                 luaL_addlstring(out, start, (size_t)(end - start));
@@ -172,7 +173,7 @@ static int string_gsub(lua_State *L) {
     luaL_argexpected(
         L, type == LUA_TSTRING || type == LUA_TNUMBER || type == LUA_TFUNCTION || type == LUA_TTABLE, 3,
         "string/function/table");
-    lua_Integer most = luaL_optinteger(L, 4, (lua_Integer)size + 1);
+    lua_Integer most = mrt_optional_integer(L, 4, (lua_Integer)size + 1);
     bool anchored = length > 0 && *pattern == '^';
     struct matcher m = prepare(L, subject, size, pattern, length);
     if (anchored) pattern++;

@@ -65,7 +65,7 @@ static const uint8_t *check_bytes(lua_State *L, int index, size_t *size) {
     const char *text = luaL_checklstring(L, index, &there);
     *size = there;
     if (!lua_isnoneornil(L, index + 1)) {
-        lua_Integer length = luaL_checkinteger(L, index + 1);
+        lua_Integer length = mrt_check_integer(L, index + 1);
         luaL_argcheck(L, length >= 0 && (size_t)length <= there, index + 1, "length exceeds the text");
         *size = (size_t)length;
     }

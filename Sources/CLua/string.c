@@ -23,10 +23,10 @@ static mrt_bytes_borrowed range(lua_State *L, int first, lua_Integer default_sta
     size_t size;
     const char *text = luaL_checklstring(L, 1, &size);
     lua_Integer length = (lua_Integer)size;
-    lua_Integer start = luaL_optinteger(L, first, default_start);
+    lua_Integer start = mrt_optional_integer(L, first, default_start);
     if (start < 0) start = start < -length ? 1 : length + start + 1;
     else if (start == 0) start = 1;
-    lua_Integer end = luaL_optinteger(L, first + 1, one ? start : -1);
+    lua_Integer end = mrt_optional_integer(L, first + 1, one ? start : -1);
     if (end > length) end = length;
     else if (end < 0) end = end < -length ? 0 : length + end + 1;
     if (start > end) return (mrt_bytes_borrowed){(const uint8_t *)text, 0};
@@ -35,7 +35,7 @@ static mrt_bytes_borrowed range(lua_State *L, int first, lua_Integer default_sta
 
 /// Not charged for the length of the whole string: scripts walk strings with these two.
 static int string_sub(lua_State *L) {
-    luaL_checkinteger(L, 2);
+    mrt_check_integer(L, 2);
     mrt_bytes_borrowed part = range(L, 2, 1, false);
     mrt_charge_bytes(L, part.size);
     lua_pushlstring(L, (const char *)part.data, part.size);
@@ -66,7 +66,7 @@ static int string_len(lua_State *L) {
 static int string_rep(lua_State *L) {
     size_t size, gap;
     const char *text = luaL_checklstring(L, 1, &size);
-    lua_Integer count = luaL_checkinteger(L, 2);
+    lua_Integer count = mrt_check_integer(L, 2);
     const char *separator = luaL_optlstring(L, 3, "", &gap);
     if (count <= 0 || size + gap == 0) {
         lua_pushliteral(L, "");
@@ -143,7 +143,7 @@ int mrt_string_format(lua_State *L) {
     size_t length;
     const char *p = luaL_checklstring(L, 1, &length);
     const char *end = p + length;
-    int argument = 1;
+    int argument = 1, arguments = lua_gettop(L);
     mrt_charge(L, 1 + length / 4);
     luaL_Buffer out;
     luaL_buffinit(L, &out);
@@ -161,7 +161,8 @@ int mrt_string_format(lua_State *L) {
         p = read_directive(L, p, end, directive);
         char conversion = *p++;
         size_t at = strlen(directive);
-        luaL_argcheck(L, ++argument <= lua_gettop(L), argument, "no value");
+        // Behind the arguments lies what the buffer put there.
+        luaL_argcheck(L, ++argument <= arguments, argument, "no value");
         mrt_charge(L, 10);
         switch (conversion) {
         case 'c':

@@ -17,7 +17,7 @@ static int table_insert(lua_State *L) {
     switch (lua_gettop(L)) {
     case 2: break;
     case 3: {
-        lua_Integer at = luaL_checkinteger(L, 2);
+        lua_Integer at = mrt_check_integer(L, 2);
         luaL_argcheck(L, at >= 1 && at <= next, 2, "position out of bounds");
         size_t step = mrt_step_cost(L, 1);
         for (lua_Integer index = next; index > at; index--) {
@@ -36,7 +36,7 @@ static int table_insert(lua_State *L) {
 
 static int table_remove(lua_State *L) {
     lua_Integer size = checked_length(L);
-    lua_Integer at = luaL_optinteger(L, 2, size);
+    lua_Integer at = mrt_optional_integer(L, 2, size);
     // `#t` is always allowed, also for an empty table.
     if (at != size) luaL_argcheck(L, at == after(size) || (at >= 1 && at <= size), 2, "position out of bounds");
     size_t step = mrt_step_cost(L, 1);
@@ -55,8 +55,8 @@ static int table_concat(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     size_t gap;
     const char *separator = luaL_optlstring(L, 2, "", &gap);
-    lua_Integer from = luaL_optinteger(L, 3, 1);
-    lua_Integer to = lua_isnoneornil(L, 4) ? luaL_len(L, 1) : luaL_checkinteger(L, 4);
+    lua_Integer from = mrt_optional_integer(L, 3, 1);
+    lua_Integer to = lua_isnoneornil(L, 4) ? luaL_len(L, 1) : mrt_check_integer(L, 4);
     size_t step = mrt_step_cost(L, 1);
     luaL_Buffer out;
     luaL_buffinit(L, &out);
@@ -80,7 +80,7 @@ static int table_concat(lua_State *L) {
 
 static int table_move(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
-    lua_Integer from = luaL_checkinteger(L, 2), to = luaL_checkinteger(L, 3), at = luaL_checkinteger(L, 4);
+    lua_Integer from = mrt_check_integer(L, 2), to = mrt_check_integer(L, 3), at = mrt_check_integer(L, 4);
     int target = lua_isnoneornil(L, 5) ? 1 : 5;
     luaL_checktype(L, target, LUA_TTABLE);
     if (to >= from) {
@@ -102,8 +102,8 @@ static int table_move(lua_State *L) {
 }
 
 static int table_unpack(lua_State *L) {
-    lua_Integer from = luaL_optinteger(L, 2, 1);
-    lua_Integer to = lua_isnoneornil(L, 3) ? luaL_len(L, 1) : luaL_checkinteger(L, 3);
+    lua_Integer from = mrt_optional_integer(L, 2, 1);
+    lua_Integer to = lua_isnoneornil(L, 3) ? luaL_len(L, 1) : mrt_check_integer(L, 3);
     if (to < from) return 0;
     lua_Unsigned count = (lua_Unsigned)to - (lua_Unsigned)from + 1;
     if (count == 0 || count >= 8000 || !lua_checkstack(L, (int)count)) {

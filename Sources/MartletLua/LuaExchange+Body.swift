@@ -32,7 +32,7 @@ extension LuaExchange {
 
     func beginChunk() -> Int32 {
         guard let exchange else { return Int32(MRT_CODE_NO_REQUEST) }
-        if isLogging || shadow != nil { return Int32(MRT_CODE_CANNOT_WAIT) }
+        if isLogging { return Int32(MRT_CODE_CANNOT_WAIT) }
         if wholeBody != nil || (side.hasSeenBody && !side.takesChunks) { return Int32(MRT_CODE_CHUNKS_LATE) }
         side.takesChunks = true
         if side.isBodyOver || side.hasTrailers || isHeadOnly(exchange) { return Int32(MRT_CODE_NOTHING) }
@@ -41,7 +41,7 @@ extension LuaExchange {
 
     func beginTrailers() -> Int32 {
         guard let exchange else { return Int32(MRT_CODE_NO_REQUEST) }
-        if isLogging || shadow != nil { return Int32(MRT_CODE_CANNOT_WAIT) }
+        if isLogging { return Int32(MRT_CODE_CANNOT_WAIT) }
         if side.hasTrailers { return Int32(MRT_CODE_OK) }
         if side.isBodyOver || isHeadOnly(exchange) { return Int32(MRT_CODE_NOTHING) }
         return wait(for: .trailers)

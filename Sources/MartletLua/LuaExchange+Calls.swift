@@ -8,7 +8,7 @@ final class LuaCall {
     private(set) var body: [UInt8] = []
     private(set) var head: ResponseHead?
     private(set) var status: [UInt8] = []
-    private(set) var isOver = false
+    var isOver = false
     /// How its bodies pass when they are not taken whole.
     let stream: LuaCallStream?
 
@@ -35,11 +35,15 @@ final class LuaCall {
 
 /// Calls to clusters of the configuration.
 extension LuaExchange {
-    /// Calls of one run that are kept with their answers.
+    /// Calls under way at once, and answers kept of streamed ones.
     private static let maxCalls = 64
+    private static let maxKept = 1024
 
     func openCall(_ cluster: Span<UInt8>) -> Int32 {
-        guard calls.count < Self.maxCalls else { return Int32(MRT_CODE_TOO_MANY) }
+        // Answers that were taken whole are the script's by now. Of streams the script may hold iterators by their number.
+        if pendingCalls == 0, !calls.contains(where: { $0.stream != nil }) { calls.removeAll(keepingCapacity: true) }
+        let underWay = calls.count { !$0.isOver }
+        guard underWay < Self.maxCalls, calls.count < Self.maxKept else { return Int32(MRT_CODE_TOO_MANY) }
         let name = cluster.string()
         guard vm.policy.clusters.contains(name) else { return Int32(MRT_CODE_NO_CLUSTER) }
         openCall = CallRequest(cluster: name, path: "", authority: "")
@@ -81,9 +85,7 @@ extension LuaExchange {
             request.headers.append((.xForwardedFor, exchange.clientIP))
         }
         if flags & Int32(MRT_CALL_ASYNCHRONOUS) != 0 {
-            // Nobody hears how it went, and it may outlive the exchange.
-            vm.context.call(request) { _ in }
-            return 0
+            return vm.callAsynchronously(request) ? 0 : -Int32(MRT_CODE_TOO_MANY)
         }
         if streams { return openStream(request) }
         let call = LuaCall()

@@ -37,32 +37,45 @@ extension LuaExchange {
         guard let exchange else { return nil }
         let name = filter.string()
         if space == Int32(MRT_SPACE_FILTER_STATE) {
-            guard let value = exchange.filterState[name] else { return nil }
+            guard let value = shadow?.filterState[name] ?? exchange.filterState[name] else { return nil }
             scratch = EncodedValue.mapping([("", value)])
-        } else if filter.isEmpty {
+            return unsafe lendScratch()
+        }
+        var values = exchange.metadata
+        if let own = shadow?.metadata { values.merge(own) { $0.merging($1) { $1 } } }
+        if filter.isEmpty {
             scratch = EncodedValue.mapping(
-                exchange.metadata.map { ($0.key, EncodedValue.mapping($0.value.map { ($0.key, $0.value) })) })
+                values.map { ($0.key, EncodedValue.mapping($0.value.map { ($0.key, $0.value) })) })
         } else {
-            guard let values = exchange.metadata[name] else { return nil }
+            guard let values = values[name] else { return nil }
             scratch = EncodedValue.mapping(values.map { ($0.key, $0.value) })
         }
         return unsafe lendScratch()
     }
 
-    /// Most bytes of one value, and values an exchange carries.
+    /// Most bytes of one value; and values, and their bytes, that one policy leaves on an exchange in one go.
     private static let maxValue = 65_536
     private static let maxValues = 256
+    private static let maxValueBytes = 1 << 20
 
     func setMetadata(_ space: Int32, _ filter: Span<UInt8>, _ key: Span<UInt8>, _ value: Span<UInt8>) -> Int32 {
         guard let exchange else { return Int32(MRT_CODE_NO_REQUEST) }
-        if shadow != nil { return Int32(MRT_CODE_OK) }
         guard value.count <= Self.maxValue else { return Int32(MRT_CODE_TOO_LARGE) }
-        let count = exchange.metadata.values.reduce(exchange.filterState.count) { $0 + $1.count }
-        guard count < Self.maxValues else { return Int32(MRT_CODE_TOO_MANY) }
+        guard valuesSet < Self.maxValues, valueBytesSet + value.count <= Self.maxValueBytes else {
+            return Int32(MRT_CODE_TOO_MANY)
+        }
+        valuesSet += 1
+        valueBytesSet += filter.count + key.count + value.count
+        let (name, bytes) = (filter.string(), value.array())
         if space == Int32(MRT_SPACE_FILTER_STATE) {
-            exchange.filterState[filter.string()] = value.array()
+            if let shadow { shadow.filterState[name] = bytes } else { exchange.filterState[name] = bytes }
         } else {
-            exchange.metadata[filter.string(), default: [:]][key.string()] = value.array()
+            let key = key.string()
+            if let shadow {
+                shadow.metadata[name, default: [:]][key] = bytes
+            } else {
+                exchange.metadata[name, default: [:]][key] = bytes
+            }
         }
         return Int32(MRT_CODE_OK)
     }

@@ -88,6 +88,7 @@ extension LuaExchange {
             isAwaited = stream.awaited == .piece
         case .ended:
             stream.hasEnded = true
+            call.isOver = true
             isAwaited = stream.awaited != nil
         case .failed(let failure):
             if stream.hasHead {
@@ -98,6 +99,7 @@ extension LuaExchange {
                 stream.keep(ByteSlice(copying: call.body))
             }
             stream.hasEnded = true
+            call.isOver = true
             isAwaited = stream.awaited != nil
         case .writable: isAwaited = stream.awaited == .room
         }

@@ -76,6 +76,11 @@ final class LuaExchange {
     var calls: [LuaCall] = []
     var openCall: CallRequest?
     var pendingCalls = 0
+    /// Dynamic metadata and filter state that the policy set.
+    var valuesSet = 0
+    var valueBytesSet = 0
+    /// Lines that the policy logged.
+    var linesLogged = 0
     /// Text lent to the script.
     var scratch: [UInt8] = []
     /// `:status` in digits, lent to the script.
@@ -111,6 +116,17 @@ final class LuaExchange {
         waker?.woken(self, responds: responds)
     }
 
+    private static let maxLines = 100
+
+    /// A script may not drown what others have to say. The last line it gets says that there were more.
+    func mayLog() -> Bool {
+        linesLogged += 1
+        if linesLogged == Self.maxLines {
+            vm.context.log(.warning, "policy \(vm.policy.name): further lines of this run are dropped")
+        }
+        return linesLogged < Self.maxLines
+    }
+
     /// Something of it is needed after the hook has returned.
     var isNeeded: Bool { kept != 0 || request.run != nil || response.run != nil || shadow != nil }
 
@@ -135,6 +151,9 @@ final class LuaExchange {
         }
         if openCall != nil { openCall = nil }
         pendingCalls = 0
+        valuesSet = 0
+        valueBytesSet = 0
+        linesLogged = 0
         if !replyHeaders.isEmpty { replyHeaders = [] }
         if !replyBody.isEmpty { replyBody = [] }
     }

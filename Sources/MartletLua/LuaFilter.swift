@@ -242,7 +242,14 @@ final class LuaFilter: Filter {
         if responds { state.response.hasTrailers = true } else { state.request.hasTrailers = true }
         if let shadow = state.shadow {
             shadow.endBody()
-            if wait == .body { _ = resume(state, exchange, responds: responds, isHook: true) }
+            shadow.copy(trailers: responds ? exchange.responseTrailers : exchange.requestTrailers)
+            switch wait {
+            case .body: break
+            case .chunk: state.outcome = Int32(MRT_CODE_NOTHING)
+            case .trailers: state.outcome = Int32(MRT_CODE_OK)
+            default: return .next
+            }
+            _ = resume(state, exchange, responds: responds, isHook: true)
             return .next
         }
         switch wait {
@@ -298,7 +305,22 @@ final class LuaFilter: Filter {
         _ shadow: LuaShadow, _ state: LuaExchange, _ exchange: Exchange, responds: Bool, _ chunk: BodyChunk
     ) {
         let wait = responds ? state.response.wait : state.request.wait
-        guard wait == .body else { return }
+        switch wait {
+        case .chunk:
+            state.chunk = chunk.slice
+            state.outcome = Int32(MRT_CODE_OK)
+            _ = resume(state, exchange, responds: responds, isHook: true)
+            if let replacement = state.replacement { shadow.note("chunk of \(replacement.count) bytes") }
+            state.chunk = nil
+            state.replacement = nil
+            return
+        case .trailers where chunk.isLast:
+            state.outcome = Int32(MRT_CODE_NOTHING)
+            _ = resume(state, exchange, responds: responds, isHook: true)
+            return
+        case .body: break
+        default: return
+        }
         guard shadow.copy(chunk, limit: exchange.bodyLimit.bytes) else {
             shadow.note("body larger than it may see")
             shadow.copiesBody = false

@@ -171,6 +171,7 @@ private func log(
     _ owner: UnsafeMutableRawPointer?, _ context: UnsafeMutableRawPointer?, _ level: Int32, _ text: mrt_bytes_borrowed
 ) {
     let severity = LogLevel(rawValue: UInt8(clamping: level)) ?? .info
+    if let state = unsafe LuaHost.state(context), !state.mayLog() { return }
     if let exchange = unsafe LuaHost.state(context)?.exchange {
         unsafe LuaHost.span(text) { exchange.log(severity, $0.string()) }
     } else if let vm = unsafe LuaHost.owner(owner) {

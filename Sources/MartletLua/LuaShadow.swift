@@ -12,6 +12,9 @@ final class LuaShadow {
     private(set) var notes: [String] = []
     private(set) var body: [UInt8] = []
     private(set) var isBodyWhole = false
+    /// What the policy set for itself and others, which only it sees.
+    var metadata: [String: [String: [UInt8]]] = [:]
+    var filterState: [String: [UInt8]] = [:]
     /// The script waits for the whole body: pieces are copied as they pass.
     var copiesBody = false
 
@@ -40,13 +43,24 @@ final class LuaShadow {
     }
 
     func note(_ kind: Int32, _ name: Span<UInt8>, _ value: Span<UInt8>) {
+        let text = Self.isSecret(name) ? "(\(value.count) bytes)" : value.string()
         switch Int(kind) {
-        case MRT_EDIT_ADD: note("add \(name.string()): \(value.string())")
-        case MRT_EDIT_REPLACE: note("set \(name.string()): \(value.string())")
+        case MRT_EDIT_ADD: note("add \(name.string()): \(text)")
+        case MRT_EDIT_REPLACE: note("set \(name.string()): \(text)")
         case MRT_EDIT_REMOVE: note("remove \(name.string())")
         default: note("reason \(value.string())")
         }
     }
+
+    /// Credentials have no place in an access log.
+    private static func isSecret(_ name: Span<UInt8>) -> Bool {
+        switch HeaderName(name.string())?.id {
+        case .authorization, .proxyAuthorization, .cookie, .setCookie: true
+        default: false
+        }
+    }
+
+    func copy(trailers: HeaderTable) { self.trailers.copy(from: trailers) }
 
     /// False when the body is larger than a policy may see whole.
     func copy(_ chunk: BodyChunk, limit: Int) -> Bool {

@@ -11,7 +11,7 @@ extension PolicyVM {
         let ttl = unsafe operation.ttl
         // A sixteenth of a store is the most that one value may take of it.
         guard value.count <= SharedStore.maxBytes / 16 else { return Int32(MRT_CODE_STORE_FULL) }
-        let store = policy.stores.store(policy.name, name)
+        guard let store = policy.stores.store(policy.name, name) else { return Int32(MRT_CODE_TOO_MANY_STORES) }
         let now = Int64(clamping: context.now.nanoseconds / 1_000_000)
         var result: [UInt8]?
         var isDone = true

@@ -1,4 +1,5 @@
 internal import CLua
+internal import MartletConfig
 internal import MartletCore
 internal import MartletFilter
 
@@ -52,6 +53,30 @@ final class PolicyVM {
 
     /// A run is over.
     func count(_ outcome: LuaOutcome) { counts.ran(outcome.instructions, memory: lua.memory) }
+
+    // MARK: Calls that nobody waits for
+
+    /// At most so many at once, with bodies of the policy's memory together: they outlive the run that made them, and what
+    /// they take of a cluster's limits others lack.
+    private static let maxLooseCalls = 64
+    private static let longestLooseCall = Duration.seconds(60)
+    private var looseCalls = 0
+    private var looseBytes = 0
+
+    /// Sends a call and forgets it. False when too many are under way.
+    func callAsynchronously(_ request: CallRequest) -> Bool {
+        let bytes = request.body.count
+        guard looseCalls < Self.maxLooseCalls, looseBytes + bytes <= policy.budget.memory.bytes else { return false }
+        looseCalls += 1
+        looseBytes += bytes
+        var request = request
+        request.timeout = request.timeout == .zero ? Self.longestLooseCall : min(request.timeout, Self.longestLooseCall)
+        context.call(request) { [weak self] _ in
+            self?.looseCalls -= 1
+            self?.looseBytes -= bytes
+        }
+        return true
+    }
 
     // MARK: Timers
 

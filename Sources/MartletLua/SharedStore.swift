@@ -9,18 +9,21 @@ internal import Glibc
 /// The stores of one process: key-value stores that policies share over workers and reloads. A policy has stores of its own
 /// names; it cannot name another policy's.
 public final class SharedStores: Sendable {
-    // Asked once an operation; held for a look-up.
-    private let stores = Locked<[String: SharedStore]>([:])
+    // Asked once an operation; held for a look-up. By policy, then by name.
+    private let stores = Locked<[String: [String: SharedStore]]>([:])
+
+    /// Stores of one policy, at most: there is no end of names that a script could make up.
+    package static let maxStores = 16
 
     public init() {}
 
-    package func store(_ policy: String, _ name: String) -> SharedStore {
+    /// Nil when the policy has as many stores as it may, and none of this name.
+    package func store(_ policy: String, _ name: String) -> SharedStore? {
         stores.withLock { stores in
-            // The policy's name cannot hold a NUL, so no two pairs make one key.
-            let key = "\(policy)\u{0}\(name)"
-            if let known = stores[key] { return known }
+            if let known = stores[policy]?[name] { return known }
+            guard stores[policy, default: [:]].count < Self.maxStores else { return nil }
             let store = SharedStore()
-            stores[key] = store
+            stores[policy, default: [:]][name] = store
             return store
         }
     }
@@ -28,24 +31,29 @@ public final class SharedStores: Sendable {
 
 /// One store. Values are bytes as a VM encodes them. When it is full, what was used longest ago makes room.
 package final class SharedStore: Sendable {
+    /// A link in the order of use.
     private struct Entry {
+        var key: [UInt8]
         var value: [UInt8]
         /// Milliseconds of the monotonic clock; nil is for ever.
         var expires: Int64?
-        /// Goes up with every use of the store.
-        var used: UInt64
+        var older = -1
+        var newer = -1
     }
     private struct State {
-        var entries: [[UInt8]: Entry] = [:]
+        var places: [[UInt8]: Int] = [:]
+        var entries: [Entry] = []
+        var free: [Int] = []
+        var oldest = -1
+        var newest = -1
         var bytes = 0
-        var uses: UInt64 = 0
     }
-    // Any worker, for the time of one operation.
+    // Any worker, for the time of one operation, none of which looks at more than the entries it names and those it drops.
     private let state = Locked(State())
 
     /// Keys, values and a share for keeping them, in bytes.
     package static let maxBytes = 16 << 20
-    private static let overhead = 96
+    private static let overhead = 128
 
     package struct Result {
         package var value: [UInt8]?
@@ -62,33 +70,52 @@ package final class SharedStore: Sendable {
 
     /// What the key holds; an expired value is removed.
     private static func live(_ key: [UInt8], _ now: Int64, _ state: inout State) -> [UInt8]? {
-        guard let entry = state.entries[key] else { return nil }
-        if let expires = entry.expires, expires <= now {
+        guard let place = state.places[key] else { return nil }
+        if let expires = state.entries[place].expires, expires <= now {
             remove(key, &state)
             return nil
         }
-        state.uses &+= 1
-        state.entries[key]?.used = state.uses
-        return entry.value
+        unlink(place, &state)
+        link(place, &state)
+        return state.entries[place].value
+    }
+
+    /// Makes it the one used last.
+    private static func link(_ place: Int, _ state: inout State) {
+        state.entries[place].older = state.newest
+        state.entries[place].newer = -1
+        if state.newest >= 0 { state.entries[state.newest].newer = place } else { state.oldest = place }
+        state.newest = place
+    }
+
+    private static func unlink(_ place: Int, _ state: inout State) {
+        let (older, newer) = (state.entries[place].older, state.entries[place].newer)
+        if older >= 0 { state.entries[older].newer = newer } else { state.oldest = newer }
+        if newer >= 0 { state.entries[newer].older = older } else { state.newest = older }
     }
 
     private static func remove(_ key: [UInt8], _ state: inout State) {
-        guard let old = state.entries.removeValue(forKey: key) else { return }
-        state.bytes -= cost(key, old.value)
+        guard let place = state.places.removeValue(forKey: key) else { return }
+        state.bytes -= cost(key, state.entries[place].value)
+        unlink(place, &state)
+        state.entries[place] = Entry(key: [], value: [])
+        state.free.append(place)
     }
 
     private static func put(_ key: [UInt8], _ value: [UInt8], _ expires: Int64?, _ state: inout State) {
         remove(key, &state)
-        state.uses &+= 1
-        state.entries[key] = Entry(value: value, expires: expires, used: state.uses)
+        let place: Int
+        if let free = state.free.popLast() {
+            place = free
+        } else {
+            place = state.entries.count
+            state.entries.append(Entry(key: [], value: []))
+        }
+        state.entries[place] = Entry(key: key, value: value, expires: expires)
+        state.places[key] = place
+        link(place, &state)
         state.bytes += cost(key, value)
-        if state.bytes > maxBytes { makeRoom(&state) }
-    }
-
-    /// Lets an eighth of the store go at once, so that a full one does not look through all it has for every new key.
-    private static func makeRoom(_ state: inout State) {
-        let byAge = state.entries.sorted { $0.value.used < $1.value.used }
-        for (key, _) in byAge where state.bytes > maxBytes / 8 * 7 { remove(key, &state) }
+        while state.bytes > maxBytes, state.oldest >= 0 { remove(state.entries[state.oldest].key, &state) }
     }
 
     package func set(_ key: [UInt8], _ value: [UInt8], ttl: Int64 = 0, at now: Int64) {
@@ -111,7 +138,8 @@ package final class SharedStore: Sendable {
             let present = Self.live(key, now, &state)
             guard let number = EncodedValue.number(in: present ?? initial) else { return nil }
             let value = EncodedValue.number(number + amount)
-            let expires = present == nil ? (ttl > 0 ? now + ttl : nil) : state.entries[key]?.expires
+            let expires =
+                present == nil ? (ttl > 0 ? now + ttl : nil) : state.places[key].flatMap { state.entries[$0].expires }
             Self.put(key, value, expires, &state)
             return value
         }

@@ -120,6 +120,15 @@ struct PolicyTestWaitingTests {
             """)
     }
 
+    @Test("A policy that still waits at the test's end, with a timer of its own, is let go of")
+    func timersAtTheEnd() throws {
+        let text = try PolicyTestFolder(
+            policy: "every(1, function(h) end) function on_request(h) while true do h:sleep(60000) end end",
+            tests: "tests: [{ name: never ends, expect: { response: { status: 200 } } }]"
+        ).text()
+        #expect(text.contains("not ok 1 never ends"), "\(text)")
+    }
+
     @Test("Calls that are otherwise, that are not in the list or that are not made fail")
     func wrongCalls() throws {
         let text = try PolicyTestFolder(

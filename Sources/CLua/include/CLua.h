@@ -54,6 +54,7 @@ enum {
     MRT_CODE_STAT_KIND = 19,
     /// A streamed answer ended before it was whole.
     MRT_CODE_CALL_BROKEN = 20,
+    MRT_CODE_TOO_MANY_STORES = 21,
 };
 
 /// Which header map is meant.

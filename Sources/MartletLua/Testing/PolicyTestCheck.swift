@@ -42,7 +42,7 @@ struct PolicyTestCheck {
         }
         failures += expected.shared.compactMap { entry in
             let now = Int64(clamping: worker.now.nanoseconds / 1_000_000)
-            let value = stores.store(policy, entry.group).get(Array(entry.key.utf8), at: now)
+            let value = stores.store(policy, entry.group)?.get(Array(entry.key.utf8), at: now)
             return Self.compare(entry, with: value, "shared store \(entry.group)")
         }
         failures += expected.metadata.compactMap { entry in

@@ -22,7 +22,7 @@ package struct PolicyTestRunner {
         }
         for entry in test.shared {
             guard let value = entry.value else { continue }
-            catalog.stores.store(file.name, entry.group).set(Array(entry.key.utf8), value, at: 0)
+            catalog.stores.store(file.name, entry.group)?.set(Array(entry.key.utf8), value, at: 0)
         }
         for (number, step) in test.steps.enumerated() {
             for time in 1...step.times {
