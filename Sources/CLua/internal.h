@@ -48,7 +48,7 @@ struct mrt_run {
     uint64_t max_instructions;
     /// Nanoseconds run in slices that are over.
     uint64_t time_used;
-    /// When this slice began.
+    /// When the clock was first looked at in this slice; 0 before.
     uint64_t slice_started;
     int32_t wait;
     uint8_t stop;

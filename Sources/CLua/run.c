@@ -149,7 +149,7 @@ static int32_t error_of(const mrt_run *run, int status) {
 
 static void continue_run(mrt_vm *vm, mrt_run *run, int arguments, mrt_result *result) {
     lua_State *thread = run->thread;
-    run->slice_started = mrt_clock();
+    run->slice_started = 0;
     run->wait = 0;
     vm->slice = ++vm->last_id;
     vm->current = run;
