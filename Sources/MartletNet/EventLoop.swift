@@ -6,6 +6,8 @@ protocol EventSource: AnyObject {
     func eventsReady(_ flags: UInt32)
     /// Asked for with `EventLoop.runAgain`: more to do than one turn allows.
     func runAgain()
+    /// The loop has ended: nothing more will happen. To close, and to let go of who listens.
+    func close()
 }
 
 /// One thread's loop: waits for ready sockets and due timers, and writes each socket once at the end of a turn.
@@ -53,8 +55,8 @@ package final class EventLoop {
 
     package func run() {
         while !isStopping { turn() }
-        // Sources hold the loop: what is still registered at the end would keep both.
-        for slot in slots.indices { slots[slot].source = nil }
+        // Sources hold the loop and their owners: what is still open at the end would keep all of them.
+        for slot in slots.indices { slots[slot].source?.close() }
         turnEnds = nil
     }
 
