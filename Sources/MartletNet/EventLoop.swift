@@ -55,8 +55,11 @@ package final class EventLoop {
 
     package func run() {
         while !isStopping { turn() }
-        // Sources hold the loop and their owners: what is still open at the end would keep all of them.
+        // Sources and timers' targets hold the loop: what is still open or armed at the end would keep all of them.
         for slot in slots.indices { slots[slot].source?.close() }
+        timers = TimerWheel(now: now)
+        again = []
+        next = []
         turnEnds = nil
     }
 
