@@ -39,7 +39,8 @@ static void add_headers(lua_State *L, mrt_vm *vm, int table) {
     }
 }
 
-int32_t mrt_send_call(lua_State *L, int cluster, int headers, int body, lua_Integer timeout, int32_t flags) {
+int32_t mrt_send_call(
+    lua_State *L, int cluster, int headers, int body, lua_Integer timeout, int32_t flags, bool begins) {
     mrt_vm *vm = vm_of(L);
     size_t size;
     const char *name = luaL_checklstring(L, cluster, &size);
@@ -48,7 +49,7 @@ int32_t mrt_send_call(lua_State *L, int cluster, int headers, int body, lua_Inte
     if (timeout < 0) luaL_error(L, "http call timeout must be >= 0");
     mrt_charge(L, 500);
     mrt_raise_code(
-        L, vm->host->call_open(vm->current->context, (mrt_bytes_borrowed){(const uint8_t *)name, size}));
+        L, vm->host->call_open(vm->current->context, (mrt_bytes_borrowed){(const uint8_t *)name, size}, begins));
     add_headers(L, vm, headers);
     int32_t call = vm->host->call_send(vm->current->context, content, timeout, flags);
     if (call < 0) mrt_raise_code(L, -call);
@@ -152,7 +153,7 @@ int mrt_handle_http_call(lua_State *L) {
     }
     bool waits = !(flags & MRT_CALL_ASYNCHRONOUS);
     if (waits) mrt_check_can_wait(L);
-    int32_t call = mrt_send_call(L, 2, 3, 4, timeout, flags & 0xffff);
+    int32_t call = mrt_send_call(L, 2, 3, 4, timeout, flags & 0xffff, true);
     if (!waits) return 0;
     lua_KContext after = call | (flags & DUPLICATES);
     mrt_vm *vm = vm_of(L);
@@ -196,7 +197,7 @@ int mrt_handle_http_calls(lua_State *L) {
         lua_getfield(L, 3, "headers");
         lua_getfield(L, 3, "body");
         lua_getfield(L, 3, "timeout_ms");
-        int32_t call = mrt_send_call(L, 4, 5, 6, mrt_optional_integer(L, 7, 0), 0);
+        int32_t call = mrt_send_call(L, 4, 5, 6, mrt_optional_integer(L, 7, 0), 0, at == 1);
         if (at == 1) first = call;
     }
     lua_settop(L, 1);

@@ -329,8 +329,9 @@ int mrt_handle_http_call(lua_State *L);
 int mrt_handle_http_calls(lua_State *L);
 /// A call whose bodies pass in pieces: the arguments of httpCall, the options read.
 int mrt_stream_call(lua_State *L, lua_Integer timeout, int32_t flags, bool keeps_duplicates);
-/// Sends a call whose parts are at these places; its number.
-int32_t mrt_send_call(lua_State *L, int cluster, int headers, int body, lua_Integer timeout, int32_t flags);
+/// Sends a call whose parts are at these places; its number. `begins`: as in `call_open`.
+int32_t mrt_send_call(
+    lua_State *L, int cluster, int headers, int body, lua_Integer timeout, int32_t flags, bool begins);
 /// Pushes the headers of a call's answer.
 void mrt_push_answer_headers(lua_State *L, int32_t call, bool keeps_duplicates);
 int mrt_handle_stats(lua_State *L);

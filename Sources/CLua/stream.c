@@ -106,7 +106,7 @@ int mrt_stream_call(lua_State *L, lua_Integer timeout, int32_t flags, bool keeps
     bool streams_body = lua_type(L, BODY) == LUA_TFUNCTION;
     if (streams_body) flags |= MRT_CALL_STREAMS_BODY;
     lua_pushnil(L);
-    int32_t number = mrt_send_call(L, CLUSTER, HEADERS, streams_body ? OPTIONS + 1 : BODY, timeout, flags);
+    int32_t number = mrt_send_call(L, CLUSTER, HEADERS, streams_body ? OPTIONS + 1 : BODY, timeout, flags, true);
     lua_settop(L, OPTIONS);
     lua_KContext call = number | (keeps_duplicates ? KEEPS_DUPLICATES : 0);
     return streams_body ? send_body(L, call, false) : await_head(L, call);

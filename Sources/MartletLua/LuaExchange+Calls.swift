@@ -39,10 +39,11 @@ extension LuaExchange {
     private static let maxCalls = 64
     private static let maxKept = 1024
 
-    func openCall(_ cluster: Span<UInt8>) -> Int32 {
+    func openCall(_ cluster: Span<UInt8>, begins: Bool) -> Int32 {
         // Answers that were taken whole are the script's by now. Of streams the script may hold iterators by their number.
-        if pendingCalls == 0, !calls.contains(where: { $0.stream != nil }) { calls.removeAll(keepingCapacity: true) }
-        let underWay = calls.count { !$0.isOver }
+        if begins, !calls.contains(where: { $0.stream != nil }) { calls.removeAll(keepingCapacity: true) }
+        // Not by the list: an error between calls made at once leaves those before it to themselves.
+        let underWay = pendingCalls + calls.count { $0.stream != nil && !$0.isOver }
         guard underWay < Self.maxCalls, calls.count < Self.maxKept else { return Int32(MRT_CODE_TOO_MANY) }
         let name = cluster.string()
         guard vm.policy.clusters.contains(name) else { return Int32(MRT_CODE_NO_CLUSTER) }

@@ -148,6 +148,7 @@ extension LuaExchange {
         for call in calls {
             guard let stream = call.stream, responds == nil || stream.responds == responds else { continue }
             stream.cancel()
+            call.isOver = true
         }
     }
 }

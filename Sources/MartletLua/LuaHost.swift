@@ -44,8 +44,10 @@ enum LuaHost {
                 set_part: { context, part, bytes in
                     unsafe LuaHost.with(context) { state in unsafe LuaHost.span(bytes) { state.setPart(part, $0) } }
                 },
-                call_open: { context, cluster in
-                    unsafe LuaHost.with(context) { state in unsafe LuaHost.span(cluster) { state.openCall($0) } }
+                call_open: { context, cluster, begins in
+                    unsafe LuaHost.with(context) { state in
+                        unsafe LuaHost.span(cluster) { state.openCall($0, begins: begins) }
+                    }
                 },
                 call_header: { context, name, value in
                     unsafe LuaHost.with(context) { state in

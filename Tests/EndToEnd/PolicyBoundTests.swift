@@ -11,32 +11,47 @@ struct PolicyBoundTests {
         let hole = try ScriptedUpstream { _, connection in
             while case .bytes = connection.receive() {}
         }
-        let up = try ScriptedUpstream.answering(ok)
-        let rest =
-            TestProxy.cluster(up.port, "  - { name: hole, endpoints: [\"127.0.0.1:\(hole.port)\"] }")
-            + "\npolicies: [{ name: p, file: p.lua, budget: { instructions: 100000000, time: 5s } }]"
-        let proxy = try TestProxy(
-            workers: 1,
-            listener: "    filters: [{ lua: { policy: p } }, router]\n    routes: [{ match: {}, cluster: up }]\n",
-            rest: rest,
-            files: [
-                "p.lua": """
-                function on_request(handle)
-                  local size = tonumber(handle:headers():get("x-size"))
-                  local to = {[":method"] = "POST", [":path"] = "/", [":authority"] = "a"}
-                  local sent, message = 0, nil
-                  for _ = 1, 100 do
-                    local fine, why = pcall(handle.httpCall, handle, "hole", to, ("x"):rep(size), 0, true)
-                    if not fine then message = why break end
-                    sent = sent + 1
-                  end
-                  handle:respond({[":status"] = 200}, sent .. " " .. tostring(message))
-                end
-                """
-            ], companions: [hole, up])
+        let test = try PolicyProxy(
+            """
+            function on_request(handle)
+              local size = tonumber(handle:headers():get("x-size"))
+              local to = {[":method"] = "POST", [":path"] = "/", [":authority"] = "a"}
+              local sent, message = 0, nil
+              for _ = 1, 100 do
+                local fine, why = pcall(handle.httpCall, handle, "calls", to, ("x"):rep(size), 0, true)
+                if not fine then message = why break end
+                sent = sent + 1
+              end
+              handle:respond({[":status"] = 200}, sent .. " " .. tostring(message))
+            end
+            """, policy: "    budget: { instructions: 100000000, time: 5s }\n", server: hole)
+        let proxy = test.proxy
         #expect(try proxy.get("/", headers: "x-size: 3000000\r\n").hasSuffix("\r\n\r\n2 too many at once"))
         #expect(try proxy.get("/", headers: "x-size: 1\r\n").hasSuffix("\r\n\r\n62 too many at once"))
         #expect(try proxy.get("/", headers: "x-size: 1\r\n").hasSuffix("\r\n\r\n0 too many at once"))
+    }
+
+    @Test("An error between calls made at once does not hide those that are under way")
+    func callsUnderWay() throws {
+        let hole = try ScriptedUpstream { _, connection in
+            while case .bytes = connection.receive() {}
+        }
+        let test = try PolicyProxy(
+            """
+            function on_request(handle)
+              local to = {[":method"] = "GET", [":path"] = "/", [":authority"] = "a"}
+              local batch = {}
+              for i = 1, 15 do batch[i] = {cluster = "calls", headers = to} end
+              batch[16] = {cluster = "not there", headers = to}
+              local rounds, message = 0, nil
+              repeat
+                rounds = rounds + 1
+                message = select(2, pcall(handle.httpCalls, handle, batch))
+              until rounds == 20 or message:find("too many")
+              handle:respond({[":status"] = 200}, rounds .. " " .. message)
+            end
+            """, policy: "    budget: { instructions: 100000000, time: 5s }\n", server: hole)
+        #expect(try test.proxy.get("/").hasSuffix("\r\n\r\n5 too many at once"))
     }
 
     @Test("Calls one after another have no end; at once there are 64")
@@ -54,6 +69,41 @@ struct PolicyBoundTests {
             """, policy: "    budget: { instructions: 100000000, time: 5s }\n")
         #expect(try test.proxy.get("/").hasSuffix("ok"))
         #expect(test.calls.recorded.count == 220)
+    }
+
+    @Test("Calls at once that fail at once are told apart, each in its place")
+    func failingAtOnce() throws {
+        let test = try PolicyProxy(
+            """
+            function on_request(handle)
+              local to = {[":method"] = "GET", [":path"] = "/", [":authority"] = "a"}
+              local nowhere = {cluster = "nowhere", headers = to}
+              local all = handle:httpCalls{nowhere, nowhere, {cluster = "calls", headers = to}, nowhere}
+              local out = {}
+              for place, one in ipairs(all) do out[place] = tostring(one.headers[":status"]) .. one.body end
+              handle:respond({[":status"] = 200}, table.concat(out, ","))
+            end
+            """, calls: { _ in "HTTP/1.1 201 Made\r\nContent-Length: 2\r\n\r\nup" },
+            clusters: "  - { name: nowhere, discovery: { dns: \"no-such-host.invalid:80\" } }\n")
+        let failed = "503upstream failure"
+        #expect(try test.proxy.get("/").hasSuffix("\r\n\r\n\(failed),\(failed),201up,\(failed)"))
+    }
+
+    @Test("Values on an exchange: 1 MiB in one go")
+    func metadataBytes() throws {
+        let test = try PolicyProxy(
+            """
+            function on_request(handle)
+              local metadata, value = handle:streamInfo():dynamicMetadata(), ("x"):rep(60000)
+              local count, message = 0, nil
+              repeat
+                local fine, why = pcall(metadata.set, metadata, "p", "k", value)
+                if fine then count = count + 1 else message = why end
+              until message or count == 100
+              handle:respond({[":status"] = 200}, count .. " " .. tostring(message))
+            end
+            """, policy: "    budget: { instructions: 100000000, time: 5s }\n")
+        #expect(try test.proxy.get("/").hasSuffix("\r\n\r\n17 too many at once"))
     }
 
     @Test("A policy has 16 stores; what one policy leaves on an exchange takes no room of another's")

@@ -52,32 +52,22 @@ struct PolicyStreamTests {
             }
             _ = connection.receive()
         }
-        let upstream = try ScriptedUpstream.answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-        let rest =
-            TestProxy.cluster(upstream.port, "  - { name: files, endpoints: [\"127.0.0.1:\(files.port)\"] }")
-            + "\npolicies: [{ name: p, file: p.lua, budget: { instructions: 1000000000, time: 5s } }]"
-        let proxy = try TestProxy(
-            workers: 1,
-            listener: """
-                    filters: [{ lua: { policy: p } }, router]
-                    routes: [{ match: {}, cluster: up }]
-                """, rest: rest,
-            files: [
-                "p.lua": Self.to + """
-                    local gate = shared("gate")
-                    function on_request(handle)
-                      if handle:headers():get(":path") == "/open" then
-                        gate:set("open", true)
-                        return handle:respond({[":status"] = "204"}, nil)
-                      end
-                      local _, pieces = handle:httpCall("files", to("/"), nil, {stream = true, timeout_ms = 0})
-                      local count = #pieces()
-                      while not gate:get("open") do handle:sleep(5) end
-                      for piece in pieces do count = count + #piece end
-                      handle:respond({[":status"] = "200"}, tostring(count))
-                    end
-                    """
-            ], companions: [upstream, files])
+        let test = try PolicyProxy(
+            Self.to + """
+                local gate = shared("gate")
+                function on_request(handle)
+                  if handle:headers():get(":path") == "/open" then
+                    gate:set("open", true)
+                    return handle:respond({[":status"] = "204"}, nil)
+                  end
+                  local _, pieces = handle:httpCall("calls", to("/"), nil, {stream = true, timeout_ms = 0})
+                  local count = #pieces()
+                  while not gate:get("open") do handle:sleep(5) end
+                  for piece in pieces do count = count + #piece end
+                  handle:respond({[":status"] = "200"}, tostring(count))
+                end
+                """, policy: "    budget: { instructions: 1000000000, time: 5s }\n", server: files)
+        let proxy = test.proxy
         let before = proxy.residentMemory
         let client = try TCPSocket(port: proxy.port)
         try client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
@@ -151,26 +141,18 @@ struct PolicyStreamTests {
             try? connection.send("HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno")
             _ = connection.discard(1 << 30)
         }
-        let upstream = try ScriptedUpstream.answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-        let rest =
-            TestProxy.cluster(upstream.port, "  - { name: calls, endpoints: [\"127.0.0.1:\(calls.port)\"] }")
-            + "\npolicies: [{ name: p, file: p.lua, budget: { instructions: 1000000000, time: 5s } }]"
-        let proxy = try TestProxy(
-            workers: 1,
-            listener: "    filters: [{ lua: { policy: p } }, router]\n    routes: [{ match: {}, cluster: up }]\n",
-            rest: rest,
-            files: [
-                "p.lua": Self.to + """
-                    function on_request(handle)
-                      local piece, count = string.rep("x", 65536), 0
-                      local headers, answer = handle:httpCall("calls", to("/", "PUT"), function()
-                        count = count + 1
-                        return count <= 100000 and piece or nil
-                      end, {stream = true, timeout_ms = 20000})
-                      handle:respond({[":status"] = headers[":status"]}, answer() .. tostring(count < 100000))
-                    end
-                    """
-            ], companions: [upstream, calls])
+        let test = try PolicyProxy(
+            Self.to + """
+                function on_request(handle)
+                  local piece, count = string.rep("x", 65536), 0
+                  local headers, answer = handle:httpCall("calls", to("/", "PUT"), function()
+                    count = count + 1
+                    return count <= 100000 and piece or nil
+                  end, {stream = true, timeout_ms = 20000})
+                  handle:respond({[":status"] = headers[":status"]}, answer() .. tostring(count < 100000))
+                end
+                """, policy: "    budget: { instructions: 1000000000, time: 5s }\n", server: calls)
+        let proxy = test.proxy
         #expect(try proxy.get("/").hasSuffix("\r\n\r\nnotrue"))
     }
 
@@ -180,29 +162,21 @@ struct PolicyStreamTests {
             guard let request = connection.nextRequest(), request.contains("/half") else { return }
             try? connection.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
         }
-        let upstream = try ScriptedUpstream.answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-        let rest =
-            TestProxy.cluster(upstream.port, "  - { name: calls, endpoints: [\"127.0.0.1:\(calls.port)\"] }")
-            + "\npolicies: [{ name: p, file: p.lua }]"
-        let proxy = try TestProxy(
-            workers: 1,
-            listener: "    filters: [{ lua: { policy: p } }, router]\n    routes: [{ match: {}, cluster: up }]\n",
-            rest: rest,
-            files: [
-                "p.lua": Self.to + """
-                    function on_request(handle)
-                      local headers, pieces = handle:httpCall("calls", to("/half"), nil, {stream = true, timeout_ms = 20000})
-                      local first = pieces()
-                      local ok, message = pcall(pieces)
-                      local again = select(2, pcall(pieces))
-                      local other, words = handle:httpCall("calls", to("/none"), nil, {stream = true, timeout_ms = 20000})
-                      local both = select(2, pcall(handle.httpCall, handle, "calls", to("/"), nil, {stream = true, asynchronous = true}))
-                      local _, odd = pcall(handle.httpCall, handle, "calls", to("/"), function() return {} end, {stream = true})
-                      handle:respond({[":status"] = "200"}, table.concat({headers[":status"], first, tostring(ok), message,
-                        tostring(again), other[":status"], words(), tostring(words()), both, odd}, "|"))
-                    end
-                    """
-            ], companions: [upstream, calls])
+        let test = try PolicyProxy(
+            Self.to + """
+                function on_request(handle)
+                  local headers, pieces = handle:httpCall("calls", to("/half"), nil, {stream = true, timeout_ms = 20000})
+                  local first = pieces()
+                  local ok, message = pcall(pieces)
+                  local again = select(2, pcall(pieces))
+                  local other, words = handle:httpCall("calls", to("/none"), nil, {stream = true, timeout_ms = 20000})
+                  local both = select(2, pcall(handle.httpCall, handle, "calls", to("/"), nil, {stream = true, asynchronous = true}))
+                  local _, odd = pcall(handle.httpCall, handle, "calls", to("/"), function() return {} end, {stream = true})
+                  handle:respond({[":status"] = "200"}, table.concat({headers[":status"], first, tostring(ok), message,
+                    tostring(again), other[":status"], words(), tostring(words()), both, odd}, "|"))
+                end
+                """, server: calls)
+        let proxy = test.proxy
         let answer = try proxy.get("/")
         #expect(
             answer.hasSuffix(
@@ -220,23 +194,15 @@ struct PolicyStreamTests {
             if case .bytes = connection.receive() { return }
             ended.withLock { $0 += 1 }
         }
-        let upstream = try ScriptedUpstream.answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-        let rest =
-            TestProxy.cluster(upstream.port, "  - { name: files, endpoints: [\"127.0.0.1:\(files.port)\"] }")
-            + "\npolicies: [{ name: p, file: p.lua }]"
-        let proxy = try TestProxy(
-            workers: 1,
-            listener: "    filters: [{ lua: { policy: p } }, router]\n    routes: [{ match: {}, cluster: up }]\n",
-            rest: rest,
-            files: [
-                "p.lua": Self.to + """
-                    function on_request(handle)
-                      local _, pieces = handle:httpCall("files", to("/"), nil, {stream = true, timeout_ms = 0})
-                      pieces()
-                      if handle:headers():get(":path") == "/wait" then pieces() end
-                    end
-                    """
-            ], companions: [upstream, files])
+        let test = try PolicyProxy(
+            Self.to + """
+                function on_request(handle)
+                  local _, pieces = handle:httpCall("calls", to("/"), nil, {stream = true, timeout_ms = 0})
+                  pieces()
+                  if handle:headers():get(":path") == "/wait" then pieces() end
+                end
+                """, server: files)
+        let proxy = test.proxy
         #expect(try proxy.get("/").hasPrefix("HTTP/1.1 200 "))
         #expect(eventually { ended.withLock { $0 } == 1 })
         let client = try TCPSocket(port: proxy.port)

@@ -4,7 +4,8 @@ import Testing
 
 private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-/// A proxy with the policy `p`, an upstream that answers `ok`, and a cluster `calls` for the policy's own requests.
+/// A proxy with the policy `p`, an upstream that answers `ok`, and a cluster `calls` for the policy's own requests: answered
+/// by `calls`, or by a server of the test's own.
 struct PolicyProxy {
     let proxy: TestProxy
     let upstream: ScriptedUpstream
@@ -12,19 +13,21 @@ struct PolicyProxy {
 
     init(
         _ script: String, policy: String = "", upstream response: @escaping @Sendable (String) -> String = { _ in ok },
-        calls answer: @escaping @Sendable (String) -> String = { _ in ok }, workers: Int = 1,
+        calls answer: @escaping @Sendable (String) -> String = { _ in ok }, server: ScriptedUpstream? = nil,
+        clusters: String = "", workers: Int = 1,
         lua: String = "{ policy: p }",
         listener: String = "", files: [String: String] = [:]
     ) throws {
         upstream = try .answering(response)
-        calls = try .answering(answer)
+        calls = try server ?? .answering(answer)
         let chain = """
             \(listener)
                 filters: [{ lua: \(lua) }, router]
                 routes: [{ match: {}, cluster: up }]
             """
         let rest =
-            TestProxy.cluster(upstream.port, "  - { name: calls, endpoints: [\"127.0.0.1:\(calls.port)\"] }")
+            TestProxy.cluster(
+                upstream.port, "  - { name: calls, endpoints: [\"127.0.0.1:\(calls.port)\"] }\n\(clusters)")
             + "\npolicies:\n  - name: p\n    file: p.lua\n\(policy)"
         proxy = try TestProxy(
             workers: workers, listener: chain, rest: rest, files: files.merging(["p.lua": script]) { $1 },

@@ -158,7 +158,7 @@ enum EscapeHost {
             return true
         }
         unsafe host.set_part = { _, _, _ in Int32(MRT_CODE_OK) }
-        unsafe host.call_open = { _, _ in Int32(MRT_CODE_OK) }
+        unsafe host.call_open = { _, _, _ in Int32(MRT_CODE_OK) }
         unsafe host.call_header = { _, _, _ in Int32(MRT_CODE_OK) }
         unsafe host.call_send = { _, _, _, _ in 1 }
         unsafe host.stream_write = { _, _, _ in Int32(MRT_CODE_PENDING) }

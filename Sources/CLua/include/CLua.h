@@ -163,8 +163,8 @@ typedef struct mrt_host {
     int32_t (*set_part)(void *context, int32_t part, mrt_bytes_borrowed bytes);
 
     /// Makes room for a call; then its headers, pseudo headers among them, and `call_send`, which answers the call's number or
-    /// minus a code.
-    int32_t (*call_open)(void *context, mrt_bytes_borrowed cluster);
+    /// minus a code. `begins`: the script has taken the answers of all calls before; not so between calls that are made at once.
+    int32_t (*call_open)(void *context, mrt_bytes_borrowed cluster, bool begins);
     int32_t (*call_header)(void *context, mrt_bytes_borrowed name, mrt_bytes_borrowed value);
     int32_t (*call_send)(void *context, mrt_bytes_borrowed body, int64_t timeout, int32_t flags);
     /// Sends a piece of a streamed call's body: OK, PENDING until there is room for more, or NOTHING when nobody reads on.
