@@ -58,6 +58,7 @@ public final class Exchange {
     package var upstreamOverride: (address: String, isStrict: Bool)?
     /// The client's connection is to be closed behind this exchange.
     package var drainsConnection = false
+    var identities = Identities()
     /// What policies in shadow mode would have done, for the access log.
     package var shadowNotes: [String] = []
 
@@ -124,6 +125,7 @@ public final class Exchange {
         if !filterState.isEmpty { filterState = [:] }
         if upstreamOverride != nil { upstreamOverride = nil }
         drainsConnection = false
+        if !identities.isEmpty { identities = Identities() }
         if !shadowNotes.isEmpty { shadowNotes = [] }
         cachedRoute = nil
         hasCachedRoute = false
