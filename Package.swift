@@ -74,6 +74,9 @@ let package = Package(
             "MartletAuth", ["MartletCore", "MartletConfig", "MartletFilter"], path: "Plugins/Auth",
             settings: requestPath),
         room(
+            "MartletResilience", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],
+            path: "Plugins/Resilience", settings: requestPath),
+        room(
             "MartletTransform", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],
             path: "Plugins/Transform", settings: requestPath),
 
@@ -81,7 +84,8 @@ let package = Package(
             name: "martlet",
             dependencies: [
                 "MartletCore", "MartletNet", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua",
-                "MartletProxy", "MartletAuth", "MartletRouting", "MartletTransform",
+                "MartletProxy", "MartletAuth", "MartletRouting", "MartletResilience",
+                "MartletTransform",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -93,7 +97,9 @@ let package = Package(
         tests("MartletCoreTests", ["MartletCore"]),
         tests("MartletNetTests", ["MartletCore", "MartletNet"]),
         tests(
-            "MartletFilterTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting"]),
+            "MartletFilterTests",
+            ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting", "MartletResilience"]),
+        tests("MartletProxyTests", ["MartletCore", "MartletProxy"]),
         tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
         tests(
             "MartletLuaTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua", "CLua"]),

@@ -47,7 +47,8 @@ final class Router: Filter {
         var mirrors: [Int] = []
         for wanted in action.mirrors where fraction() < wanted.share { mirrors.append(wanted.cluster) }
         exchange.plan = UpstreamPlan(
-            cluster: choose(action), timeout: action.timeout, idleTimeout: action.idleTimeout, mirrors: mirrors)
+            cluster: choose(action), timeout: action.timeout, idleTimeout: action.idleTimeout,
+            sendsDeadline: action.sendsDeadline, mirrors: mirrors)
         return .next
     }
 

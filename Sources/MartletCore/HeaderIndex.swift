@@ -99,6 +99,8 @@ package enum HeaderIndex {
             switch last {
             case 0x72:  // r
                 return first(name, .retryAfter)
+            case 0x73:  // s
+                return first(name, .grpcStatus)
             case 0x74:  // t
                 return first(name, .traceparent)
             default: return .unknown
@@ -108,7 +110,7 @@ package enum HeaderIndex {
             case 0x64:  // d
                 return first(name, .xRequestID)
             case 0x65:  // e
-                return first(name, .contentType)
+                return first(name, .contentType, .grpcMessage)
             case 0x74:  // t
                 return first(name, .grpcTimeout)
             default: return .unknown
@@ -163,6 +165,8 @@ package enum HeaderIndex {
                 return first(name, .transferEncoding)
             case 0x6F:  // o
                 return first(name, .xForwardedProto)
+            case 0x74:  // t
+                return first(name, .xMartletAttempt)
             case 0x79:  // y
                 return first(name, .secWebSocketKey)
             default: return .unknown
@@ -175,6 +179,8 @@ package enum HeaderIndex {
             }
         case 19:
             switch last {
+            case 0x64:  // d
+                return first(name, .xEnvoyRateLimited)
             case 0x6E:  // n
                 return first(name, .proxyAuthorization)
             default: return .unknown

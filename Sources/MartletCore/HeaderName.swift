@@ -4,13 +4,14 @@ package enum HeaderID: UInt8, Sendable, CaseIterable {
     case unknown
     case accept, acceptEncoding, acceptLanguage, age, allow, altSvc, authorization
     case cacheControl, connection, contentEncoding, contentLength, contentType, cookie
-    case date, etag, expect, expires, forwarded, from, grpcTimeout, host, http2Settings
+    case date, etag, expect, expires, forwarded, from, grpcMessage, grpcStatus, grpcTimeout, host, http2Settings
     case ifMatch, ifModifiedSince, ifNoneMatch, ifRange, keepAlive, lastModified, location
     case origin, proxyAuthenticate, proxyAuthorization, proxyConnection, range, referer, retryAfter
     case server, setCookie, te, trailer, traceparent, tracestate, transferEncoding
     case upgrade, userAgent, vary, via, wwwAuthenticate
-    case xEnvoyExpectedTimeout, xForwardedClientCert, xForwardedFor, xForwardedHost, xForwardedPort, xForwardedProto
-    case xMartletError, xRealIP, xRequestID
+    case xEnvoyExpectedTimeout, xEnvoyRateLimited, xForwardedClientCert, xForwardedFor, xForwardedHost, xForwardedPort,
+        xForwardedProto
+    case xMartletAttempt, xMartletError, xRealIP, xRequestID
     case secWebSocketKey, secWebSocketVersion, secWebSocketAccept, secWebSocketProtocol
 
     var text: StaticString {
@@ -35,6 +36,8 @@ package enum HeaderID: UInt8, Sendable, CaseIterable {
         case .expires: "expires"
         case .forwarded: "forwarded"
         case .from: "from"
+        case .grpcMessage: "grpc-message"
+        case .grpcStatus: "grpc-status"
         case .grpcTimeout: "grpc-timeout"
         case .host: "host"
         case .http2Settings: "http2-settings"
@@ -65,11 +68,13 @@ package enum HeaderID: UInt8, Sendable, CaseIterable {
         case .via: "via"
         case .wwwAuthenticate: "www-authenticate"
         case .xEnvoyExpectedTimeout: "x-envoy-expected-rq-timeout-ms"
+        case .xEnvoyRateLimited: "x-envoy-ratelimited"
         case .xForwardedClientCert: "x-forwarded-client-cert"
         case .xForwardedFor: "x-forwarded-for"
         case .xForwardedHost: "x-forwarded-host"
         case .xForwardedPort: "x-forwarded-port"
         case .xForwardedProto: "x-forwarded-proto"
+        case .xMartletAttempt: "x-martlet-attempt"
         case .xMartletError: "x-martlet-error"
         case .xRealIP: "x-real-ip"
         case .xRequestID: "x-request-id"
@@ -157,6 +162,8 @@ public struct HeaderName: Sendable, Hashable, CustomStringConvertible {
     public static let xForwardedFor = HeaderName(.xForwardedFor)
     public static let xForwardedHost = HeaderName(.xForwardedHost)
     public static let xForwardedProto = HeaderName(.xForwardedProto)
+    package static let xEnvoyExpectedTimeout = HeaderName(.xEnvoyExpectedTimeout)
+    package static let xMartletAttempt = HeaderName(.xMartletAttempt)
     public static let xMartletError = HeaderName(.xMartletError)
     public static let xRequestID = HeaderName(.xRequestID)
 }

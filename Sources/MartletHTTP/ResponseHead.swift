@@ -41,6 +41,17 @@ public final class ResponseHead {
         hasReason = true
     }
 
+    /// Becomes as `other`, which is left as it is.
+    package func copy(from other: ResponseHead) {
+        headers.copy(from: other.headers)
+        status = other.status
+        body = other.body
+        version = other.version
+        keepsAlive = other.keepsAlive
+        hasReason = false
+        if let reason = other.reason() { setReason(reason) }
+    }
+
     /// Sets the status and forgets the old one's reason phrase.
     public func setStatus(_ status: UInt16) {
         self.status = status

@@ -1,6 +1,7 @@
 internal import MartletAuth
 internal import MartletFilter
 internal import MartletLua
+internal import MartletResilience
 internal import MartletRouting
 internal import MartletTransform
 
@@ -13,5 +14,6 @@ enum BuiltInFilters {
         AccessControlKind(),
         HeadersKind(),
         LuaKind(policies),
+        RetryKind(),
     ])
 }

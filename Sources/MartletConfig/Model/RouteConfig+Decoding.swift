@@ -9,6 +9,7 @@ extension RouteConfig {
         }
         action = RouteAction(section)
         timeout = section.timeout("timeout", default: Self.defaultTimeout)
+        hasOwnTimeout = section.has("timeout")
         idleTimeout = section.duration("idle_timeout")
         rewrite = section.section("rewrite").map { RewriteConfig($0, match: match) }
         mirrors = Self.mirrors(section)

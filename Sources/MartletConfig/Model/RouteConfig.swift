@@ -6,6 +6,8 @@ package struct RouteConfig: Sendable {
     package var action: RouteAction
     /// From the end of the request to the end of the response, retries included; later is 504. Nil is none. Default: 15s.
     package var timeout: Duration?
+    /// `timeout` is written, and not the default.
+    package var hasOwnTimeout: Bool
     /// As `stream_idle_timeout`, for this route; nil leaves the listener's. Zero is none.
     package var idleTimeout: Duration?
     package var rewrite: RewriteConfig?

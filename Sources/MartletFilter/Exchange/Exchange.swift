@@ -70,6 +70,8 @@ public final class Exchange {
     package private(set) var isRouteUnknown = false
     /// Where the request goes; the router filter's to set.
     package var plan: UpstreamPlan?
+    /// When the request is tried again; the retry filter's to set. Nil: never.
+    package var retryPolicy: RetryPolicy?
 
     package init() {
         host = HostReference()
@@ -130,6 +132,7 @@ public final class Exchange {
         cachedRoute = nil
         hasCachedRoute = false
         plan = nil
+        if retryPolicy != nil { retryPolicy = nil }
     }
 
     package func attach(_ host: any ExchangeHost) { self.host.target = host }

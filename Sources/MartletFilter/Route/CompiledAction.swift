@@ -15,17 +15,20 @@ package struct ForwardAction: Sendable {
     package var timeout: Nanoseconds
     /// Longest silence of a stream; zero is none.
     package var idleTimeout: Nanoseconds
+    /// The route sets `timeout`, and upstream is told of it.
+    package var sendsDeadline: Bool
     package var rewrite: RewriteAction?
     package var mirrors: [MirrorAction]
 
     package init(
         clusters: [CompiledCluster], timeout: Nanoseconds, idleTimeout: Nanoseconds = .zero,
-        rewrite: RewriteAction? = nil, mirrors: [MirrorAction] = []
+        sendsDeadline: Bool = false, rewrite: RewriteAction? = nil, mirrors: [MirrorAction] = []
     ) {
         self.clusters = clusters
         totalWeight = clusters.reduce(0) { $0 + UInt64($1.weight) }
         self.timeout = timeout
         self.idleTimeout = idleTimeout
+        self.sendsDeadline = sendsDeadline
         self.rewrite = rewrite
         self.mirrors = mirrors
     }

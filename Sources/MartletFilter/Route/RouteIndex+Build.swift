@@ -120,8 +120,8 @@ extension RouteIndex {
         return .forward(
             ForwardAction(
                 clusters: clusters, timeout: route.timeout.map { Nanoseconds($0) } ?? .zero,
-                idleTimeout: route.idleTimeout.map { Nanoseconds($0) } ?? .zero, rewrite: rewrite,
-                mirrors: mirrors))
+                idleTimeout: route.idleTimeout.map { Nanoseconds($0) } ?? .zero,
+                sendsDeadline: route.hasOwnTimeout && route.timeout != nil, rewrite: rewrite, mirrors: mirrors))
     }
 
     private static func compile(

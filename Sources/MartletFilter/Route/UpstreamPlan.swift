@@ -8,13 +8,19 @@ package struct UpstreamPlan {
     package var timeout: Nanoseconds
     /// Longest silence in either direction; zero: the listener's.
     package var idleTimeout: Nanoseconds
+    /// Upstream is told how much of `timeout` is left.
+    package var sendsDeadline: Bool
     /// Clusters that get a copy whose response is dropped.
     package var mirrors: [Int]
 
-    package init(cluster: Int, timeout: Nanoseconds, idleTimeout: Nanoseconds = .zero, mirrors: [Int] = []) {
+    package init(
+        cluster: Int, timeout: Nanoseconds, idleTimeout: Nanoseconds = .zero, sendsDeadline: Bool = false,
+        mirrors: [Int] = []
+    ) {
         self.cluster = cluster
         self.timeout = timeout
         self.idleTimeout = idleTimeout
+        self.sendsDeadline = sendsDeadline
         self.mirrors = mirrors
     }
 }

@@ -171,7 +171,7 @@ struct HTTP1Fields {
             .contentEncoding, .contentType, .range, .cacheControl, .age, .date, .expires, .location, .retryAfter, .vary,
             .http2Settings, .xForwardedFor, .xForwardedHost, .xForwardedProto, .xForwardedPort, .forwarded, .via,
             .xRequestID, .xRealIP, .xForwardedClientCert, .xMartletError, .ifMatch, .ifNoneMatch, .ifModifiedSince,
-            .ifRange, .origin, .xEnvoyExpectedTimeout:
+            .ifRange, .origin, .xEnvoyExpectedTimeout, .xEnvoyRateLimited, .xMartletAttempt:
             false
         default: true
         }

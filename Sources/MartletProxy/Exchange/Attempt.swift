@@ -19,14 +19,24 @@ struct Attempt {
     var remainingLength: UInt64?
     var isChunked = false
     /// What passed the chain of the body before there was a connection to send it on, and what was sent of it for as
-    /// long as the stale keep-alive race may ask for it again.
+    /// long as it may have to be sent again.
     var replay = HeldBody()
+    /// The stale keep-alive race may ask for the request again.
     var canReplay = false
     var replayEnded = false
     var hasReplayed = false
+    /// Bytes of body kept although they were sent.
+    var keepLimit = 0
+    /// Some of the body was sent and is not kept: the request cannot be sent again.
+    var isBodyGone = false
+    var retry = RetryProgress()
+    /// Tries beside the present one.
+    var hedges: [HedgedTry] = []
+    /// The request came with a deadline.
+    var hasDeadline = false
     var mirrors: [ClusterCall] = []
 
-    /// Most bytes of body kept for one replay.
+    /// Most bytes of body kept for the stale keep-alive race.
     static let replayLimit = 65_536
 
     /// Ready for the next exchange. Fields that are empty already are left alone: this runs for every request.
@@ -44,6 +54,10 @@ struct Attempt {
         canReplay = false
         replayEnded = false
         hasReplayed = false
+        keepLimit = 0
+        isBodyGone = false
+        retry.reset()
+        hasDeadline = false
         if !mirrors.isEmpty { mirrors = [] }
     }
 
@@ -56,6 +70,8 @@ struct Attempt {
     /// The request will not be sent again.
     mutating func forgetReplay() {
         canReplay = false
+        keepLimit = 0
+        if !replay.isEmpty { isBodyGone = true }
         replay.removeAll()
     }
 

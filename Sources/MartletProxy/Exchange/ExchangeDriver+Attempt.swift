@@ -25,6 +25,7 @@ extension ExchangeDriver: ConnectionTaker {
         }
         attempt.holdsRequestSlot = true
         exchange.upstreamStarted = loop.now
+        guard startDeadline() else { return }
         if isRequestComplete { startRequestTimeout() }
         if plan.idleTimeout > .zero {
             idleTimeout = plan.idleTimeout
@@ -36,35 +37,40 @@ extension ExchangeDriver: ConnectionTaker {
         }
         exchange.attempts += 1
         attempt.isWaiting = true
+        if let policy = exchange.retryPolicy { startRetrying(policy, cluster) }
         cluster.take(for: self)
     }
 
     func connectionReady(_ connection: UpstreamConnection) {
         attempt.isWaiting = false
         attempt.connection = connection
-        exchange.upstreamAddress = connection.endpoint.shared.name
+        triesAt(connection)
         attempt.canReplay = connection.isReused && request.method.isIdempotent && !attempt.hasReplayed
-        guard sendHead(on: connection) else { return }
-        // What passed the chain before there was a connection, or has to be sent again.
-        for slice in attempt.replay.pieces { put(slice, on: connection) }
-        if attempt.replayEnded {
-            endBody(on: connection)
-        } else if attempt.isRequestSent {
-            connection.requestWritten()
-        }
-        if !attempt.canReplay || attempt.replay.bytes > Attempt.replayLimit { attempt.forgetReplay() }
+        attempt.keepLimit = max(attempt.canReplay ? Attempt.replayLimit : 0, bodyKeptForRetries)
+        guard writeRequest(on: connection) else { return rescue(.invalidRequestHead) }
+        if attempt.replay.bytes > attempt.keepLimit { attempt.forgetReplay() }
         pull()
+    }
+
+    /// Writes the head, and of the body what passed the chain before there was a connection or has to be sent again. False
+    /// when a filter made something of it that cannot be sent.
+    func writeRequest(on connection: UpstreamConnection) -> Bool {
+        guard sendHead(on: connection) else { return false }
+        for slice in attempt.replay.pieces { put(slice, on: connection) }
+        if attempt.replayEnded { return endBody(on: connection) }
+        if attempt.isRequestSent { connection.requestWritten() }
+        return true
     }
 
     private func sendHead(on connection: UpstreamConnection) -> Bool {
         attempt.isChunked = request.body == .chunked
         var fits = (request.method == .connect) == isConnect && (!request.asksForUpgrade || request.hasPlainUpgrade)
         if fits {
+            sendDeadline()
             connection.write(reserving: HTTP1Encoder.sizeBound(request)) {
                 fits = HTTP1Encoder.encode(request, into: $0)
             }
         }
-        if !fits { rescue(.invalidRequestHead) }
         return fits
     }
 
@@ -82,7 +88,7 @@ extension ExchangeDriver: ConnectionTaker {
         remember(slice, ended: ended)
         guard let connection = attempt.connection else { return }
         put(slice, on: connection)
-        if ended { endBody(on: connection) }
+        if ended, !endBody(on: connection) { return rescue(.invalidRequestHead) }
         if connection.queuedBytes >= bufferLimit { connection.askDrained() }
     }
 
@@ -95,16 +101,18 @@ extension ExchangeDriver: ConnectionTaker {
         if attempt.isChunked { connection.write(reserving: 2) { HTTP1Encoder.chunkTail(into: $0) } }
     }
 
-    private func endBody(on connection: UpstreamConnection) {
+    /// False when the trailers cannot be sent.
+    private func endBody(on connection: UpstreamConnection) -> Bool {
         if attempt.isChunked {
             let trailers = exchange.requestTrailers
             var fits = false
             connection.write(reserving: HTTP1Encoder.sizeBound(trailers: trailers)) {
                 fits = HTTP1Encoder.lastChunk(trailers, into: $0)
             }
-            if !fits { return rescue(.invalidRequestHead) }
+            if !fits { return false }
         }
         connection.requestWritten()
+        return true
     }
 
     func sendTrailers() {
@@ -113,18 +121,19 @@ extension ExchangeDriver: ConnectionTaker {
         attempt.replayEnded = true
         for mirror in attempt.mirrors { mirror.endBody() }
         guard let connection = attempt.connection else { return }
-        endBody(on: connection)
+        if !endBody(on: connection) { rescue(.invalidRequestHead) }
     }
 
-    /// Keeps what was sent for as long as the stale keep-alive race may ask for it.
+    /// Keeps what was sent for as long as it may have to be sent again.
     private func remember(_ slice: ByteSlice, ended: Bool) {
         if ended { attempt.replayEnded = true }
+        guard !slice.isEmpty else { return }
         let waitsForConnection = attempt.connection == nil
-        guard attempt.canReplay || waitsForConnection else { return }
-        if attempt.replay.bytes + slice.count > Attempt.replayLimit && !waitsForConnection {
-            attempt.forgetReplay()
-        } else {
+        if waitsForConnection || attempt.replay.bytes + slice.count <= attempt.keepLimit {
             attempt.replay.append(slice)
+        } else {
+            attempt.forgetReplay()
+            attempt.isBodyGone = true
         }
     }
 
@@ -133,7 +142,7 @@ extension ExchangeDriver: ConnectionTaker {
         switch reason {
         case .noHealthyUpstream: rescue(.noHealthyUpstream)
         case .overflow(let kind): rescue(.overflow(kind))
-        case .dialFailed: rescue(.connectFailed)
+        case .dialFailed: if !retries(.connectFailure) { rescue(.connectFailed) }
         }
     }
 
@@ -157,9 +166,14 @@ extension ExchangeDriver: ConnectionTaker {
     }
 
     func upstreamHead(ended: Bool, tunnels: Bool) {
-        let now = loop.now
-        lastActivity = now
-        exchange.upstreamResponded = now
+        lastActivity = loop.now
+        if exchange.retryPolicy != nil, !tunnels, answersWithRetry(ended: ended) { return }
+        passHead(ended: ended, tunnels: tunnels)
+    }
+
+    /// The response goes on to the client.
+    func passHead(ended: Bool, tunnels: Bool) {
+        exchange.upstreamResponded = loop.now
         attempt.hasResponse = true
         attempt.forgetReplay()
         attempt.isUpgraded = tunnels
@@ -218,7 +232,7 @@ extension ExchangeDriver: ConnectionTaker {
     }
 
     func upstreamFailed(_ failure: UpstreamFailure) {
-        attempt.connection = nil
+        let connection = attempt.connection.take()
         // RFC 9112 section 9.3.1: the server may have closed an idle connection just as the request was sent on it.
         if case .closed(started: false) = failure, attempt.canReplay, !attempt.hasReplayed,
             let cluster = attempt.cluster
@@ -229,6 +243,7 @@ extension ExchangeDriver: ConnectionTaker {
             attempt.isWaiting = true
             return cluster.take(for: self, fresh: true)
         }
+        if retries(RetryPolicy.Outcome(failure, wasSent: connection?.hasSent ?? false)) { return }
         switch failure {
         case .connectFailed: rescue(.connectFailed)
         case .connectTimeout: rescue(.connectTimeout)
@@ -259,11 +274,9 @@ extension ExchangeDriver: ConnectionTaker {
     /// Nothing more is wanted from upstream.
     func abandonAttempt() {
         attempt.ignoresRequest = true
+        stopRetrying()
         if !attempt.isRequestSent { attempt.cutMirrors() }
-        if attempt.isWaiting {
-            attempt.isWaiting = false
-            attempt.cluster?.stopWaiting(self)
-        }
+        stopWaiting()
         let connection = attempt.connection.take()
         giveBackRequestSlot()
         if let connection { connection.abandon() }

@@ -152,8 +152,9 @@ final class ExchangeDriver: ExchangeHost {
 
     /// The route's timeout runs from the request's last byte (Envoy's `timeout`): a slow upload is the idle timeout's affair.
     func startRequestTimeout() {
-        guard let timeout = exchange.plan?.timeout, timeout > .zero, requestDeadline == .never else { return }
-        requestDeadline = loop.now + timeout
+        if exchange.retryPolicy != nil { startTryTimeout() }
+        guard let timeout = exchange.plan?.timeout, timeout > .zero else { return }
+        requestDeadline = min(requestDeadline, loop.now + timeout)
         timer.require(requestDeadline, loop, self)
     }
 
@@ -328,9 +329,10 @@ extension ExchangeDriver: TimerTarget {
         timer.fired()
         guard exchange.isOpen else { return }
         let now = loop.now
-        if requestDeadline <= now { return rescue(.requestTimeout) }
+        if requestDeadline <= now { return requestTimedOut() }
+        if attempt.retry.nextEvent <= now { return retryTimerFired() }
         let idleDeadline = idleTimeout > .zero ? lastActivity + idleTimeout : .never
         if idleDeadline <= now { return rescue(isRequestComplete ? .streamIdleTimeout : .requestIdleTimeout) }
-        timer.require(min(idleDeadline, requestDeadline), loop, self)
+        timer.require(min(idleDeadline, requestDeadline, attempt.retry.nextEvent), loop, self)
     }
 }

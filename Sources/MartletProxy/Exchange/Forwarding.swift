@@ -110,6 +110,7 @@ final class Forwarding: Sendable {
                 case .xEnvoyExpectedTimeout, .xMartletError, .xForwardedClientCert, .xForwardedHost, .xForwardedPort,
                     .forwarded, .xRealIP:
                     true
+                // `x-martlet-attempt` is no lie that helps: whoever sends it asks for fewer attempts of its own request.
                 case .unknown:
                     headers.name(at: index).hasPrefixIgnoringASCIICase("x-envoy-")
                         || headers.name(at: index).hasPrefixIgnoringASCIICase("x-martlet-")

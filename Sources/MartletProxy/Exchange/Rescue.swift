@@ -7,7 +7,7 @@ enum ProxyFault {
     case noRoute, noCluster, noHealthyUpstream, connectFailed, connectTimeout, upstreamClosed
     case overflow(ClusterAllowances.Kind)
     case invalidResponse(HTTP1Fault)
-    case requestTimeout, streamIdleTimeout, requestIdleTimeout
+    case requestTimeout, tryTimeout, streamIdleTimeout, requestIdleTimeout
     case brokenRequest(HTTP1Fault)
     case invalidRequestHead, invalidResponseHead, bodyLengthMismatch
 
@@ -26,6 +26,7 @@ enum ProxyFault {
         case .overflow(.retries): (503, "upstream-overflow-retries", .upstreamOverflow)
         case .invalidResponse: (502, "upstream-invalid-response", .upstreamProtocolError)
         case .requestTimeout: (504, "request-timeout", .upstreamRequestTimeout)
+        case .tryTimeout: (504, "per-try-timeout", .upstreamRequestTimeout)
         case .streamIdleTimeout: (504, "stream-idle-timeout", .streamIdleTimeout)
         // The client stopped in the middle of its request (RFC 9110 section 15.5.9).
         case .requestIdleTimeout: (408, "request-idle-timeout", .streamIdleTimeout)
@@ -38,7 +39,7 @@ enum ProxyFault {
 
     var resetReason: ResetReason {
         switch self {
-        case .requestTimeout: .requestTimeout
+        case .requestTimeout, .tryTimeout: .requestTimeout
         case .streamIdleTimeout, .requestIdleTimeout: .idleTimeout
         case .invalidResponse: .upstreamProtocolError
         case .brokenRequest: .downstreamProtocolError

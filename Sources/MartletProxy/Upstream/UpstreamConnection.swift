@@ -63,6 +63,8 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
     private var isTunnel = false
     private var keepsAlive = true
     private var isPaused = false
+    /// The receiver has changed within a response.
+    private var isHandedOver = false
 
     init(cluster: WorkerCluster, endpoint: WorkerEndpoint) throws(SystemError) {
         self.cluster = cluster
@@ -79,6 +81,8 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
     /// A request on it may meet a close that the server sent before it saw the request.
     var isReused: Bool { requests > 1 }
     var isOpen: Bool { !socket.isClosed }
+    /// Some of the present request has left.
+    var hasSent: Bool { socket.sentBytes != sentWhenLent }
     var queuedBytes: Int { socket.queuedBytes }
 
     // MARK: Lending
@@ -119,6 +123,21 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
         isPaused = false
         consumePending()
         if isOpen && !isPaused { socket.resumeReading() }
+    }
+
+    /// Somebody else takes what is still to come of the response.
+    func handOver(to receiver: any UpstreamReceiver) {
+        self.receiver = receiver
+        isHandedOver = true
+        resumeReading()
+    }
+
+    /// Nobody wants the rest of the response. A short one is read to its end, so that the connection can be used again.
+    func dropResponse() {
+        guard isRequestDone else { return abandon() }
+        idleDeadline = loop.now + DroppedResponse.time
+        timer.require(idleDeadline, loop, self)
+        handOver(to: DroppedResponse(self, receiver?.requestMethod ?? .get))
     }
 
     /// The receiver gives the request up; the connection cannot be used again.
@@ -180,13 +199,13 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
     }
 
     /// Decodes what `buffer` holds; pieces of body go on as slices of it.
-    private func consume(_ buffer: ByteBuffer) {
+    private func consume(_ buffer: ByteBuffer, from start: Int = 0) {
         // Bytes nobody asked for: a response to no request (RFC 9112 section 9.2: close).
         guard let receiver else { return discard() }
         let head = receiver.responseHead
         let trailers = receiver.responseTrailers
         let total = buffer.count
-        var offset = 0
+        var offset = start
         while offset < total {
             if isPaused { return keep(buffer, from: offset) }
             if isTunnel {
@@ -219,8 +238,13 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
             case .failed(let fault):
                 return fail(.invalidResponse(fault))
             }
-            // Lent to somebody else meanwhile, or closed.
-            if !isOpen || self.receiver !== receiver { return }
+            guard isOpen else { return }
+            // Lent to somebody else meanwhile.
+            if self.receiver !== receiver {
+                guard isHandedOver else { return }
+                isHandedOver = false
+                return consume(buffer, from: offset)
+            }
         }
     }
 

@@ -12,10 +12,13 @@ protocol ConnectionTaker: UpstreamReceiver {
     func connectionRefused(_ reason: ConnectionRefusal)
     /// An endpoint to be taken whatever the balancer would choose.
     var endpointOverride: (address: String, isStrict: Bool)? { get }
+    /// False for an endpoint that another is to be preferred to.
+    func prefers(_ endpoint: WorkerEndpoint) -> Bool
 }
 
 extension ConnectionTaker {
     var endpointOverride: (address: String, isStrict: Bool)? { nil }
+    func prefers(_ endpoint: WorkerEndpoint) -> Bool { true }
 }
 
 enum ConnectionRefusal {
@@ -43,6 +46,8 @@ final class WorkerCluster: TimerTarget {
     private let connectionsOpened: Counter
     private let connectFailures: Counter
     private let overflows: [Counter]
+    var retryBudget = RetryBudget()
+    let retries: RetryCounters
 
     init(runtime: ClusterRuntime, worker: Worker) {
         self.runtime = runtime
@@ -57,6 +62,7 @@ final class WorkerCluster: TimerTarget {
         let labels = [("cluster", runtime.name)]
         connectionsOpened = worker.metrics.counter("martlet_upstream_connections_total", labels)
         connectFailures = worker.metrics.counter("martlet_upstream_connect_failures_total", labels)
+        retries = RetryCounters(labels, worker.metrics)
         overflows = ["connections", "pending", "requests", "retries"].map {
             worker.metrics.counter("martlet_upstream_overflow_total", labels + [("limit", $0)])
         }
@@ -83,7 +89,13 @@ final class WorkerCluster: TimerTarget {
             if let endpoint = balancer.endpoints.first(where: { $0.shared.isAt(wanted.address) }) { return endpoint }
             if wanted.isStrict { return nil }
         }
-        return balancer.pick(&worker.random)
+        guard let picked = balancer.pick(&worker.random) else { return nil }
+        if taker.prefers(picked) { return picked }
+        // By the policy for as long as that may help, then any other.
+        for _ in 0..<4 {
+            if let next = balancer.pick(&worker.random), taker.prefers(next) { return next }
+        }
+        return balancer.endpoints.first { taker.prefers($0) } ?? picked
     }
 
     private func dial(_ endpoint: WorkerEndpoint, for taker: any ConnectionTaker) {
@@ -130,6 +142,39 @@ final class WorkerCluster: TimerTarget {
         guard let index = waiting[waitingHead...].firstIndex(where: { $0 === taker }) else { return }
         waiting.remove(at: index)
         runtime.limits.pending.giveBack()
+    }
+
+    // MARK: Retries
+
+    /// One more retry may be under way: within the policy's budget, or without one within `max_retries`.
+    func takeRetry(_ policy: RetryPolicy) -> Bool {
+        let isAllowed =
+            if let budget = policy.budget {
+                retryBudget.takeRetry(share: budget, worker.loop.now)
+            } else {
+                runtime.limits.retries.take()
+            }
+        if isAllowed {
+            retries.started.add()
+        } else {
+            refused(.retries)
+            retries.overBudget.add()
+        }
+        return isAllowed
+    }
+
+    func finishRetry(_ policy: RetryPolicy, failed: Bool) {
+        if !failed { retries.succeeded.add() }
+        if policy.budget == nil {
+            runtime.limits.retries.giveBack()
+        } else {
+            retryBudget.retryEnded(failed: failed, worker.loop.now)
+        }
+    }
+
+    /// As `finishRetry`, when nobody waits for how it goes.
+    func cancelRetry(_ policy: RetryPolicy) {
+        if policy.budget == nil { runtime.limits.retries.giveBack() } else { retryBudget.retryCancelled() }
     }
 
     private func nextWaiting() -> (any ConnectionTaker)? {

@@ -1,0 +1,96 @@
+internal import MartletCore
+internal import MartletFilter
+internal import MartletHTTP
+
+/// Several tries at once: the first answer that is not to be retried is the exchange's.
+extension ExchangeDriver {
+    /// `per_try_timeout` has passed: true when the try goes on with another beside it.
+    func hedges(_ policy: RetryPolicy, _ cluster: WorkerCluster) -> Bool {
+        guard policy.hedges, isRequestComplete, attempt.connection != nil, mayTryAgain(policy, .timeout),
+            exchange.attempts < policy.attempts, policy.wants(.timeout, response), takeBudget(policy, cluster)
+        else { return false }
+        cluster.retries.hedged.add()
+        countAttempt()
+        // Before it starts: it may fail at once.
+        let hedge = HedgedTry(self, cluster, policy)
+        attempt.hedges.append(hedge)
+        startTryTimeout()
+        hedge.start()
+        return true
+    }
+
+    /// A try has an endpoint: others are to be preferred from now on.
+    func triesAt(_ connection: UpstreamConnection) {
+        exchange.upstreamAddress = connection.endpoint.shared.name
+        if exchange.retryPolicy?.avoidsPreviousHosts == true {
+            attempt.retry.tried.append(ObjectIdentifier(connection.endpoint))
+        }
+    }
+
+    private var isOnlyHedged: Bool {
+        attempt.connection == nil && !attempt.isWaiting && attempt.retry.resumesAt == .never && attempt.hedges.isEmpty
+    }
+
+    private func forget(_ hedge: HedgedTry) { attempt.hedges.removeAll { $0 === hedge } }
+
+    func hedgeAnswered(_ hedge: HedgedTry, ended: Bool, isWanted: Bool) {
+        forget(hedge)
+        endHedge(failed: isWanted)
+        guard isWanted else { return adopt(hedge, ended: ended) }
+        // While another try runs, its answer may be a better one.
+        guard isOnlyHedged else { return drop(hedge, ended: ended) }
+        response.copy(from: hedge.responseHead)
+        if retries(.response) {
+            response.reset()
+            return drop(hedge, ended: ended)
+        }
+        adopt(hedge, ended: ended)
+    }
+
+    func hedgeFailed(_ hedge: HedgedTry, _ outcome: RetryPolicy.Outcome) {
+        forget(hedge)
+        endHedge(failed: true)
+        guard isOnlyHedged, !retries(outcome) else { return }
+        rescue(outcome == .connectFailure ? .connectFailed : .upstreamClosed)
+    }
+
+    private func drop(_ hedge: HedgedTry, ended: Bool) {
+        let connection = hedge.takeConnection()
+        if ended { connection?.responseTaken() } else { connection?.dropResponse() }
+    }
+
+    /// The hedge's answer is the exchange's; the other tries are given up.
+    private func adopt(_ hedge: HedgedTry, ended: Bool) {
+        let slow = attempt.connection.take()
+        slow?.abandon()
+        stopWaiting()
+        attempt.retry.tryDeadline = .never
+        stopHedges()
+        response.copy(from: hedge.responseHead)
+        attempt.connection = hedge.takeConnection()
+        if !ended { attempt.connection?.handOver(to: self) }
+        passHead(ended: ended, tunnels: false)
+    }
+
+    func stopHedges() {
+        guard !attempt.hedges.isEmpty else { return }
+        let hedges = attempt.hedges
+        attempt.hedges = []
+        for hedge in hedges {
+            hedge.stop()
+            cancelHedge()
+        }
+    }
+
+    // Each hedge has taken once from the budget.
+
+    private func endHedge(failed: Bool) {
+        guard let cluster = attempt.cluster, let policy = exchange.retryPolicy else { return }
+        cluster.finishRetry(policy, failed: failed)
+    }
+
+    private func cancelHedge() {
+        guard let cluster = attempt.cluster, let policy = exchange.retryPolicy else { return }
+        cluster.cancelRetry(policy)
+    }
+}

@@ -1,0 +1,80 @@
+internal import MartletCore
+internal import MartletFilter
+internal import MartletHTTP
+
+/// A further try beside one that takes too long (Envoy's `hedge_on_per_try_timeout`). It becomes the exchange's try when it
+/// is the first with an answer to pass on.
+final class HedgedTry: ConnectionTaker {
+    private unowned let driver: ExchangeDriver
+    private let cluster: WorkerCluster
+    private let policy: RetryPolicy
+    private(set) var connection: UpstreamConnection?
+    private var isWaiting = true
+    /// It tells of itself only while it runs.
+    private var isRunning = true
+
+    let responseHead = ResponseHead()
+    let responseTrailers = HeaderTable()
+    var requestMethod: Method { driver.request.method }
+    var asksForUpgrade: Bool { false }
+
+    init(_ driver: ExchangeDriver, _ cluster: WorkerCluster, _ policy: RetryPolicy) {
+        self.driver = driver
+        self.cluster = cluster
+        self.policy = policy
+    }
+
+    func start() { cluster.take(for: self) }
+
+    func prefers(_ endpoint: WorkerEndpoint) -> Bool { driver.prefers(endpoint) }
+
+    func connectionReady(_ connection: UpstreamConnection) {
+        isWaiting = false
+        self.connection = connection
+        driver.triesAt(connection)
+        if !driver.writeRequest(on: connection) { fail(.reset(wasSent: false)) }
+    }
+
+    func connectionRefused(_ reason: ConnectionRefusal) {
+        isWaiting = false
+        fail(.connectFailure)
+    }
+
+    func upstreamHead(ended: Bool, tunnels: Bool) {
+        guard isRunning else { return }
+        isRunning = false
+        driver.hedgeAnswered(self, ended: ended, isWanted: tunnels || policy.wants(.response, responseHead))
+    }
+
+    func upstreamFailed(_ failure: UpstreamFailure) {
+        let wasSent = connection?.hasSent ?? false
+        connection = nil
+        fail(RetryPolicy.Outcome(failure, wasSent: wasSent))
+    }
+
+    private func fail(_ outcome: RetryPolicy.Outcome) {
+        guard isRunning else { return }
+        stop()
+        driver.hedgeFailed(self, outcome)
+    }
+
+    /// Gives the connection away, to be used on or dropped.
+    func takeConnection() -> UpstreamConnection? { connection.take() }
+
+    /// Nothing more is wanted of it.
+    func stop() {
+        isRunning = false
+        if isWaiting { cluster.stopWaiting(self) }
+        isWaiting = false
+        let connection = self.connection.take()
+        connection?.abandon()
+    }
+
+    func upstreamConnected() {}
+    func upstreamInformational() { responseHead.reset() }
+    func upstreamBody(_ slice: ByteSlice, ended: Bool) {}
+    func upstreamTrailers() {}
+    func upstreamTunnel(_ slice: ByteSlice) {}
+    func upstreamTunnelEnded() {}
+    func upstreamDrained() {}
+}
