@@ -166,11 +166,18 @@ struct RetryTests {
         defer { for _ in 0..<8 { gate.signal() } }
         let slow = try Self.slow(gate)
         let good = try upstream([ok])
-        let hedge = "{ on: [reset], per_try_timeout: 100ms, hedge_on_per_try_timeout: true, \(quick) }"
+        let hedge =
+            "{ on: [reset], per_try_timeout: 100ms, hedge_on_per_try_timeout: true, methods: [GET, POST], \(quick) }"
         let test = try proxy(hedge, [slow, good])
         for _ in 0..<4 { #expect(try test.get("/").hasSuffix("ok")) }
         #expect(slow.recorded.count > 0)
         #expect(try test.metric("martlet_upstream_hedged_requests_total{cluster=\"up\"}") == "\(slow.recorded.count)")
+        let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\n\r\nwhole"
+        for _ in 0..<2 { #expect(try test.exchange(post).hasSuffix("ok")) }
+        #expect(
+            (good.recorded + slow.recorded).filter { $0.hasPrefix("POST ") }.allSatisfy {
+                $0.hasSuffix("\r\n\r\nwhole")
+            })
         // None of its tries holds anything any more.
         #expect(try test.metric("martlet_cluster_requests_active{cluster=\"up\"}") == "0")
     }

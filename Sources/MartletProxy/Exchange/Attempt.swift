@@ -80,13 +80,4 @@ struct Attempt {
     var takesBody: Bool { connection != nil || ignoresRequest }
 
     func resumeReading() { connection?.resumeReading() }
-
-    func write(_ slice: ByteSlice) {
-        guard let connection else { return }
-        if slice.count <= ExchangeDriver.copyLimit {
-            connection.write(slice.bytes())
-        } else {
-            connection.write(slice)
-        }
-    }
 }

@@ -97,7 +97,7 @@ extension ExchangeDriver: ConnectionTaker {
         if attempt.isChunked {
             connection.write(reserving: HTTP1Encoder.chunkHeadBound) { HTTP1Encoder.chunkHead(slice.count, into: $0) }
         }
-        attempt.write(slice)
+        connection.put(slice)
         if attempt.isChunked { connection.write(reserving: 2) { HTTP1Encoder.chunkTail(into: $0) } }
     }
 

@@ -6,7 +6,8 @@ internal import MartletHTTP
 extension ExchangeDriver {
     /// `per_try_timeout` has passed: true when the try goes on with another beside it.
     func hedges(_ policy: RetryPolicy, _ cluster: WorkerCluster) -> Bool {
-        guard policy.hedges, isRequestComplete, attempt.connection != nil, mayTryAgain(policy, .timeout),
+        guard policy.hedges, isRequestComplete, attempt.connection != nil || !attempt.hedges.isEmpty,
+            mayTryAgain(policy, .timeout),
             exchange.attempts < policy.attempts, policy.wants(.timeout, response), takeBudget(policy, cluster)
         else { return false }
         cluster.retries.hedged.add()

@@ -32,7 +32,9 @@ extension ExchangeDriver {
 
     /// `per_try_timeout` runs from when the whole request is there to be answered.
     func startTryTimeout() {
-        guard let policy = exchange.retryPolicy, policy.perTryTimeout > .zero else { return }
+        guard let policy = exchange.retryPolicy, policy.perTryTimeout > .zero, attempt.retry.resumesAt == .never else {
+            return
+        }
         attempt.retry.tryDeadline = loop.now + policy.perTryTimeout
         timer.require(attempt.retry.tryDeadline, loop, self)
     }
@@ -60,7 +62,10 @@ extension ExchangeDriver {
         else { return false }
         endTry(failed: true)
         // One of those beside it may yet answer.
-        if !attempt.hedges.isEmpty { return true }
+        if !attempt.hedges.isEmpty {
+            startTryTimeout()
+            return true
+        }
         guard policy.wants(outcome, response), mayTryAgain(policy, outcome) else { return false }
         guard exchange.attempts < policy.attempts else {
             cluster.retries.exhausted.add()

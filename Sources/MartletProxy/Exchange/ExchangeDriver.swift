@@ -128,7 +128,7 @@ final class ExchangeDriver: ExchangeHost {
         exchange.requestBytes &+= UInt64(slice.count)
         if ended { requestEnded() }
         if isTunnel {
-            attempt.write(slice)
+            attempt.connection?.put(slice)
             if attempt.queuedBytes >= bufferLimit { attempt.connection?.askDrained() }
             return
         }

@@ -104,6 +104,10 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
     func write(reserving space: Int, _ body: (ByteBuffer) -> Void) { socket.write(reserving: space, body) }
     func write(_ bytes: Span<UInt8>) { socket.write(bytes) }
     func write(_ slice: ByteSlice) { socket.write(slice) }
+    /// Copies a small piece next to what is queued; a large one is shared.
+    func put(_ slice: ByteSlice) {
+        if slice.count <= ExchangeDriver.copyLimit { write(slice.bytes()) } else { write(slice) }
+    }
     func askDrained() { socket.wantsDrained = true }
 
     /// The whole request has been written.
