@@ -9,7 +9,6 @@ budget that 99 of 100 runs of a hook stay within (for cheap policies a coarse on
 """
 
 import argparse
-import base64
 import hashlib
 import hmac
 import json
@@ -28,6 +27,7 @@ import build
 import load
 import process
 from scenarios import HOST, ORDINARY_HEADERS
+from tokens import base64url
 from trial import Upstream
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -66,10 +66,6 @@ def blocks(count):
 def signed_url():
     text = f"/100?expires={int(time.time()) + 86400}&key=a"
     return text + "&signature=" + hmac.new(SECRET.encode(), text.encode(), hashlib.sha256).hexdigest()
-
-
-def base64url(data):
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def token(algorithm, sign):

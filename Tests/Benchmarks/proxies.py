@@ -10,6 +10,7 @@ import shutil
 import textwrap
 from pathlib import Path
 
+import filters
 import scripts
 from scenarios import HOST, route_prefix
 
@@ -52,8 +53,11 @@ class Martlet(Proxy):
             f"    address: 127.0.0.1:{port}",
             "    filters:",
         ]
+        before, after = filters.martlet(scenario, folder)
+        lines += [f"      - {line}" for line in before]
         policies = scripts.martlet(scenario) if scenario.policy else []
         lines += [f"      - lua: {{ policy: policy-{number} }}" for number in range(len(policies))]
+        lines += [f"      - {line}" for line in after]
         lines += ["      - router", "    routes:"]
         if scenario.routes == 1:
             lines.append("      - { match: { path: { prefix: / } }, cluster: upstream }")
@@ -79,6 +83,8 @@ class Nginx(Proxy):
         return shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
 
     def lacks(self, scenario):
+        if scenario.filters:
+            return "no JWT in the free version"
         if scenario.policy and not (NGINX_MODULES / "ngx_http_lua_module.so").exists():
             return "no LuaJIT module: apt-get install libnginx-mod-http-lua"
         if scenario.policy == "json" and not LUA_CJSON.exists():
@@ -154,12 +160,15 @@ class HAProxy(Proxy):
         return shutil.which("haproxy") or shutil.which("/usr/sbin/haproxy")
 
     def lacks(self, scenario):
+        if scenario.filters in ("jwt", "jwt-uncached"):
+            return "no key sets"
         return "its Lua actions cannot replace a body" if scenario.policy == "json" else None
 
     def configure(self, folder, scenario, port, upstream):
         load = policy = ""
         choose = "default_backend upstream"
-        if scenario.policy:
+        # Martlet's eight filters are measured against HAProxy's bare proxying.
+        if scenario.policy and not scenario.filters:
             script = folder / "policy.lua"
             text, policy = scripts.haproxy(scenario, upstream)
             script.write_text(text)
@@ -214,6 +223,9 @@ class Envoy(Proxy):
         with open(launcher, "rb") as program:
             return launcher if program.read(4) == b"\x7fELF" else None
 
+    def lacks(self, scenario):
+        return "its eight filters are others" if scenario.filters == "chain" else None
+
     def configure(self, folder, scenario, port, upstream):
         to_upstream = "route: { cluster: upstream, timeout: 0s }"
         if scenario.routes == 1:
@@ -223,7 +235,7 @@ class Envoy(Proxy):
                 f"              - {{ match: {{ prefix: {route_prefix(index)} }}, {to_upstream} }}"
                 for index in range(scenario.routes)
             )
-        policy = ""
+        policy = filters.envoy(scenario)
         if scenario.policy:
             policy = "".join(
                 f"""

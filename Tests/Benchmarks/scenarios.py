@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import tokens
 from scripts import JSON_BODY, suffix
 
 # What a browser or a service client sends, besides Host.
@@ -32,10 +33,17 @@ class Scenario:
     # What kind of Lua, see scripts.py, and how many such policies one after another.
     policy: str | None = None
     policies: int = 1
+    # Filters before the policies, see filters.py: `jwt`, `jwt-uncached`, or `chain`, which only Martlet runs.
+    filters: str | None = None
     idle_connections: int = 0
     connections: int = 64
     # Martlet runs this scenario's configuration too, in the same rounds, to be compared with itself.
     baseline: str | None = None
+
+    @property
+    def bearer(self):
+        """The request carries a token that the proxy verifies."""
+        return self.filters is not None
 
     @property
     def policies_seen(self):
@@ -45,6 +53,8 @@ class Scenario:
 
     def request_headers(self):
         headers = {"Host": HOST, **ORDINARY_HEADERS, **self.headers}
+        if self.bearer:
+            headers["Authorization"] = f"Bearer {tokens.rs256()[0]}"
         if not self.keep_alive:
             headers["Connection"] = "close"
         return headers
@@ -70,9 +80,14 @@ SCENARIOS = [
     Scenario("lua5", "five Lua policies", headers=TEAM, policy="headers", policies=5, baseline="lua"),
     Scenario("luajson", "Lua policy that rewrites 16 KiB of JSON", method="POST", body=JSON_BODY, policy="json"),
     Scenario("luacall", "Lua policy with one call", policy="call"),
+    Scenario("jwt", "JWT RS256, a token seen before", filters="jwt", baseline="bearer"),
+    Scenario("jwtuncached", "JWT RS256, verified every time", filters="jwt-uncached"),
+    Scenario("chain", "eight filters", headers=TEAM, policy="headers", filters="chain", baseline="bearer"),
     Scenario("idle", f"{IDLE_CONNECTIONS:,} idle connections", idle_connections=IDLE_CONNECTIONS),
 ]
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+# Only compared with: what the filters cost is not what a longer request costs.
+BY_NAME["bearer"] = Scenario("bearer", "small request with a token", filters="none")
 
 
 @dataclass(frozen=True)
@@ -89,7 +104,8 @@ class Check:
     def sentence(self):
         title = BY_NAME[self.scenario].title
         if self.shared_by:
-            return f"{title}: at most {self.limit:.2f} {METRICS[self.metric].unit} more for each of {self.shared_by}"
+            each = f" for each of {self.shared_by}" if self.shared_by > 1 else ""
+            return f"{title}: at most {self.limit:.2f} {METRICS[self.metric].unit} more{each}"
         if self.against is None:
             return f"{title}: at most {self.limit:,.0f} {METRICS[self.metric].unit}"
         if self.against == BASELINE:
@@ -105,6 +121,8 @@ CHECKS = [
     Check("lua", "cpu", 0.80, "nginx"),
     Check("lua", "cpu", 1.12, BASELINE),
     Check("lua5", "cpu", 1.5, BASELINE, shared_by=4),
+    Check("jwt", "cpu", 1.5, BASELINE, shared_by=1),
+    Check("chain", "cpu", 1.1, "haproxy"),
     Check("idle", "idle_bytes", 1024),
 ]
 

@@ -70,7 +70,11 @@ class Trial:
         finally:
             connection.close()
         expected = [(body, b"x-forwarded-for: "), (body, b"host: " + HOST.encode())]
-        for up, down in self.scenario.policies_seen:
+        if self.scenario.filters != "chain" or self.proxy.name == "martlet":
+            seen = self.scenario.policies_seen
+        else:
+            seen = []
+        for up, down in seen:
             expected += [(body, up.encode()), (head, down.encode())]
         for text, header in expected:
             if header not in text.lower():
