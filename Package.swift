@@ -48,12 +48,18 @@ let package = Package(
         .target(
             name: "CLua",
             linkerSettings: [.linkedLibrary("lua5.4"), .linkedLibrary("crypto"), .linkedLibrary("pcre2-8")]),
+        .target(
+            name: "CCompress",
+            linkerSettings: [
+                .linkedLibrary("z"), .linkedLibrary("brotlienc"), .linkedLibrary("brotlidec"), .linkedLibrary("zstd"),
+            ]),
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
 
         // The rooms, from the ground up.
         room("MartletCore", ["CPCRE2"], settings: requestPath),
         room("MartletNet", ["MartletCore", "CLinux"], settings: requestPath),
         room("MartletHTTP", ["MartletCore"], settings: requestPath),
+        room("MartletCoding", ["MartletCore", "CCompress"], settings: requestPath),
         room("MartletConfig", ["MartletCore", .product(name: "Yams", package: "Yams")]),
         room("MartletFilter", ["MartletCore", "MartletHTTP", "MartletConfig"], settings: requestPath),
         room(
@@ -77,7 +83,7 @@ let package = Package(
             "MartletResilience", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],
             path: "Plugins/Resilience", settings: requestPath),
         room(
-            "MartletTransform", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],
+            "MartletTransform", ["MartletCore", "MartletCoding", "MartletHTTP", "MartletConfig", "MartletFilter"],
             path: "Plugins/Transform", settings: requestPath),
 
         .executableTarget(
@@ -96,6 +102,10 @@ let package = Package(
         tests("MartletHTTPTests", ["MartletCore", "MartletHTTP", "MartletTesting"]),
         tests("MartletCoreTests", ["MartletCore"]),
         tests("MartletNetTests", ["MartletCore", "MartletNet"]),
+        tests("MartletCodingTests", ["MartletCore", "MartletCoding"]),
+        tests(
+            "MartletTransformTests",
+            ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletTransform"]),
         tests(
             "MartletFilterTests",
             ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting", "MartletResilience"]),
@@ -129,5 +139,6 @@ if Context.environment["MARTLET_FUZZ"] != nil {
         fuzzer("FuzzHTTP1Response", ["MartletCore", "MartletHTTP"]),
         fuzzer("FuzzConfig", ["MartletConfig"]),
         fuzzer("FuzzPolicy", ["CLua"]),
+        fuzzer("FuzzDecoder", ["MartletCore", "MartletCoding"]),
     ]
 }

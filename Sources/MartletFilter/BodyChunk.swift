@@ -5,12 +5,23 @@ public struct BodyChunk {
     /// The bytes, shared with the connection they came from until someone replaces them.
     public private(set) var slice: ByteSlice
     /// No more body follows.
-    public let isLast: Bool
+    public internal(set) var isLast: Bool
     package private(set) var isReplaced = false
+    /// The filter that runs now has more bytes than these to put in the chunk's place.
+    package internal(set) var hasRest = false
+    /// Not a piece of what comes in: the filter is called again for the rest of what it has.
+    package let isRest: Bool
 
     public init(_ slice: ByteSlice, isLast: Bool) {
         self.slice = slice
         self.isLast = isLast
+        isRest = false
+    }
+
+    init(restBefore nothing: ByteSlice, isLast: Bool) {
+        slice = nothing
+        self.isLast = isLast
+        isRest = true
     }
 
     public var count: Int { slice.count }
@@ -29,4 +40,17 @@ public struct BodyChunk {
         slice = ByteSlice(copying: bytes)
         isReplaced = true
     }
+
+    /// As `replace(with:)`, without a copy, for a filter that may make much of little. With `hasRest` its hook is called
+    /// again, with an empty chunk for which `isRest` holds, once the receiver has room; nothing else comes in meanwhile.
+    /// Nothing in a chunk's place goes nowhere, unless it is the last.
+    package mutating func replace(with slice: ByteSlice, hasRest: Bool) {
+        self.slice = slice
+        self.hasRest = hasRest
+        isReplaced = true
+        isSwallowed = slice.isEmpty
+    }
+
+    /// Nothing took its place.
+    private(set) var isSwallowed = false
 }

@@ -15,6 +15,9 @@ public struct Hooks: OptionSet, Sendable {
     public static let responseBody = Hooks(rawValue: 1 << 4)
     public static let responseTrailers = Hooks(rawValue: 1 << 5)
     public static let end = Hooks(rawValue: 1 << 6)
+    /// For body hooks that have something to add at a body's end: the end shows as a chunk with `isLast` even where
+    /// nothing but trailers, or the end of the chunks, tells it; that chunk is then mostly empty.
+    public static let bodyEnd = Hooks(rawValue: 1 << 7)
 }
 
 /// A built-in or native filter. One object per worker and chain position, called only on that worker's thread.

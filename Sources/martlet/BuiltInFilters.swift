@@ -12,6 +12,8 @@ enum BuiltInFilters {
     static let registry = FilterRegistry([
         RouterKind(),
         AccessControlKind(),
+        CompressKind(),
+        DecompressKind(),
         HeadersKind(),
         LuaKind(policies),
         RetryKind(),

@@ -6,6 +6,7 @@ package final class Chain {
         package let filter: any Filter
         /// Place in the configured chain, from 0.
         package let position: Int
+        let wantsBodyEnd: Bool
     }
 
     package let requestHead: [Entry]
@@ -21,7 +22,9 @@ package final class Chain {
 
     package init(filters: [any Filter], routes: RouteIndex, bodyLimit: ByteCount = .mebibytes(1)) {
         self.bodyLimit = bodyLimit
-        let entries = filters.enumerated().map { Entry(filter: $0.element, position: $0.offset) }
+        let entries = filters.enumerated().map {
+            Entry(filter: $0.element, position: $0.offset, wantsBodyEnd: $0.element.hooks.contains(.bodyEnd))
+        }
         func wanting(_ hook: Hooks) -> [Entry] { entries.filter { $0.filter.hooks.contains(hook) } }
         requestHead = wanting(.requestHead)
         requestBody = wanting(.requestBody)

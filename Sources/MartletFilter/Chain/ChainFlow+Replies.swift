@@ -23,6 +23,7 @@ extension ChainFlow {
     private func carry(_ body: [UInt8]) {
         collection.reset()
         collection.isComplete = true
+        bodyLengthChanges = false
         collection.bytes = body
         headEnds = body.isEmpty
     }

@@ -12,15 +12,17 @@ internal import MartletHTTP
 /// Besides the head, at most one item (a piece of body, or the trailers) is in the flow; while one is held, or the head is
 /// held without collecting, `acceptsMore` is false and the source must pause.
 package final class ChainFlow {
-    private enum Item {
+    enum Item {
         case none, trailers
         case body(BodyChunk)
     }
     enum Held: UInt8 { case head, item }
 
-    private let direction: Direction
+    let direction: Direction
     private var heads: [Chain.Entry] = []
-    private var bodies: [Chain.Entry] = []
+    private(set) var bodies: [Chain.Entry] = []
+    /// Some filter wants to see where a body ends.
+    private var hasEndWatchers = false
     private var trailerHooks: [Chain.Entry] = []
 
     /// Index in `heads` of the filter that runs or holds the head.
@@ -29,19 +31,27 @@ package final class ChainFlow {
     package private(set) var isHeadPassed = false
     var headEnds = false
 
-    private var item = Item.none
-    private var itemCursor = 0
-    private var isItemHeld = false
+    var item = Item.none
+    var itemCursor = 0
+    private(set) var isItemHeld = false
+    /// What filters have yet to put in the place of the chunk they got, innermost last.
+    var rests: [Rest] = []
+    /// Where in `trailerHooks` the trailers go on that follow the body's last piece, which is in the flow now.
+    var trailersBehind: Int?
+    /// A filter behind the one that had the body collected will replace pieces of it.
+    var bodyLengthChanges = false
+    /// No bytes, for chunks that stand for something else.
+    let nothing = ByteSlice(copying: [])
 
     // Tell a `Resumption` of this wait from one of an earlier wait.
     private var headWaitID: UInt64 = 0
     private var itemWaitID: UInt64 = 0
     /// Which hook is on the stack: a resume of it that arrives now is kept until it returns.
-    private var running: Held?
+    var running: Held?
     private var earlyVerdict: Verdict?
 
     /// Nothing runs any more.
-    private var isStopped = true
+    private(set) var isStopped = true
     /// What the source still sends is dropped: a reply took its place.
     package internal(set) var ignoresSource = true
 
@@ -54,6 +64,7 @@ package final class ChainFlow {
     func use(heads: [Chain.Entry], bodies: [Chain.Entry], trailers: [Chain.Entry]) {
         self.heads = heads
         self.bodies = bodies
+        hasEndWatchers = bodies.contains(where: \.wantsBodyEnd)
         trailerHooks = trailers
     }
 
@@ -68,6 +79,8 @@ package final class ChainFlow {
         if earlyVerdict != nil { earlyVerdict = nil }
         isStopped = false
         ignoresSource = false
+        bodyLengthChanges = false
+        forgetRests()
         collection.reset()
     }
 
@@ -84,12 +97,18 @@ package final class ChainFlow {
         headWaitID &+= 1
         itemWaitID &+= 1
         if earlyVerdict != nil { earlyVerdict = nil }
+        forgetRests()
+    }
+
+    private func forgetRests() {
+        if !rests.isEmpty { rests.removeAll() }
+        trailersBehind = nil
     }
 
     /// The source may hand over its next item.
     package var acceptsMore: Bool {
         if ignoresSource { return true }
-        if isItemHeld { return false }
+        if isItemHeld || !rests.isEmpty { return false }
         return !isHeadHeld || collection.isOpen
     }
 
@@ -114,8 +133,17 @@ package final class ChainFlow {
     /// The trailers are in the exchange; nothing follows them.
     package func trailersReceived(_ exchange: Exchange) {
         guard !ignoresSource else { return }
-        itemCursor = 0
-        runTrailers(exchange)
+        sendTrailers(exchange, from: 0)
+    }
+
+    /// Trailers, behind a last piece of body for those who want to add one.
+    private func sendTrailers(_ exchange: Exchange, from start: Int, bodyFrom bodyStart: Int = 0) {
+        guard hasEndWatchers else {
+            itemCursor = start
+            return runTrailers(exchange)
+        }
+        trailersBehind = start
+        runBody(exchange, BodyChunk(nothing, isLast: true), from: bodyStart)
     }
 
     // MARK: Collecting
@@ -140,13 +168,13 @@ package final class ChainFlow {
     }
 
     /// The filter holding the head comes before this one for the items of this direction.
-    private func isBehindHolder(_ entry: Chain.Entry) -> Bool {
+    func isBehindHolder(_ entry: Chain.Entry) -> Bool {
         guard collection.isOpen || collection.isComplete, headCursor < heads.count else { return false }
         let holder = heads[headCursor].position
         return direction == .request ? entry.position >= holder : entry.position <= holder
     }
 
-    private func collect(_ exchange: Exchange, _ chunk: BodyChunk) {
+    func collect(_ exchange: Exchange, _ chunk: BodyChunk) {
         guard collection.append(chunk) else {
             exchange.flags.insert(.overloadManager)
             let reply: Reply =
@@ -154,7 +182,7 @@ package final class ChainFlow {
                 ? .refusal(413, "request-body-too-large") : .refusal(500, "response-body-too-large")
             return begin(reply, exchange)
         }
-        if chunk.isLast { collectionEnded(exchange) }
+        if chunk.isLast && trailersBehind == nil { collectionEnded(exchange) }
     }
 
     private func collectionEnded(_ exchange: Exchange) {
@@ -198,42 +226,20 @@ package final class ChainFlow {
         let body = collection.bytes
         let hasTrailers = collection.hasTrailers
         // The length is known now, whatever it was announced as or edited to.
-        let length: BodyLength = hasTrailers ? .chunked : .exactly(UInt64(body.count))
+        let length: BodyLength = hasTrailers || bodyLengthChanges ? .chunked : .exactly(UInt64(body.count))
         if direction == .request { exchange.request.body = length } else { exchange.response.body = length }
         exchange.host.headPassed(direction, of: exchange, ended: body.isEmpty && !hasTrailers)
         guard exchange.generation == generation, !isStopped else { return }
         // What was collected follows the head as one piece, past the filters that have not seen it.
         if !body.isEmpty {
-            runBody(exchange, BodyChunk(ByteSlice(copying: body), isLast: !hasTrailers), from: collection.seenBodies)
-        }
-        if hasTrailers, !isItemHeld, exchange.generation == generation, !isStopped {
-            itemCursor = collection.seenTrailers
-            runTrailers(exchange)
+            if hasTrailers { trailersBehind = collection.seenTrailers }
+            runBody(exchange, BodyChunk(ByteSlice(copying: body), isLast: true), from: collection.seenBodies)
+        } else if hasTrailers {
+            sendTrailers(exchange, from: collection.seenTrailers, bodyFrom: collection.seenBodies)
         }
     }
 
-    private func runBody(_ exchange: Exchange, _ chunk: BodyChunk, from start: Int) {
-        var chunk = chunk
-        itemCursor = start
-        while itemCursor < bodies.count {
-            let entry = bodies[itemCursor]
-            if !isHeadPassed && isBehindHolder(entry) { break }
-            if !exchange.isDisabled(entry.position) {
-                running = .item
-                let verdict = call(entry.filter, exchange, &chunk)
-                running = nil
-                guard case .next = verdict else {
-                    item = .body(chunk)
-                    return settleItem(exchange, verdict)
-                }
-            }
-            itemCursor += 1
-        }
-        guard isHeadPassed else { return collect(exchange, chunk) }
-        exchange.host.bodyPassed(direction, of: exchange, chunk.slice, ended: chunk.isLast)
-    }
-
-    private func runTrailers(_ exchange: Exchange) {
+    func runTrailers(_ exchange: Exchange) {
         let trailers = direction == .request ? exchange.requestTrailers : exchange.responseTrailers
         while itemCursor < trailerHooks.count {
             let entry = trailerHooks[itemCursor]
@@ -259,10 +265,6 @@ package final class ChainFlow {
         exchange.host.trailersPassed(direction, of: exchange)
     }
 
-    private func call(_ filter: any Filter, _ exchange: Exchange, _ chunk: inout BodyChunk) -> Verdict {
-        direction == .request ? filter.onRequestBody(exchange, &chunk) : filter.onResponseBody(exchange, &chunk)
-    }
-
     // MARK: Verdicts
 
     /// The filter at the head cursor has decided about the head.
@@ -275,6 +277,7 @@ package final class ChainFlow {
             isHeadHeld = false
             headWaitID &+= 1
             if collection.isComplete { rememberWhoSawTheBody() }
+            bodyLengthChanges = false
             headCursor += 1
             let generation = exchange.generation
             runHead(exchange)
@@ -285,7 +288,7 @@ package final class ChainFlow {
     }
 
     /// The filter at the item cursor has decided about the piece of body or the trailers.
-    private func settleItem(_ exchange: Exchange, _ verdict: Verdict) {
+    func settleItem(_ exchange: Exchange, _ verdict: Verdict) {
         switch taken(verdict) {
         case .wait: isItemHeld = true
         case .next:
@@ -298,13 +301,6 @@ package final class ChainFlow {
             case .none: return
             case .body(let chunk):
                 runBody(exchange, chunk, from: itemCursor + 1)
-                if isHeadPassed && collection.isComplete && collection.hasTrailers && !isItemHeld
-                    && exchange.generation == generation && !isStopped
-                {
-                    collection.hasTrailers = false
-                    itemCursor = collection.seenTrailers
-                    runTrailers(exchange)
-                }
             case .trailers:
                 itemCursor += 1
                 runTrailers(exchange)

@@ -47,9 +47,11 @@ extension Exchange {
     /// The request body's length will not be what the head says: it goes on in chunks. For a head hook whose filter will
     /// replace pieces of a streamed body.
     public func requestBodyLengthChanges() {
+        requestFlow.bodyLengthChanges = true
         if case .exactly = request.body { request.body = BodyLength.chunked }
     }
     public func responseBodyLengthChanges() {
+        responseFlow.bodyLengthChanges = true
         if case .exactly = response.body { response.body = BodyLength.chunked }
     }
 

@@ -10,12 +10,18 @@ package protocol ExchangeHost: AnyObject {
     func trailersPassed(_ direction: Direction, of exchange: Exchange)
     /// The flow accepts further items again, or for the first time while a filter buffers.
     func flowOpened(_ direction: Direction, of exchange: Exchange)
+    /// Whether the receiver takes more of a body now. When it does again, the host tells the flow to `goOn`.
+    func hasRoom(_ direction: Direction, of exchange: Exchange) -> Bool
     /// A filter answers; the response flow already carries the reply's head. The upstream side is no longer wanted.
     func replyStarted(of exchange: Exchange)
     /// A filter gave the exchange up.
     func resetByFilter(_ exchange: Exchange, _ reason: ResetReason)
 
     var services: any WorkerServices { get }
+}
+
+extension ExchangeHost {
+    package func hasRoom(_ direction: Direction, of exchange: Exchange) -> Bool { true }
 }
 
 package enum Direction: Sendable {
@@ -40,6 +46,9 @@ package final class HostReference {
         target?.trailersPassed(direction, of: exchange)
     }
     func flowOpened(_ direction: Direction, of exchange: Exchange) { target?.flowOpened(direction, of: exchange) }
+    func hasRoom(_ direction: Direction, of exchange: Exchange) -> Bool {
+        target?.hasRoom(direction, of: exchange) ?? true
+    }
     func replyStarted(of exchange: Exchange) { target?.replyStarted(of: exchange) }
     func resetByFilter(_ exchange: Exchange, _ reason: ResetReason) { target?.resetByFilter(exchange, reason) }
     var services: (any WorkerServices)? { target?.services }

@@ -118,9 +118,25 @@ final class ExchangeDriver: ExchangeHost {
 
     /// More of the request may be handed over.
     var acceptsRequest: Bool {
-        guard requestFlow.acceptsMore, attempt.queuedBytes < bufferLimit else { return false }
-        // Behind a head that waits for a connection only a little body is kept.
-        return !requestFlow.isHeadPassed || attempt.takesBody || !attempt.isStarted
+        requestFlow.acceptsMore && hasRoom(.request, of: exchange)
+    }
+
+    func hasRoom(_ direction: Direction, of exchange: Exchange) -> Bool {
+        switch direction {
+        case .request:
+            // Behind a head that waits for a connection only a little body is kept.
+            attempt.queuedBytes < bufferLimit
+                && (!requestFlow.isHeadPassed || attempt.takesBody || !attempt.isStarted)
+        case .response: (downstream?.queuedBytes ?? 0) < bufferLimit
+        }
+    }
+
+    /// Lets filters put out what they have left. False when the exchange is over then.
+    private func goOn(_ flow: ChainFlow) -> Bool {
+        guard flow.hasRests else { return true }
+        let generation = exchange.generation
+        flow.goOn(exchange)
+        return exchange.generation == generation && exchange.isOpen
     }
 
     func requestBody(_ slice: ByteSlice, ended: Bool) {
@@ -185,11 +201,13 @@ final class ExchangeDriver: ExchangeHost {
     /// The client took what was queued for it.
     func downstreamDrained() {
         lastActivity = loop.now
+        guard goOn(responseFlow), isTunnel || responseFlow.acceptsMore else { return }
         attempt.resumeReading()
     }
 
     /// Asks the client to go on when its request is wanted.
     func pull() {
+        guard goOn(requestFlow) else { return }
         guard !isRequestComplete || isTunnel, acceptsRequest else { return }
         if request.expectsContinue && !sentContinue {
             // RFC 9110 section 10.1.1, as Envoy does it: the filters have let the head pass or ask for the body, so it will
@@ -296,9 +314,7 @@ final class ExchangeDriver: ExchangeHost {
     }
 
     /// The response's receiver has room.
-    var acceptsResponse: Bool {
-        responseFlow.acceptsMore && (downstream?.queuedBytes ?? 0) < bufferLimit
-    }
+    var acceptsResponse: Bool { responseFlow.acceptsMore && hasRoom(.response, of: exchange) }
 
     func finishIfDone() {
         guard isResponseComplete, exchange.isOpen, !isTunnel else { return }
