@@ -105,7 +105,7 @@ let package = Package(
         tests("MartletCodingTests", ["MartletCore", "MartletCoding"]),
         tests(
             "MartletTransformTests",
-            ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletTransform"]),
+            ["MartletCore", "MartletCoding", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletTransform"]),
         tests(
             "MartletFilterTests",
             ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting", "MartletResilience"]),
@@ -113,7 +113,7 @@ let package = Package(
         tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
         tests(
             "MartletLuaTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua", "CLua"]),
-        tests("EndToEnd", ["MartletCore", "MartletTesting", "martlet"]),
+        tests("EndToEnd", ["MartletCore", "MartletCoding", "MartletTesting", "martlet"]),
         // The example of Docs/FilterAPI.md, driven through a real chain.
         room(
             "FilterExample", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],

@@ -35,8 +35,19 @@ bool mrt_decoder_takes_another(const mrt_coder *coder) {
     return coder->coding == MRT_GZIP || coder->coding == MRT_ZSTD;
 }
 
+// RFC 1952 section 2.3.1. zlib says so too, but only once it has both bytes: the first alone would pass for a member cut
+// short.
+static bool gzip_magic_fits(mrt_coder *coder, const uint8_t *in, size_t in_size) {
+    static const uint8_t magic[] = {0x1F, 0x8B};
+    for (size_t index = 0; index < in_size && coder->seen < 2; index++, coder->seen++) {
+        if (in[index] != magic[coder->seen]) return false;
+    }
+    return true;
+}
+
 static mrt_outcome decode_zlib(mrt_coder *coder, const void *in, size_t in_size, size_t *taken, void *out,
                                size_t out_size, size_t *written) {
+    if (coder->coding == MRT_GZIP && !gzip_magic_fits(coder, in, in_size)) return MRT_MALFORMED;
     z_stream *zlib = &coder->zlib;
     // zlib counts in 32 bits; what it does not take now the caller brings again.
     const uInt given = in_size > 1u << 30 ? 1u << 30 : (uInt)in_size;
@@ -49,7 +60,9 @@ static mrt_outcome decode_zlib(mrt_coder *coder, const void *in, size_t in_size,
     *taken = given - zlib->avail_in;
     *written = room - zlib->avail_out;
     switch (result) {
-    case Z_STREAM_END: return inflateReset(zlib) == Z_OK ? MRT_ENDED : MRT_MALFORMED;
+    case Z_STREAM_END:
+        coder->seen = 0;
+        return inflateReset(zlib) == Z_OK ? MRT_ENDED : MRT_MALFORMED;
     case Z_OK:
     case Z_BUF_ERROR:
         // With the room used up there may be more of what was taken already.

@@ -6,6 +6,9 @@
 static const int zlib_memory_level = 8;
 
 static bool start_brotli(mrt_coder *coder, int window_log) {
+    // Brotli itself looks at its parameters only later, and corrects them.
+    if (coder->level < BROTLI_MIN_QUALITY || coder->level > BROTLI_MAX_QUALITY) return false;
+    if (window_log < BROTLI_MIN_WINDOW_BITS || window_log > BROTLI_MAX_WINDOW_BITS) return false;
     coder->brotli_encoder = BrotliEncoderCreateInstance(NULL, NULL, NULL);
     if (!coder->brotli_encoder) return false;
     return BrotliEncoderSetParameter(coder->brotli_encoder, BROTLI_PARAM_QUALITY, (uint32_t)coder->level) &&
