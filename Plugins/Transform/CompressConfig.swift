@@ -83,7 +83,8 @@ public final class CompressConfig: Sendable {
         if section.has("algorithms") && codings.isEmpty && !section.diagnostics.hasErrors {
             section.error(at: "algorithms", "an empty list compresses nothing", hint: "write some of zstd, br, gzip")
         } else if Set(codings).count < codings.count {
-            section.error(at: "algorithms", "an algorithm twice", hint: "the first of those a client likes best is used")
+            section.error(
+                at: "algorithms", "an algorithm twice", hint: "the first of those a client likes best is used")
         }
         self.codings = section.has("algorithms") ? codings : base?.codings ?? [.zstd, .br, .gzip]
         let types = ContentTypes(section.values("content_types", .contentType))

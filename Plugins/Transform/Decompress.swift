@@ -94,7 +94,14 @@ final class Decompress: Filter {
     func onRequestHead(_ exchange: Exchange) -> Verdict {
         let config = settings(exchange)
         let headers = exchange.request.headers
-        if let side = config.response { headers.set(.acceptEncoding, side.names.span) }
+        if let side = config.response {
+            // A part of an encoded body cannot be decoded.
+            if headers.firstIndex(id: .range) != nil {
+                headers.set(.acceptEncoding, "identity")
+            } else {
+                headers.set(.acceptEncoding, side.names.span)
+            }
+        }
         guard let side = config.request, !exchange.isRequestHeadOnly else { return .next }
         switch EncodedContent(headers) {
         case .plain: return .next
@@ -145,7 +152,8 @@ final class Decompress: Filter {
         guard let side = settings(exchange).response else { return .next }
         let response = exchange.response
         let headers = response.headers
-        guard !exchange.isResponseHeadOnly, response.status >= 200, exchange.request.method != .head else {
+        let isHead = exchange.request.method == .head
+        guard isHead || !exchange.isResponseHeadOnly, response.status >= 200, response.status != 304 else {
             return .next
         }
         switch EncodedContent(headers) {
@@ -153,6 +161,11 @@ final class Decompress: Filter {
         case .one(let coding) where side.codings.contains(coding):
             guard response.status != 206, !Representation.isPartial(headers), !Representation.forbidsTransform(headers)
             else { return responses.skip() }
+            if isHead {
+                clean(headers)
+                Representation.weaken(headers)
+                return .next
+            }
             guard let stream = start(coding, side) else {
                 responses.tooManyActive.add()
                 return .reply(.refusal(503, "too-many-decompressions", flag: .overloadManager))
@@ -164,7 +177,7 @@ final class Decompress: Filter {
             responses.messages.add()
             return .next
         case .one, .unknown, .layers:
-            guard side.unknown == .refuse else { return responses.skip() }
+            guard side.unknown == .refuse, !isHead else { return responses.skip() }
             responses.unknown.add()
             return .reply(.refusal(502, "response-content-encoding-unknown"))
         }

@@ -4,8 +4,8 @@ public import MartletCore
 /// Decodes one body: a stream and, where the coding knows them, the members or frames behind it. What comes out is
 /// limited while it comes out, so that a bomb is never inflated beyond its limit.
 ///
-/// Memory of a stream: gzip and deflate 44 KiB, zstd and br their window, which grows as far as `maxWindowLog` allows,
-/// and 150 KiB beside it.
+/// Memory of a stream: gzip and deflate 44 KiB; zstd and br their window, as far as `maxWindowLog` allows, and 150 KiB or
+/// up to 3 MiB of code tables beside it.
 @safe
 public final class ContentDecoder {
     public struct Limits: Sendable, Equatable {
@@ -50,6 +50,7 @@ public final class ContentDecoder {
     /// not to be used, and the decoder neither.
     /// - Parameter isLast: nothing follows `input`.
     public func decode(_ input: inout ByteSlice, isLast: Bool, into out: ByteBuffer) -> CodingStep {
+        guard given <= limits.size else { return .failed(.tooLarge) }
         while out.free > 0 {
             guard !input.isEmpty || !isAtEnd else { return isLast ? .ended : .hungry }
             if isAtEnd && taken > 0 && !(unsafe mrt_decoder_takes_another(coder)) { return .failed(.trailingBytes) }

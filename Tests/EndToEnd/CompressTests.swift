@@ -158,7 +158,8 @@ struct CompressTests {
         #expect(upstream.recorded.allSatisfy { !$0.lowercased().contains("accept-encoding") })
     }
 
-    @Test("Events go out as they happen, and the stream ends well, trailers included", arguments: ["gzip", "br", "zstd"])
+    @Test(
+        "Events go out as they happen, and the stream ends well, trailers included", arguments: ["gzip", "br", "zstd"])
     func events(coding: String) throws {
         let seen = Locked(0)
         let upstream = try ScriptedUpstream { _, connection in

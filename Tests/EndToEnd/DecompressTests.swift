@@ -33,7 +33,8 @@ struct DecompressTests {
 
     private func post(_ path: String = "/", _ fields: String, _ body: [UInt8], to test: TestProxy) throws -> String {
         let client = try test.connect()
-        try client.send("POST \(path) HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\(fields)Content-Length: \(body.count)\r\n\r\n")
+        try client.send(
+            "POST \(path) HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\(fields)Content-Length: \(body.count)\r\n\r\n")
         // A refusal may come before all of it is sent.
         try? client.send(body)
         client.receiveToEnd()
@@ -93,7 +94,8 @@ struct DecompressTests {
             ("gzip", Array("hello".utf8), 400, "request-body-malformed"),
             ("gzip", Array(good.dropLast()), 400, "request-body-truncated"),
             ("gzip", good + [0], 400, "request-body-bytes-behind-the-end"),
-            ("br", good, 400, "request-body-malformed"), ("zstd", good, 400, "request-body-malformed"),
+            ("br", [0, 255, 255, 255, 255], 400, "request-body-malformed"),
+            ("zstd", good, 400, "request-body-malformed"),
             ("gzip", try gzip(Array(text.utf8)), 413, "request-body-too-large"),
             ("gzip, gzip", good, 415, "request-content-encoding-layers"),
             ("gzip\r\nContent-Encoding: br", good, 415, "request-content-encoding-layers"),
@@ -155,7 +157,8 @@ struct DecompressTests {
         let before = test.residentMemory
         let member = try Self.member()
         let client = try test.connect()
-        try client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: \(member.count)\r\n\r\n")
+        try client.send(
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: \(member.count)\r\n\r\n")
         try client.send(member)
         // It has done what it can: both buffers of the connection to upstream are full.
         var last = ""
@@ -200,6 +203,8 @@ struct DecompressTests {
         #expect(again.contains("content-encoding: zstd\r\n"))
         #expect(again.contains("etag: w/\"1\"\r\n"))
         #expect(try test.get("/kept").contains("Content-Encoding: gzip\r\n"))
+        _ = try test.get("/", headers: "Range: bytes=0-3\r\n")
+        #expect(upstream.recorded.last?.lowercased().contains("accept-encoding: identity\r\n") == true)
         let broken = try Tool.run("curl", ["-sS", "-o", "/dev/null", "\(url)/broken"])
         #expect(broken.code == 18 || broken.code == 56, "\(broken)")
         let series = "martlet_decompress_refused_total{listener=\"public\",direction=\"response\","

@@ -1,5 +1,5 @@
-import MartletCore
 import MartletCoding
+import MartletCore
 import Testing
 
 /// Encodes `pieces`, flushing after each but the last.
@@ -103,7 +103,9 @@ struct ContentCodingTests {
         #expect(decoded([[]], coding) == .success([]))
     }
 
-    @Test("Every flipped bit is refused or changes what comes out: never a trap, never more than the limit", arguments: all)
+    @Test(
+        "Every flipped bit is refused or changes what comes out: never a trap, never more than the limit",
+        arguments: all)
     func flippedBits(coding: ContentCoding) throws {
         let stream = try encoded([prose(300)], coding)
         var limits = ContentDecoder.Limits()
@@ -117,7 +119,8 @@ struct ContentCodingTests {
         }
     }
 
-    @Test("One encoder serves many streams, each after the last was broken off", arguments: [ContentCoding.gzip, .zstd])
+    @Test(
+        "One encoder serves many streams, each after the last was broken off", arguments: [ContentCoding.gzip, .zstd])
     func reuse(coding: ContentCoding) throws {
         let encoder = try #require(ContentEncoder(coding, level: 3, windowLog: 15))
         for round in 0..<4 {
@@ -139,7 +142,8 @@ struct ContentCodingTests {
             let expected: Result<[UInt8], CodingProblem> =
                 takes ? .success(prose(900) + prose(50)) : .failure(.init(.trailingBytes))
             for cut in 0...stream.count {
-                #expect(decoded([Array(stream[..<cut]), Array(stream[cut...])], coding) == expected, "\(coding) \(cut)")
+                #expect(
+                    decoded([Array(stream[..<cut]), Array(stream[cut...])], coding) == expected, "\(coding) \(cut)")
             }
         }
     }

@@ -17,7 +17,8 @@ struct NegotiationTests {
             (["*"], .zstd), (["*;q=0.1"], .zstd), (["zstd;q=0, *"], .br), (["gzip, *;q=0"], .gzip), (["*;q=0"], nil),
             (["identity"], nil), (["identity;q=0"], nil), (["identity;q=0, gzip;q=0.001"], .gzip),
             (["gzip;q=0.5, identity"], nil), (["gzip;q=0.5, identity;q=0.5"], .gzip), (["gzip, identity;q=0.5"], .gzip),
-            (["gzip;q=0"], nil), (["gzip;q=0.000"], nil), (["gzip;q=1.000"], .gzip), (["gzip;q=0."], nil), (["gzip;q=1."], .gzip),
+            (["gzip;q=0"], nil), (["gzip;q=0.000"], nil), (["gzip;q=1.000"], .gzip), (["gzip;q=0."], nil),
+            (["gzip;q=1."], .gzip),
             // What is no weight makes nothing acceptable.
             (["gzip;q=1.001"], nil), (["gzip;q=2"], nil), (["gzip;q=-1"], nil), (["gzip;q=0.0001"], nil),
             (["gzip;q="], nil), (["gzip;q"], nil), (["gzip;"], nil), (["gzip;v=1"], nil), (["gzip;q=a"], nil),
@@ -54,7 +55,8 @@ struct NegotiationTests {
 
     @Test("Patterns of media types")
     func patterns() {
-        for bad in ["", "text", "text/", "/html", "*/html", "text/html; a=b", "text/*html", "a/b/c", "te xt/html", "*"] {
+        for bad in ["", "text", "text/", "/html", "*/html", "text/html; a=b", "text/*html", "a/b/c", "te xt/html", "*"]
+        {
             #expect(ContentTypes.Pattern(bad) == nil, "\(bad)")
         }
         for (pattern, type, matches) in [
@@ -102,7 +104,8 @@ struct NegotiationTests {
     func fields() {
         for (before, after) in [
             ([], ["accept-encoding"]), (["Origin"], ["Origin, accept-encoding"]), (["*"], ["*"]),
-            (["origin, Accept-Encoding"], ["origin, Accept-Encoding"]), (["a", "accept-encoding"], ["a", "accept-encoding"]),
+            (["origin, Accept-Encoding"], ["origin, Accept-Encoding"]),
+            (["a", "accept-encoding"], ["a", "accept-encoding"]),
             (["accept-encoding-x"], ["accept-encoding-x, accept-encoding"]), ([""], [", accept-encoding"]),
         ] {
             let table = headers(before.map { ("Vary", $0) })
@@ -133,7 +136,8 @@ struct NegotiationTests {
     @Test(
         "content-encoding of what is to be decoded",
         arguments: [
-            ([], .plain), (["identity"], .plain), (["gzip"], .one(.gzip)), (["X-GZIP"], .one(.gzip)), (["br"], .one(.br)),
+            ([], .plain), (["identity"], .plain), (["gzip"], .one(.gzip)), (["X-GZIP"], .one(.gzip)),
+            (["br"], .one(.br)),
             (["identity, gzip"], .one(.gzip)), (["gzip, identity"], .one(.gzip)), ([" , gzip ,"], .one(.gzip)),
             (["gzip, gzip"], .layers), (["gzip", "br"], .layers), (["gzip, foo"], .layers), (["foo, gzip"], .layers),
             (["foo"], .unknown), (["gzip;q=1"], .unknown), (["foo, bar"], .layers), ([""], .plain),

@@ -31,8 +31,14 @@ struct SettingsTests {
     @Test(
         "Mistakes of compress",
         arguments: [
-            ("algorithms: [gzip, snappy]", "s:1:20: error: algorithms[1]: \"snappy\" is not known here (valid: zstd, br, gzip)"),
-            ("algorithms: []", "s:1:13: error: algorithms: an empty list compresses nothing (write some of zstd, br, gzip)"),
+            (
+                "algorithms: [gzip, snappy]",
+                "s:1:20: error: algorithms[1]: \"snappy\" is not known here (valid: zstd, br, gzip)"
+            ),
+            (
+                "algorithms: []",
+                "s:1:13: error: algorithms: an empty list compresses nothing (write some of zstd, br, gzip)"
+            ),
             (
                 "algorithms: [gzip, gzip]",
                 "s:1:13: error: algorithms: an algorithm twice (the first of those a client likes best is used)"
@@ -41,7 +47,10 @@ struct SettingsTests {
                 "content_types: [text]",
                 "s:1:17: error: content_types[0]: \"text\" is no media type (write one such as text/html, text/* or application/*+json, without parameters)"
             ),
-            ("content_types: []", "s:1:16: error: content_types: an empty list compresses nothing (leave it out for the default)"),
+            (
+                "content_types: []",
+                "s:1:16: error: content_types: an empty list compresses nothing (leave it out for the default)"
+            ),
             ("br: { level: 11 }", "s:1:14: error: br.level: 11 is out of bounds (expected 0 to 6)"),
             ("gzip: { window: 64KiB }", "s:1:17: error: gzip.window: 64KiB is out of bounds (expected 512B to 32KiB)"),
             (
@@ -85,14 +94,35 @@ struct SettingsTests {
         "Mistakes of decompress",
         arguments: [
             ("request: off", "s:1:1: error: decodes nothing (leave the filter out)"),
-            ("request: { algorithms: [lzma] }", "s:1:25: error: request.algorithms[0]: \"lzma\" is not known here (valid: gzip, br, zstd, deflate)"),
-            ("response: { algorithms: [] }", "s:1:25: error: response.algorithms: an empty list decodes nothing (write `response: off`)"),
+            (
+                "request: { algorithms: [lzma] }",
+                "s:1:25: error: request.algorithms[0]: \"lzma\" is not known here (valid: gzip, br, zstd, deflate)"
+            ),
+            (
+                "response: { algorithms: [] }",
+                "s:1:25: error: response.algorithms: an empty list decodes nothing (write `response: off`)"
+            ),
             ("response: on", "s:1:11: error: response: expected a mapping, found \"on\" (write keys as `name: value`)"),
-            ("request: { max_size: 0 }", "s:1:22: error: request.max_size: 0 is out of bounds (expected 1B to 1024GiB)"),
-            ("request: { max_ratio: 0 }", "s:1:23: error: request.max_ratio: 0 is out of bounds (expected 1 to 1000000)"),
-            ("request: { max_window: 1GiB }", "s:1:24: error: request.max_window: 1GiB is out of bounds (expected 32KiB to 16MiB)"),
-            ("request: { unknown: drop }", "s:1:21: error: request.unknown: \"drop\" is not known here (valid: forward, refuse)"),
-            ("max_size: 1MiB", "s:1:1: error: max_size: unknown key \"max_size\" (valid keys: max_active, request, response)"),
+            (
+                "request: { max_size: 0 }",
+                "s:1:22: error: request.max_size: 0 is out of bounds (expected 1B to 1024GiB)"
+            ),
+            (
+                "request: { max_ratio: 0 }",
+                "s:1:23: error: request.max_ratio: 0 is out of bounds (expected 1 to 1000000)"
+            ),
+            (
+                "request: { max_window: 1GiB }",
+                "s:1:24: error: request.max_window: 1GiB is out of bounds (expected 32KiB to 16MiB)"
+            ),
+            (
+                "request: { unknown: drop }",
+                "s:1:21: error: request.unknown: \"drop\" is not known here (valid: forward, refuse)"
+            ),
+            (
+                "max_size: 1MiB",
+                "s:1:1: error: max_size: unknown key \"max_size\" (valid keys: max_active, request, response)"
+            ),
         ])
     func decompressMistakes(text: String, error: String) throws {
         let errors = try settings(text) { DecompressConfig($0, base: nil) }.errors

@@ -145,6 +145,47 @@ struct StreamTests {
         #expect(script.passed.last == "response trailers")
     }
 
+    @Test("Pieces and trailers that another filter holds come one after the other")
+    func held() throws {
+        let (config, _) = try settings("{ request: off, response: {} }") { DecompressConfig($0, base: nil) }
+        let holds = Holds()
+        let script = try ChainScript { [holds, Decompress(config, $0)] }
+        script.request()
+        script.response(200, json + [("content-encoding", "gzip")])
+        script.send(try encoded([UInt8](repeating: 7, count: 150_000)))
+        var resumed = 0
+        while resumed < holds.held.count {
+            #expect(holds.held.count == resumed + 1)
+            #expect(!script.exchange.responseFlow.acceptsMore)
+            #expect(!script.hasEnded)
+            holds.held[resumed].resume()
+            resumed += 1
+            if resumed == 3 { script.exchange.responseFlow.trailersReceived(script.exchange) }
+        }
+        #expect(resumed == 4)
+        #expect(script.body == [UInt8](repeating: 7, count: 150_000))
+        #expect(script.hasEnded)
+        // Trailers tell this filter of the end.
+        #expect(!holds.isLastSeen)
+    }
+
+    @Test("What another filter has collected is compressed as a whole, even when nothing is left of it")
+    func collected() throws {
+        let config = try compress("{ algorithms: [gzip], min_size: 0 }")
+        for text in ["", String(repeating: "collected ", count: 100_000)] {
+            for hasTrailers in [true, false] {
+                let script = try ChainScript { [Compress(config, $0), Collects(Array(text.utf8))] }
+                script.request([("accept-encoding", "gzip")])
+                script.response(200, json, body: hasTrailers ? .chunked : .exactly(4))
+                script.send(Array("body".utf8), isLast: !hasTrailers)
+                if hasTrailers { script.exchange.responseFlow.trailersReceived(script.exchange) }
+                #expect(script.hasEnded)
+                #expect(try decoded(script.body) == text)
+                #expect(script.exchange.response.body == .chunked)
+            }
+        }
+    }
+
     @Test("Trailers wait until all that was made of the body has gone on")
     func trailersWait() throws {
         let (config, _) = try settings("{ request: off, response: {} }") { DecompressConfig($0, base: nil) }
@@ -165,6 +206,34 @@ struct StreamTests {
         var input = ByteSlice(copying: script.body)
         #expect(decoder.decode(&input, isLast: true, into: out) == .ended)
         #expect(out.bytes().array() == text + text)
+    }
+}
+
+/// Lets nothing by at once.
+private final class Holds: Filter {
+    let hooks: Hooks = [.responseBody, .responseTrailers]
+    var held: [Resumption] = []
+    var isLastSeen = false
+    func onResponseBody(_ exchange: Exchange, _ chunk: inout BodyChunk) -> Verdict {
+        isLastSeen = isLastSeen || chunk.isLast
+        held.append(exchange.responseResumption())
+        return .wait
+    }
+    func onResponseTrailers(_ exchange: Exchange, _ trailers: HeaderTable) -> Verdict {
+        held.append(exchange.responseResumption())
+        return .wait
+    }
+}
+
+/// Has the body of a response collected, and lets it go on with other bytes.
+private final class Collects: Filter {
+    let hooks: Hooks = [.responseHead, .responseBody]
+    private let body: [UInt8]
+    init(_ body: [UInt8]) { self.body = body }
+    func onResponseHead(_ exchange: Exchange) -> Verdict { exchange.collectResponseBody() ? .wait : .next }
+    func onResponseBody(_ exchange: Exchange, _ chunk: inout BodyChunk) -> Verdict {
+        chunk.replace(with: body)
+        return .next
     }
 }
 

@@ -228,10 +228,12 @@ package final class ChainFlow {
         // The length is known now, whatever it was announced as or edited to.
         let length: BodyLength = hasTrailers || bodyLengthChanges ? .chunked : .exactly(UInt64(body.count))
         if direction == .request { exchange.request.body = length } else { exchange.response.body = length }
-        exchange.host.headPassed(direction, of: exchange, ended: body.isEmpty && !hasTrailers)
+        // Of an empty body, too, a filter may make something.
+        let hasBody = !body.isEmpty || (!hasTrailers && bodyLengthChanges && hasEndWatchers)
+        exchange.host.headPassed(direction, of: exchange, ended: !hasBody && !hasTrailers)
         guard exchange.generation == generation, !isStopped else { return }
         // What was collected follows the head as one piece, past the filters that have not seen it.
-        if !body.isEmpty {
+        if hasBody {
             if hasTrailers { trailersBehind = collection.seenTrailers }
             runBody(exchange, BodyChunk(ByteSlice(copying: body), isLast: true), from: collection.seenBodies)
         } else if hasTrailers {

@@ -15,7 +15,8 @@ public func fuzzDecoder(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
     let cut = input.count * Int(place) / 256
     let whole = outcome([input], coding, room: room)
     precondition(
-        whole == outcome([Array(input[..<cut]), Array(input[cut...])], coding, room: 4096), "differs when cut at \(cut)")
+        whole == outcome([Array(input[..<cut]), Array(input[cut...])], coding, room: 4096), "differs when cut at \(cut)"
+    )
     if input.count <= 256 {
         precondition(whole == outcome(input.map { [$0] }, coding, room: 4096), "differs byte by byte")
     }
