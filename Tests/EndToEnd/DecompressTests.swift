@@ -176,6 +176,22 @@ struct DecompressTests {
         #expect(total.withLock { $0 } > 64 << 20)
     }
 
+    @Test("A client that leaves in the middle leaves nothing behind, and upstream no whole request")
+    func leaving() throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        let test = try proxy(upstream)
+        let stream = try gzip((0..<50_000).map { UInt8(truncatingIfNeeded: ($0 &* $0) >> 7) })
+        let client = try test.connect()
+        try client.send(
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: \(stream.count)\r\n\r\n")
+        try client.send(Array(stream.prefix(stream.count / 2)))
+        let gauge = "martlet_decompress_active{listener=\"public\"}"
+        #expect(try eventually { try test.metric(gauge) == "1" && upstream.receivedBytes > 0 })
+        client.reset()
+        #expect(try eventually { try test.metric(gauge) == "0" })
+        #expect(upstream.recorded.isEmpty)
+    }
+
     @Test("Responses by choice: decoded for every client, and broken off when they are no stream")
     func responses() throws {
         let body = try gzip(Array(text.utf8))
