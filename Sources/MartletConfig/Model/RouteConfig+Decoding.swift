@@ -98,7 +98,7 @@ extension RouteMatch {
         }
     }
 
-    init(_ section: ConfigSection) {
+    package init(_ section: ConfigSection) {
         hosts = section.oneOrMore("hosts", HostPattern.scalar)
         path = Self.path(section)
         isCaseSensitive = section.bool("case_sensitive", default: true)
@@ -152,7 +152,7 @@ extension PathMatch {
 }
 
 extension HeaderMatch {
-    init?(_ section: ConfigSection) {
+    package init?(_ section: ConfigSection) {
         isInverted = section.bool("invert", default: false)
         let test = TextMatch(section, ["exact", "prefix", "suffix", "contains", "regex", "present"])
         guard let name = section.headerName(required: "name"), let test else { return nil }
@@ -172,7 +172,7 @@ extension QueryMatch {
 
 extension TextMatch {
     /// One test of those in `kinds`; none is `present: true`.
-    init?(_ section: ConfigSection, _ kinds: [String]) {
+    package init?(_ section: ConfigSection, _ kinds: [String]) {
         for kind in kinds { _ = section.raw(kind) }
         section.oneOf(kinds)
         guard let kind = kinds.first(where: section.has) else {
