@@ -21,7 +21,7 @@ package struct SnapshotBuilder {
         let clusters = config.clusters.map { cluster(for: $0, previous: previous) }
         var numbers: [String: Int] = [:]
         for (number, cluster) in config.clusters.enumerated() { numbers[cluster.name] = number }
-        let load = LoadContext(config: config, workers: workers)
+        let load = LoadContext(config: config, workers: workers, pathProblem: Self.pathProblem)
         let listeners = config.listeners.compactMap {
             listener($0, config, numbers, load, sinks, diagnostics)
         }
@@ -78,20 +78,27 @@ extension SnapshotBuilder {
     /// A guard on a path that no request has when it is matched guards nothing.
     private func checkPaths(_ config: ListenerConfig, _ diagnostics: ConfigDiagnostics) {
         for route in config.routes {
-            let (path, isWhole): (String, Bool)
-            switch route.match.path {
-            case .exact(let text), .segments(let text): (path, isWhole) = (text, true)
-            case .prefix(let text): (path, isWhole) = (text, false)
-            case .regex, nil: continue
-            }
-            let seen = PathNormalizer.seen(path, isWhole: isWhole, config.path)
-            guard path.hasPrefix("/"), seen != path else { continue }
+            guard let problem = Self.pathProblem(route.match.path, config) else { continue }
             diagnostics.error(
-                at: route.place.key("match").key("path"),
-                "no request has the path \"\(path.prefix(60))\" when routes are matched",
-                hint: seen.map { "paths are made normal before: write \"\($0.prefix(60))\"" }
-                    ?? "such paths are refused before")
+                at: route.place.key("match").key("path"), problem.message, hint: problem.hint)
         }
+    }
+
+    private static func pathProblem(
+        _ match: PathMatch?, _ config: ListenerConfig
+    ) -> (message: String, hint: String)? {
+        let (path, isWhole): (String, Bool)
+        switch match {
+        case .exact(let text), .segments(let text): (path, isWhole) = (text, true)
+        case .prefix(let text): (path, isWhole) = (text, false)
+        case .regex, nil: return nil
+        }
+        let seen = PathNormalizer.seen(path, isWhole: isWhole, config.path)
+        guard path.hasPrefix("/"), seen != path else { return nil }
+        return (
+            "no request has the path \"\(path.prefix(60))\" when routes are matched",
+            seen.map { "paths are made normal before: write \"\($0.prefix(60))\"" } ?? "such paths are refused before"
+        )
     }
 }
 

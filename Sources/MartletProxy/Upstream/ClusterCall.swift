@@ -55,6 +55,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
             default: request.headers.append(field.name, field.value)
             }
         }
+        if let fields = call.fields { add(fields) }
         if call.streamsBody {
             request.body = .chunked
             isRequestEnded = false
@@ -64,6 +65,15 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     }
 
     private let isValid: Bool
+
+    private func add(_ fields: HeaderTable) {
+        for index in 0..<fields.count {
+            switch fields.id(at: index) {
+            case .host, .contentLength, .transferEncoding, .connection, .upgrade, .te, .expect: continue
+            default: request.headers.append(named: fields.name(at: index), fields.value(at: index))
+            }
+        }
+    }
 
     private init(mirroring exchange: Exchange, ended: Bool, worker: Worker, timeout: Nanoseconds) {
         self.worker = worker
