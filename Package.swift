@@ -77,7 +77,7 @@ let package = Package(
             "MartletRouting", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"], path: "Plugins/Routing",
             settings: requestPath),
         room(
-            "MartletAuth", ["MartletCore", "MartletConfig", "MartletFilter"], path: "Plugins/Auth",
+            "MartletAuth", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"], path: "Plugins/Auth",
             settings: requestPath),
         room(
             "MartletResilience", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],
@@ -108,7 +108,10 @@ let package = Package(
             ["MartletCore", "MartletCoding", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletTransform"]),
         tests(
             "MartletFilterTests",
-            ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting", "MartletResilience"]),
+            [
+                "MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting", "MartletAuth",
+                "MartletResilience", "MartletTransform",
+            ]),
         tests("MartletProxyTests", ["MartletCore", "MartletProxy"]),
         tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
         tests(
