@@ -12,6 +12,12 @@ enum BuiltInFilters {
     static let registry = FilterRegistry([
         RouterKind(),
         AccessControlKind(),
+        RBACKind(),
+        ExtAuthzKind(),
+        CORSKind(),
+        FaultKind(),
+        BufferKind(),
+        BodyLimitKind(),
         CompressKind(),
         DecompressKind(),
         HeadersKind(),
