@@ -16,6 +16,10 @@ public protocol FilterKind: Sendable {
     /// Decodes what a route says for this filter. Nil only after an error was reported.
     func decodeRoute(_ section: ConfigSection, _ config: Config, _ load: LoadContext) -> RouteConfig?
 
+    /// What `off` for a route means when it cannot mean that the filter does not run: one that removes what clients must not
+    /// send still has to. Nil, the default: it does not run.
+    func routeOff(_ config: Config) -> RouteConfig?
+
     /// Makes one filter. Runs on the worker that will use it.
     func makeFilter(_ config: Config, _ context: FilterContext) -> any Filter
 }
@@ -28,6 +32,8 @@ extension FilterKind {
         section.error("filter `\(name)` takes no settings per route", hint: "write `\(name): off` to disable it")
         return nil
     }
+
+    public func routeOff(_ config: Config) -> RouteConfig? { nil }
 }
 
 /// What a filter may look at while its configuration is decoded.
@@ -87,17 +93,18 @@ package struct FilterRegistry: Sendable {
     package var names: [String] { kinds.keys.sorted() }
 
     /// Decodes one filter of a chain, and what each route says about it. `overrides` are the sections of the routes that
-    /// name this filter. Nil after errors were reported.
+    /// name this filter; those in `off` turn it off. Nil after errors were reported.
     package func compile(
-        _ section: FilterSection, overrides: [(route: Int, section: ConfigSection)], load: LoadContext,
+        _ section: FilterSection, overrides: [(route: Int, section: ConfigSection)], off: [Int], load: LoadContext,
         diagnostics: ConfigDiagnostics
     ) -> (filter: CompiledFilter, routes: [Int: any Sendable])? {
         guard let kind = kinds[section.name] else { return nil }
-        return compile(kind, section.section(diagnostics: diagnostics), overrides, load)
+        return compile(kind, section.section(diagnostics: diagnostics), overrides, off, load)
     }
 
     private func compile<Kind: FilterKind>(
-        _ kind: Kind, _ section: ConfigSection, _ overrides: [(route: Int, section: ConfigSection)], _ load: LoadContext
+        _ kind: Kind, _ section: ConfigSection, _ overrides: [(route: Int, section: ConfigSection)], _ off: [Int],
+        _ load: LoadContext
     ) -> (filter: CompiledFilter, routes: [Int: any Sendable])? {
         guard let config = kind.decode(section, load) else { return nil }
         section.finish()
@@ -106,6 +113,7 @@ package struct FilterRegistry: Sendable {
             routes[override.route] = kind.decodeRoute(override.section, config, load)
             override.section.finish()
         }
+        for route in off { routes[route] = kind.routeOff(config) }
         return (CompiledFilter(kind, config), routes)
     }
 }

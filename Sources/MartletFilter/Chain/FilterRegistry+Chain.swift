@@ -10,19 +10,23 @@ extension FilterRegistry {
         var overrides = [[Int: RouteOverride]](repeating: [:], count: listener.routes.count)
         for (position, section) in listener.filters.enumerated() {
             var sections: [(route: Int, section: ConfigSection)] = []
+            var off: [Int] = []
             for (number, route) in listener.routes.enumerated() {
                 for override in route.overrides where override.filter == section.name {
                     switch override.change {
-                    case .off: overrides[number][position] = .disabled
+                    case .off:
+                        off.append(number)
+                        overrides[number][position] = .disabled
                     case .settings(let node):
                         sections.append((number, ConfigSection(node, diagnostics: diagnostics)))
                     }
                 }
             }
-            guard let compiled = compile(section, overrides: sections, load: load, diagnostics: diagnostics) else {
-                continue
-            }
+            guard
+                let compiled = compile(section, overrides: sections, off: off, load: load, diagnostics: diagnostics)
+            else { continue }
             filters.append(compiled.filter)
+            // Also in the place of `off`, when the filter says what that means.
             for (route, settings) in compiled.routes { overrides[route][position] = .config(settings) }
         }
         guard
