@@ -106,7 +106,10 @@ let package = Package(
         tests("MartletCryptoTests", ["MartletCore", "MartletCrypto"]),
         tests(
             "MartletAuthTests",
-            ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletCrypto", "MartletAuth"]),
+            [
+                "MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletCrypto", "MartletAuth",
+                "MartletTesting",
+            ]),
         tests("MartletNetTests", ["MartletCore", "MartletNet"]),
         tests("MartletCodingTests", ["MartletCore", "MartletCoding"]),
         tests(

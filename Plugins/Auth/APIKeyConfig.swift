@@ -123,7 +123,8 @@ private struct KeyReading {
         let key = SecretText.bytes(text)
         guard Self.lengths.contains(key.count) else {
             section.error(
-                at: "key_file", "holds \(key.count) bytes; a key has \(Self.lengths.lowerBound) to \(Self.lengths.upperBound)",
+                at: "key_file",
+                "holds \(key.count) bytes; a key has \(Self.lengths.lowerBound) to \(Self.lengths.upperBound)",
                 hint: "openssl rand -hex 32")
             return nil
         }

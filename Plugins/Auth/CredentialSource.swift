@@ -197,7 +197,8 @@ extension ConfigScalar where Value == [UInt8] {
             let bytes = Array(text.utf8)
             guard !bytes.isEmpty, bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F && !Self.separators.contains($0) }) else {
                 return .failure(
-                    Problem("\"\(text.prefix(60))\" cannot be a name here", hint: "no spaces and none of = & ; , ? # %"))
+                    Problem("\"\(text.prefix(60))\" cannot be a name here", hint: "no spaces and none of = & ; , ? # %")
+                )
             }
             return .success(bytes)
         }

@@ -42,6 +42,8 @@ public struct SHA256Hash: Sendable, Hashable {
 
     public func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
 
+    public var bytes: [UInt8] { unsafe withUnsafeBytes(of: words) { unsafe [UInt8]($0) } }
+
     /// Eight bytes of it, for choosing among alternatives.
     public var prefix: UInt64 { words.0 }
 }
@@ -62,7 +64,9 @@ public final class HashState {
     public func sha256(_ data: Span<UInt8>) -> SHA256Hash {
         unsafe SHA256Hash { out in
             unsafe data.withUnsafeBufferPointer { bytes in
-                precondition(unsafe ccr_hash(state, Int32(CCR_SHA256), bytes.baseAddress, bytes.count, out), "SHA-256 is missing")
+                precondition(
+                    unsafe ccr_hash(state, Int32(CCR_SHA256), bytes.baseAddress, bytes.count, out), "SHA-256 is missing"
+                )
             }
         }
     }

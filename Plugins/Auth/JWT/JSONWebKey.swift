@@ -137,7 +137,8 @@ struct JSONWebKey: Sendable {
     }
 
     /// Whether `signature` is that of `data` by this key.
-    func verifies(_ signature: Span<UInt8>, of data: Span<UInt8>, _ algorithm: JWTAlgorithm, _ state: HashState) -> Bool {
+    func verifies(_ signature: Span<UInt8>, of data: Span<UInt8>, _ algorithm: JWTAlgorithm, _ state: HashState) -> Bool
+    {
         guard fits(algorithm) else { return false }
         switch (material, algorithm.family) {
         case (.rsa(let key), .publicKey(let scheme)), (.elliptic(_, let key), .publicKey(let scheme)),

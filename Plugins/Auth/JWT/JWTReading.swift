@@ -15,7 +15,8 @@ struct JWTReading {
         settings.issuers = names(
             "issuer", section, "the `iss` of the tokens; `any` takes those of every issuer that the keys belong to")
         settings.audiences = names(
-            "audiences", section, "the names tokens call this service by; `any` takes tokens made for other services too")
+            "audiences", section,
+            "the names tokens call this service by; `any` takes tokens made for other services too")
         settings.subjects = section.has("subjects") ? section.oneOrMore("subjects", .name) : nil
         if section.has("algorithms") { settings.algorithms = section.oneOrMore("algorithms", .algorithm) }
         for (key, isEmpty) in [
@@ -73,7 +74,8 @@ struct JWTReading {
         }
         for case .header(.authorization, let prefix) in sources where prefix.isEmpty {
             section.error(
-                at: "from_headers", "authorization needs a prefix", hint: "write { name: authorization, prefix: \"Bearer \" }")
+                at: "from_headers", "authorization needs a prefix",
+                hint: "write { name: authorization, prefix: \"Bearer \" }")
         }
         settings.forwards = section.bool("forward", default: false)
     }

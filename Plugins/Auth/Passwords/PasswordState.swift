@@ -68,7 +68,9 @@ final class PasswordState {
         // Who is not there is checked too, so that it takes as long to be told so.
         let hash = table.users[number ?? table.standIn(for: pair.user, state)].hash
         let password = pair.password
-        let isAccepted = context.offload(limit: table.settings.queue) { hash.matches(password) } _: { [weak self] isRight in
+        let isAccepted = context.offload(limit: table.settings.queue) {
+            hash.matches(password)
+        } _: { [weak self] isRight in
             self?.checked(digest, who, isRight ? number : nil)
         }
         guard isAccepted else {

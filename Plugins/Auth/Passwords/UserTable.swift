@@ -38,7 +38,8 @@ final class UserTable: Sendable {
         self.users = users
         self.settings = settings
         self.fingerprint = fingerprint
-        numbers = Dictionary(users.enumerated().map { ($0.element.value, $0.offset) }, uniquingKeysWith: { first, _ in first })
+        numbers = Dictionary(
+            users.enumerated().map { ($0.element.value, $0.offset) }, uniquingKeysWith: { first, _ in first })
     }
 
     func isSame(as other: UserTable) -> Bool { fingerprint == other.fingerprint && settings == other.settings }
