@@ -19,6 +19,8 @@ struct JWTTests {
     ) {
         let upstream = try ScriptedUpstream.answering(Self.ok)
         let jwks = TokenForge.set([try Self.rsa.get().jwk()])
+        let settings = settings.split(separator: "\n").map { "          " + $0.drop { $0 == " " } }
+            .joined(separator: "\n")
         let test = try TestProxy(
             workers: workers,
             listener: """

@@ -1,6 +1,7 @@
 import Foundation
 import MartletCore
 import MartletTesting
+import Synchronization
 import Testing
 
 /// A key server whose answer a test changes while it runs.
