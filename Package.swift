@@ -108,7 +108,7 @@ let package = Package(
             "MartletAuthTests",
             [
                 "MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletCrypto", "MartletAuth",
-                "MartletTesting",
+                "MartletRouting", "MartletTesting",
             ]),
         tests("MartletNetTests", ["MartletCore", "MartletNet"]),
         tests("MartletCodingTests", ["MartletCore", "MartletCoding"]),
