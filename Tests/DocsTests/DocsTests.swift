@@ -53,10 +53,6 @@ struct DocsTests {
     @Test(
         "Every complete configuration passes martlet check",
         arguments: ["README.md", "Docs/LuaAPI.md", "Docs/Config.md"] + pages(in: "Docs/Filters"))
-        arguments: [
-            "README.md", "Docs/LuaAPI.md", "Docs/Config.md", "Docs/Filters/access_control.md",
-            "Docs/Filters/jwt.md", "Docs/Filters/api_key.md", "Docs/Filters/basic_auth.md",
-        ])
     func configurations(name: String) throws {
         let complete = Self.blocks("yaml", in: try Self.page(name)).filter {
             $0.hasPrefix("# file:") && !$0.contains("file: Filters/")

@@ -25,6 +25,23 @@ package protocol WorkerServices: AnyObject {
     ) -> Bool
 }
 
+/// For workers that are alone in their process, as those of tests are.
+extension WorkerServices {
+    /// There are no other threads that could send.
+    package func receive(
+        _ handler: @escaping (any Sendable) -> Void
+    ) -> (post: @Sendable (any Sendable) -> Bool, forget: () -> Void) { ({ _ in false }, {}) }
+
+    /// Done at once, and heard of later.
+    package func offload(
+        limit: Int, _ work: @escaping @Sendable () -> any Sendable, _ done: @escaping (any Sendable) -> Void
+    ) -> Bool {
+        let outcome = work()
+        _ = schedule(after: .zero) { done(outcome) }
+        return true
+    }
+}
+
 /// Severity of a log line.
 public enum LogLevel: UInt8, Sendable, Comparable {
     case trace, debug, info, warning, error, critical

@@ -54,22 +54,6 @@ final class ScriptedWorker: WorkerServices {
         return object
     }
 
-    // MARK: Other threads
-
-    /// A test has none: nobody sends.
-    func receive(
-        _ handler: @escaping (any Sendable) -> Void
-    ) -> (post: @Sendable (any Sendable) -> Bool, forget: () -> Void) { ({ _ in false }, {}) }
-
-    /// Done at once, and heard of in the next turn.
-    func offload(
-        limit: Int, _ work: @escaping @Sendable () -> any Sendable, _ done: @escaping (any Sendable) -> Void
-    ) -> Bool {
-        let outcome = work()
-        _ = clock.schedule(after: .zero) { done(outcome) }
-        return true
-    }
-
     // MARK: Timers
 
     func schedule(after delay: Nanoseconds, _ action: @escaping () -> Void) -> TimerHandle {
