@@ -48,7 +48,7 @@ public struct SHA256Hash: Sendable, Hashable {
     public var prefix: UInt64 { words.0 }
 }
 
-/// Computes hashes. Belongs to one thread; hashing allocates nothing.
+/// Computes hashes. Belongs to one thread. OpenSSL 3.0 allocates its state anew for each hash, once.
 @safe
 public final class HashState {
     // Made and freed here alone.

@@ -148,6 +148,8 @@ struct CredentialTests {
         counts.succeeded(1)
         #expect(begin(1, 5) == nil)
         #expect(begin(1, 5) == nil && begin(1, 5) != nil)
+        counts.takeBack(1)
+        #expect(begin(1, 6) == nil && begin(1, 6) != nil)
         #expect(begin(1, 10) == nil)
         var endless = FailureCounts(limit: 0, window: .seconds(10))
         for _ in 0..<100 { #expect(endless.begin(1, at: Instant(nanoseconds: 0)) == nil) }

@@ -84,6 +84,7 @@ final class ProviderState {
             return .accepted(known, source: source)
         }
         guard token.count <= settings.maxTokenSize else { return .refused(.tooLarge) }
+        if keys == nil, let remote { _ = takeOver(remote) }
         guard let keys else { return .undecided(.keysUnavailable) }
         misses.add()
         do throws(TokenFault) {
@@ -92,8 +93,21 @@ final class ProviderState {
             if let fault = verified.fault(at: now, for: audiences) { return .refused(fault) }
             return .accepted(verified, source: source)
         } catch {
-            return error == .keyUnknown && remote != nil ? .undecided(error) : .refused(error)
+            guard error == .keyUnknown, let remote else { return .refused(error) }
+            // Another worker may have fetched the key a moment ago, and the news of it be on its way.
+            if takeOver(remote) { return check(token, source: source, for: audiences) }
+            return .undecided(error)
         }
+    }
+
+    /// Whether there are other keys than those known here.
+    private func takeOver(_ remote: RemoteKeys) -> Bool {
+        let present = remote.keys
+        guard present !== keys else { return false }
+        keys = present
+        // What the old keys have signed may no longer count.
+        cache.removeAll()
+        return true
     }
 
     // MARK: Waiting
@@ -170,12 +184,7 @@ final class ProviderState {
 
     private func fetchEnded() {
         guard let remote else { return }
-        let present = remote.keys
-        if present !== keys {
-            keys = present
-            // What the old keys have signed may no longer count.
-            cache.removeAll()
-        }
+        _ = takeOver(remote)
         armTimer()
         // Without keys they go on waiting for the next try.
         guard keys != nil else { return }

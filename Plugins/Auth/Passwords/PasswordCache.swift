@@ -64,4 +64,7 @@ struct FailureCounts {
     }
 
     mutating func succeeded(_ who: UInt64) { counts[who] = nil }
+
+    /// The attempt came to nothing, neither right nor wrong.
+    mutating func takeBack(_ who: UInt64) { if let count = counts[who] { counts[who] = count > 1 ? count - 1 : nil } }
 }

@@ -74,7 +74,7 @@ final class PasswordState {
             self?.checked(digest, who, isRight ? number : nil)
         }
         guard isAccepted else {
-            failures.succeeded(who)
+            failures.takeBack(who)
             return .overloaded
         }
         checks.add()

@@ -1,5 +1,5 @@
-// What authentication needs of libcrypto and libcrypt: hashes, signatures, passwords, random bytes. Nothing here allocates per call
-// but the checking of a signature, and nothing leaves an error on OpenSSL's queue.
+// What authentication needs of libcrypto and libcrypt: hashes, signatures, passwords, random bytes. Nothing
+// here leaves an error on OpenSSL's queue.
 //
 // Pointers are borrowed for the call; `size` bytes behind each are read. Functions without a result cannot fail.
 #ifndef CCRYPTO_H

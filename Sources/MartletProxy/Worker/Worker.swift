@@ -84,7 +84,8 @@ final class Worker {
 
     init(
         index: Int, mailbox: Mailbox<WorkerMessage>, shared: SharedCounts, peers: WorkerPeers,
-        threads: WorkThreads, operatorLog: @escaping @Sendable (LogLevel, String) -> Void, drained: @escaping @Sendable (Int) -> Void
+        threads: WorkThreads, operatorLog: @escaping @Sendable (LogLevel, String) -> Void,
+        drained: @escaping @Sendable (Int) -> Void
     ) throws(SystemError) {
         self.index = index
         self.mailbox = mailbox
