@@ -215,6 +215,35 @@ struct JWTTests {
         #expect(!seen.contains("X-Robot:") && !seen.contains("Authorization"))
     }
 
+    @Test("policies read the claims where Envoy's scripts look for them, and only those of tokens that count")
+    func policies() throws {
+        let upstream = try ScriptedUpstream.answering(Self.ok)
+        let test = try TestProxy(
+            listener: """
+                    filters:
+                      - jwt: { issuer: https://id.example.com, audiences: [shop], jwks: { file: jwks.json }, allow_missing: true }
+                      - lua:
+                          inline: |
+                            function on_request(h)
+                              local found = h:streamInfo():dynamicMetadata():get("envoy.filters.http.jwt_authn")
+                              local claims = found and found.jwt_payload
+                              h:headers():add("x-seen", claims and claims.sub .. claims.team.roles[2] .. tostring(claims.ok) or "nobody")
+                            end
+                      - router
+                    routes: [{ match: {}, cluster: up }]
+                """, rest: TestProxy.cluster(upstream.port),
+            files: ["jwks.json": TokenForge.set([try Self.rsa.get().jwk()])],
+            companions: [upstream])
+        let token = try Self.rsa.get().token(
+            "RS256", Self.claims(#","team":{"roles":["a","b"]},"ok":true,"none":null,"n":1.5"#))
+        #expect(try test.get("/", headers: bearer(token)).hasPrefix("HTTP/1.1 200 "))
+        #expect(
+            upstream.recorded.last?.contains("x-seen: annbtrue\r\n") == true,
+            "\(upstream.recorded.last ?? "") \(test.logged)")
+        #expect(try test.get("/").hasPrefix("HTTP/1.1 200 "))
+        #expect(upstream.recorded.last?.contains("x-seen: nobody\r\n") == true)
+    }
+
     @Test("a key file that changes is read again, and the old key's tokens count no more")
     func reload() throws {
         let (test, _) = try proxy("")
