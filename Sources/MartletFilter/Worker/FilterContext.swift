@@ -62,6 +62,26 @@ public final class FilterContext {
         services.shared(ObjectIdentifier(owner), make) as? Shared
     }
 
+    /// A handler on this worker for messages that other threads send.
+    public func receiver<Message: Sendable>(
+        of type: Message.Type, _ handler: @escaping (Message) -> Void
+    ) -> Receiver<Message> {
+        let (post, forget) = services.receive { message in
+            if let message = message as? Message { handler(message) }
+        }
+        return Receiver(sender: Sender { post($0) }, forget: forget)
+    }
+
+    /// Does `work`, which may block or take long, on a thread that is no worker's, then `done` on this worker with what it came to.
+    /// False, and neither is called, when `limit` pieces of work wait for such a thread already, whoever they are of.
+    public func offload<Outcome: Sendable>(
+        limit: Int, _ work: @escaping @Sendable () -> Outcome, _ done: @escaping (Outcome) -> Void
+    ) -> Bool {
+        services.offload(limit: limit, work) { outcome in
+            if let outcome = outcome as? Outcome { done(outcome) }
+        }
+    }
+
     public var now: Instant { services.now }
     /// Which worker the filter lives on, from 0.
     public var workerIndex: Int { services.workerIndex }

@@ -13,6 +13,33 @@ package protocol WorkerServices: AnyObject {
     var workerIndex: Int { get }
     /// The object that filters of this worker share under `key`, for as long as one of them holds it.
     func shared(_ key: ObjectIdentifier, _ make: () -> AnyObject) -> AnyObject
+    /// Calls `handler` on this worker with what `post`, which any thread may call, is given, until `forget`. False from `post` once
+    /// the worker has ended.
+    func receive(
+        _ handler: @escaping (any Sendable) -> Void
+    ) -> (post: @Sendable (any Sendable) -> Bool, forget: () -> Void)
+    /// Does `work` on a thread that is no worker's, then `done` here with what it came to. False, and neither is called, when `limit`
+    /// pieces of work wait for such a thread already.
+    func offload(
+        limit: Int, _ work: @escaping @Sendable () -> any Sendable, _ done: @escaping (any Sendable) -> Void
+    ) -> Bool
+}
+
+/// For workers that are alone in their process, as those of tests are.
+extension WorkerServices {
+    /// There are no other threads that could send.
+    package func receive(
+        _ handler: @escaping (any Sendable) -> Void
+    ) -> (post: @Sendable (any Sendable) -> Bool, forget: () -> Void) { ({ _ in false }, {}) }
+
+    /// Done at once, and heard of later.
+    package func offload(
+        limit: Int, _ work: @escaping @Sendable () -> any Sendable, _ done: @escaping (any Sendable) -> Void
+    ) -> Bool {
+        let outcome = work()
+        _ = schedule(after: .zero) { done(outcome) }
+        return true
+    }
 }
 
 /// Severity of a log line.

@@ -54,6 +54,8 @@ package final class Supervisor {
     let sinks: LogSinks
     private let shared = SharedCounts()
     private let peers = WorkerPeers()
+    /// For filters' work that takes long. Half the cores: the workers need the others.
+    private let threads = WorkThreads(name: "work", count: max(1, Machine.cores / 2))
     private var sources: [LevelSource] = []
     private var watcher: DirectoryWatcher?
     private(set) var workers: [Mailbox<WorkerMessage>] = []
@@ -148,12 +150,13 @@ package final class Supervisor {
             let mailbox = self.mailbox
             let shared = self.shared
             let peers = self.peers
+            let threads = self.threads
             let log = options.log
             try LoopThread.start("worker-\(index)") {
                 do throws(SystemError) {
                     let worker = try Worker(
-                        index: index, mailbox: inbox, shared: shared, peers: peers, operatorLog: log,
-                        drained: { mailbox.post(.workerDrained($0)) })
+                        index: index, mailbox: inbox, shared: shared, peers: peers, threads: threads,
+                        operatorLog: log, drained: { mailbox.post(.workerDrained($0)) })
                     worker.run()
                 } catch {
                     log(.critical, "worker \(index): \(error)")

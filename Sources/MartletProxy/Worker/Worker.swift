@@ -14,6 +14,8 @@ enum WorkerMessage: Sendable {
     /// A worker waits for a connection of this cluster, and its limit is reached: close one that is idle.
     case connectionWanted(ClusterRuntime)
     case report(@Sendable (WorkerReport) -> Void)
+    /// For the handler of that number, which may be gone.
+    case deliver(UInt64, any Sendable)
     case drain
     /// The drain deadline has passed.
     case cut
@@ -75,17 +77,21 @@ final class Worker {
     /// What filters share; held by them alone.
     private var sharedObjects: [ObjectIdentifier: WeakObject] = [:]
     private var calls: [ObjectIdentifier: [ClusterCall]] = [:]
+    private var handlers = MessageHandlers()
+    private let threads: WorkThreads
     private var connectionCounter: UInt64 = 0
     private var requestIDs: RequestIDs
 
     init(
         index: Int, mailbox: Mailbox<WorkerMessage>, shared: SharedCounts, peers: WorkerPeers,
-        operatorLog: @escaping @Sendable (LogLevel, String) -> Void, drained: @escaping @Sendable (Int) -> Void
+        threads: WorkThreads, operatorLog: @escaping @Sendable (LogLevel, String) -> Void,
+        drained: @escaping @Sendable (Int) -> Void
     ) throws(SystemError) {
         self.index = index
         self.mailbox = mailbox
         self.shared = shared
         self.peers = peers
+        self.threads = threads
         self.operatorLog = operatorLog
         self.drained = drained
         loop = try EventLoop()
@@ -121,6 +127,7 @@ final class Worker {
         case .connectionWanted(let runtime):
             _ = (clusters.all + retiredClusters).first { $0.runtime === runtime && $0.dropIdle() }
         case .report(let answer): answer(report())
+        case .deliver(let number, let message): handlers[number]?(message)
         case .drain: drain()
         case .cut:
             ports.cut()
@@ -258,6 +265,28 @@ extension Worker: WorkerServices {
         sharedObjects = sharedObjects.filter { $0.value.object != nil }
         sharedObjects[key] = WeakObject(object: object)
         return object
+    }
+
+    func receive(
+        _ handler: @escaping (any Sendable) -> Void
+    ) -> (post: @Sendable (any Sendable) -> Bool, forget: () -> Void) {
+        let number = handlers.add(handler)
+        let mailbox = self.mailbox
+        return ({ mailbox.post(.deliver(number, $0)) }, { [weak self] in self?.handlers.remove(number) })
+    }
+
+    func offload(
+        limit: Int, _ work: @escaping @Sendable () -> any Sendable, _ done: @escaping (any Sendable) -> Void
+    ) -> Bool {
+        var number: UInt64 = 0
+        number = handlers.add { [unowned self] outcome in
+            self.handlers.remove(number)
+            done(outcome)
+        }
+        let (mailbox, handler) = (self.mailbox, number)
+        let isAccepted = threads.submit(limit: limit) { mailbox.post(.deliver(handler, work())) }
+        if !isAccepted { handlers.remove(number) }
+        return isAccepted
     }
 
     func cancelCalls(of exchange: Exchange) {
