@@ -160,6 +160,14 @@ package final class ChainFlow {
     /// The whole body, once collected behind a held head.
     var collectedBody: [UInt8]? { collection.isComplete ? collection.bytes : nil }
 
+    /// Of a body collected, or on the way to be.
+    package var collectedBytes: Int { collection.bytes.count }
+
+    /// Lets go of a collected body: a pooled exchange keeps none.
+    func recycle() {
+        if !collection.bytes.isEmpty { collection.reset() }
+    }
+
     /// Puts other bytes in the place of the collected body. False when none is collected.
     func replaceCollectedBody(_ bytes: [UInt8]) -> Bool {
         guard collection.isComplete, !isHeadPassed else { return false }
