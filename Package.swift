@@ -109,7 +109,7 @@ let package = Package(
         tests(
             "MartletFilterTests",
             ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting", "MartletResilience"]),
-        tests("MartletProxyTests", ["MartletCore", "MartletProxy"]),
+        tests("MartletProxyTests", ["MartletCore", "MartletConfig", "MartletProxy"]),
         tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
         tests(
             "MartletLuaTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua", "CLua"]),

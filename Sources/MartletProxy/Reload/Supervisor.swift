@@ -54,6 +54,7 @@ package final class Supervisor {
     let sinks: LogSinks
     private let shared = SharedCounts()
     private let peers = WorkerPeers()
+    let overload: OverloadWatch
     private var sources: [LevelSource] = []
     private var watcher: DirectoryWatcher?
     private(set) var workers: [Mailbox<WorkerMessage>] = []
@@ -87,7 +88,7 @@ package final class Supervisor {
     package init(_ options: SupervisorOptions) throws(SystemError) {
         self.options = options
         let signals = try SignalBlock()
-        Machine.raiseOpenFiles()
+        overload = OverloadWatch(descriptors: Machine.raiseOpenFiles(), log: options.log)
         loop = try EventLoop()
         mailbox = try Mailbox()
         sinks = LogSinks()
@@ -122,6 +123,8 @@ package final class Supervisor {
             return false
         }
         do throws(SystemError) {
+            overload.use(ready.snapshot.config.overload)
+            watchOverload()
             try startWorkers(count)
             resolver = EndpointResolver(self)
             resolver?.use(ready.snapshot)
@@ -148,11 +151,13 @@ package final class Supervisor {
             let mailbox = self.mailbox
             let shared = self.shared
             let peers = self.peers
+            let overload = self.overload.state
             let log = options.log
             try LoopThread.start("worker-\(index)") {
                 do throws(SystemError) {
                     let worker = try Worker(
-                        index: index, mailbox: inbox, shared: shared, peers: peers, operatorLog: log,
+                        index: index, mailbox: inbox, shared: shared, peers: peers, overload: overload,
+                        operatorLog: log,
                         drained: { mailbox.post(.workerDrained($0)) })
                     worker.run()
                 } catch {
@@ -264,6 +269,15 @@ package final class Supervisor {
         }
     }
 
+    /// Goes on for as long as the process does.
+    private func watchOverload() {
+        if let (actions, bytes) = overload.look(at: loop.now) {
+            // Each its share; who holds less leaves the rest to the next look.
+            for worker in workers { worker.post(.shed(actions, bytes: bytes / max(workers.count, 1))) }
+        }
+        after(overload.interval) { [unowned self] in self.watchOverload() }
+    }
+
     private func adopted(_ failure: SystemError?) {
         guard var state = adopting else { return }
         state.left -= 1
@@ -273,6 +287,7 @@ package final class Supervisor {
         adopting = nil
         let isFirst = snapshot == nil
         snapshot = state.load.snapshot
+        overload.use(state.load.snapshot.config.overload)
         resolver?.use(state.load.snapshot)
         if let failure = state.failure { options.log(.error, "a worker could not open a listener: \(failure)") }
         if isFirst {

@@ -14,6 +14,11 @@ enum WorkerMessage: Sendable {
     /// A worker waits for a connection of this cluster, and its limit is reached: close one that is idle.
     case connectionWanted(ClusterRuntime)
     case report(@Sendable (WorkerReport) -> Void)
+    /// For a filter's inbox, by its number.
+    case post(inbox: UInt64, UInt64)
+    case closeInbox(UInt64)
+    /// Too much memory is in use: close what is idle, and of what holds most give up so much.
+    case shed(OverloadActions, bytes: Int)
     case drain
     /// The drain deadline has passed.
     case cut
@@ -48,6 +53,8 @@ final class Worker {
     var random = WorkerRandom()
     private(set) var isDraining = false
     let replays: Counter
+    let overload: OverloadState
+    let overloadCounts: OverloadCounts
 
     private let mailbox: Mailbox<WorkerMessage>
     private var mail: LevelSource?
@@ -74,18 +81,23 @@ final class Worker {
     }
     /// What filters share; held by them alone.
     private var sharedObjects: [ObjectIdentifier: WeakObject] = [:]
+    private var inboxes: [UInt64: (UInt64) -> Void] = [:]
+    private var inboxCounter: UInt64 = 0
     private var calls: [ObjectIdentifier: [ClusterCall]] = [:]
     private var connectionCounter: UInt64 = 0
     private var requestIDs: RequestIDs
 
     init(
         index: Int, mailbox: Mailbox<WorkerMessage>, shared: SharedCounts, peers: WorkerPeers,
+        overload: OverloadState,
         operatorLog: @escaping @Sendable (LogLevel, String) -> Void, drained: @escaping @Sendable (Int) -> Void
     ) throws(SystemError) {
         self.index = index
         self.mailbox = mailbox
         self.shared = shared
         self.peers = peers
+        self.overload = overload
+        overloadCounts = OverloadCounts(metrics)
         self.operatorLog = operatorLog
         self.drained = drained
         loop = try EventLoop()
@@ -121,6 +133,9 @@ final class Worker {
         case .connectionWanted(let runtime):
             _ = (clusters.all + retiredClusters).first { $0.runtime === runtime && $0.dropIdle() }
         case .report(let answer): answer(report())
+        case .post(let inbox, let number): inboxes[inbox]?(number)
+        case .closeInbox(let inbox): inboxes[inbox] = nil
+        case .shed(let actions, let bytes): shed(actions, bytes: bytes)
         case .drain: drain()
         case .cut:
             ports.cut()
@@ -155,6 +170,17 @@ final class Worker {
             clusters: clusters.all.map { (name: $0.name, open: $0.counts.open, idle: $0.counts.idle) },
             connections: ports.connectionCount, activeExchanges: openDrivers)
     }
+
+    // MARK: Overload
+
+    private func shed(_ actions: OverloadActions, bytes: Int) {
+        if actions.contains(.shrinkBuffers) { ports.shrinkBuffers() }
+        if actions.contains(.closeIdle) { closeIdle() }
+        if actions.contains(.resetStreams) { overloadCounts.streams.add(UInt64(ports.resetLargest(freeing: bytes))) }
+    }
+
+    /// Closes client connections that have no request.
+    func closeIdle() { overloadCounts.idle.add(UInt64(ports.closeIdle())) }
 
     // MARK: Draining
 
@@ -258,6 +284,14 @@ extension Worker: WorkerServices {
         sharedObjects = sharedObjects.filter { $0.value.object != nil }
         sharedObjects[key] = WeakObject(object: object)
         return object
+    }
+
+    func inbox(_ handler: @escaping (UInt64) -> Void) -> FilterInbox {
+        inboxCounter &+= 1
+        let (number, mailbox) = (inboxCounter, self.mailbox)
+        inboxes[number] = handler
+        return FilterInbox(
+            send: { mailbox.post(.post(inbox: number, $0)) }, close: { mailbox.post(.closeInbox(number)) })
     }
 
     func cancelCalls(of exchange: Exchange) {
