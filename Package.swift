@@ -113,6 +113,11 @@ let package = Package(
         tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
         tests(
             "MartletLuaTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua", "CLua"]),
+        tests(
+            "MartletResilienceTests",
+            [
+                "MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletResilience", "MartletRouting",
+            ]),
         tests("EndToEnd", ["MartletCore", "MartletCoding", "MartletTesting", "martlet"]),
         // The example of Docs/FilterAPI.md, driven through a real chain.
         room(

@@ -15,6 +15,7 @@ enum BuiltInFilters {
         CompressKind(),
         DecompressKind(),
         HeadersKind(),
+        RateLimitKind(),
         LuaKind(policies),
         RetryKind(),
     ])
