@@ -16,6 +16,7 @@ enum BuiltInFilters {
         DecompressKind(),
         HeadersKind(),
         RateLimitKind(),
+        ConcurrencyLimitKind(),
         LuaKind(policies),
         RetryKind(),
     ])
