@@ -17,6 +17,7 @@ enum BuiltInFilters {
         HeadersKind(),
         RateLimitKind(),
         ConcurrencyLimitKind(),
+        AdaptiveConcurrencyKind(),
         LuaKind(policies),
         RetryKind(),
     ])
