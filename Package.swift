@@ -121,10 +121,15 @@ let package = Package(
                 "MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting", "MartletAuth",
                 "MartletResilience", "MartletTransform",
             ]),
-        tests("MartletProxyTests", ["MartletCore", "MartletProxy"]),
+        tests("MartletProxyTests", ["MartletCore", "MartletConfig", "MartletProxy"]),
         tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
         tests(
             "MartletLuaTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua", "CLua"]),
+        tests(
+            "MartletResilienceTests",
+            [
+                "MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletResilience", "MartletRouting",
+            ]),
         tests("EndToEnd", ["MartletCore", "MartletCoding", "MartletTesting", "martlet"]),
         // The example of Docs/FilterAPI.md, driven through a real chain.
         room(

@@ -70,6 +70,10 @@ public final class LoadContext {
         section.error(at: "path", problem.message, hint: problem.hint)
     }
 
+    /// Whose settings are being decoded: the listener, which of the filters of this name in its chain, and for a route's
+    /// settings the route. What is to survive a reload can be kept under it: it does not change when others come or go.
+    public internal(set) var place = ""
+
     /// Whether the configuration has this cluster, for filters that call one.
     public func hasCluster(_ name: String) -> Bool { config.clusters.contains { $0.name == name } }
     public var clusterNames: [String] { config.clusters.map(\.name) }
@@ -120,7 +124,8 @@ package struct FilterRegistry: Sendable {
     /// Decodes one filter of a chain, and what each route says about it. `overrides` are the sections of the routes that
     /// name this filter; those in `off` turn it off. Nil after errors were reported.
     package func compile(
-        _ section: FilterSection, overrides: [(route: Int, section: ConfigSection)], off: [Int], load: LoadContext,
+        _ section: FilterSection, overrides: [(route: Int, name: String, section: ConfigSection)], off: [Int],
+        load: LoadContext,
         diagnostics: ConfigDiagnostics
     ) -> (filter: CompiledFilter, routes: [Int: any Sendable])? {
         guard let kind = kinds[section.name] else { return nil }
@@ -128,13 +133,17 @@ package struct FilterRegistry: Sendable {
     }
 
     private func compile<Kind: FilterKind>(
-        _ kind: Kind, _ section: ConfigSection, _ overrides: [(route: Int, section: ConfigSection)], _ off: [Int],
+        _ kind: Kind, _ section: ConfigSection, _ overrides: [(route: Int, name: String, section: ConfigSection)],
+        _ off: [Int],
         _ load: LoadContext
     ) -> (filter: CompiledFilter, routes: [Int: any Sendable])? {
         guard let config = kind.decode(section, load) else { return nil }
         section.finish()
         var routes: [Int: any Sendable] = [:]
+        let place = load.place
+        defer { load.place = place }
         for override in overrides {
+            load.place = "\(place)/\(override.name)"
             routes[override.route] = kind.decodeRoute(override.section, config, load)
             override.section.finish()
         }

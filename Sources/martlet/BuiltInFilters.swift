@@ -24,6 +24,9 @@ enum BuiltInFilters {
         APIKeyKind(),
         BasicAuthKind(),
         HeadersKind(),
+        RateLimitKind(),
+        ConcurrencyLimitKind(),
+        AdaptiveConcurrencyKind(),
         LuaKind(policies),
         RetryKind(),
     ])

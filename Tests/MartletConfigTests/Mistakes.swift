@@ -151,6 +151,25 @@ extension Mistake {
             """#,
             "1:12: error: listeners: a proxy needs at least one listener",
             "2:11: error: clusters: expected a list, found a mapping (write [a, b], or one `- item` a line)"),
+        Mistake(
+            #"""
+            overload:
+              memory: { limit: 8MiB, hysteresis: 60%, refuse_requests: 99% }
+              connections: { max: 0 }
+              cpu: {}
+            listeners: [{ name: a, address: 127.0.0.1:1, filters: [router], routes: [] }]
+            """#,
+            "2:20: error: overload.memory.limit: 8MiB is out of bounds (expected 16MiB to 16384GiB)",
+            "2:38: error: overload.memory.hysteresis: 60% is out of bounds (expected 0% to 50%)",
+            "2:60: error: overload.memory.refuse_requests: requests under way would be reset before new ones are refused (refuse first: refuse_requests below reset_streams)",
+            "3:23: error: overload.connections.max: 0 is out of bounds (expected 1 to 10000000)",
+            #"4:3: error: overload.cpu: unknown key "cpu" (valid keys: connections, memory)"#),
+        Mistake(
+            #"""
+            overload: { memory: { limit: half } }
+            listeners: [{ name: a, address: 127.0.0.1:1, filters: [router], routes: [] }]
+            """#,
+            #"1:30: error: overload.memory.limit: "half" is no limit of memory (write 80%, or 512MiB)"#),
     ]
 
     private static let listener: [Mistake] = [

@@ -65,6 +65,7 @@ extension ProxyConfig {
         workers = section.int("workers", in: 1...1024)
         accessLog = section.raw("access_log").map { AccessLogConfig($0, in: section) } ?? .off
         drain = section.section("drain").map { DrainConfig($0) } ?? DrainConfig()
+        overload = section.section("overload").map { OverloadConfig($0) } ?? OverloadConfig()
         listeners = section.sections("listeners").map { ListenerConfig($0, filters: known) }
         clusters = section.sections("clusters").map { ClusterConfig($0) }
         policies = section.sections("policies").map { PolicyConfig($0) }

@@ -10,6 +10,7 @@ extension ProxyConfig {
             ("workers", workers.map { .number($0) }),
             ("access_log", accessLog.json),
             ("drain", .object([("deadline", .string(ConfigText.duration(drain.deadline)))])),
+            ("overload", overload.json),
             ("listeners", .list(listeners, \.json)),
             ("clusters", .list(clusters, \.json)),
             ("policies", .list(policies, \.json)),

@@ -10,6 +10,7 @@ package struct ProxyConfig: Sendable {
     package var workers: Int?
     package var accessLog: AccessLogConfig
     package var drain: DrainConfig
+    package var overload: OverloadConfig
     package var listeners: [ListenerConfig]
     package var clusters: [ClusterConfig]
     package var policies: [PolicyConfig]

@@ -13,6 +13,14 @@ extension ChainFlow {
     /// The whole body, once collected behind a held head.
     var collectedBody: [UInt8]? { collection.isWhole ? collection.bytes : nil }
 
+    /// Of a body collected, or on the way to be.
+    package var collectedBytes: Int { collection.bytes.count }
+
+    /// Lets go of a collected body: a pooled exchange keeps none.
+    func recycle() {
+        if !collection.bytes.isEmpty { collection.reset() }
+    }
+
     /// Puts other bytes in the place of the collected body. False when none is collected.
     func replaceCollectedBody(_ bytes: [UInt8]) -> Bool {
         guard collection.isWhole, !isHeadPassed else { return false }

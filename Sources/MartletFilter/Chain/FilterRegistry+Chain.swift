@@ -11,8 +11,10 @@ extension FilterRegistry {
         load.proofs = []
         var overrides = [[Int: RouteOverride]](repeating: [:], count: listener.routes.count)
         for (position, section) in listener.filters.enumerated() {
-            var sections: [(route: Int, section: ConfigSection)] = []
+            var sections: [(route: Int, name: String, section: ConfigSection)] = []
             var off: [Int] = []
+            let ordinal = listener.filters[..<position].count { $0.name == section.name }
+            load.place = "\(listener.name)/\(section.name)/\(ordinal)"
             for (number, route) in listener.routes.enumerated() {
                 for override in route.overrides where override.filter == section.name {
                     switch override.change {
@@ -20,7 +22,8 @@ extension FilterRegistry {
                         off.append(number)
                         overrides[number][position] = .disabled
                     case .settings(let node):
-                        sections.append((number, ConfigSection(node, diagnostics: diagnostics)))
+                        let name = route.name ?? "route-\(number)"
+                        sections.append((number, name, ConfigSection(node, diagnostics: diagnostics)))
                     }
                 }
             }

@@ -33,6 +33,12 @@ public final class FilterContext {
         services.metrics.gauge("martlet_\(name)", [("listener", listener)] + labels)
     }
 
+    /// A gauge of what all workers share, read when it is scraped: once, not once a worker. Gone when `read` answers nil.
+    public func processGauge(_ name: String, _ labels: [(String, String)] = [], _ read: @escaping () -> Int64?) {
+        guard workerIndex == 0 else { return }
+        services.metrics.watch("martlet_\(name)", [("listener", listener)] + labels, read)
+    }
+
     public func histogram(_ name: String, _ labels: [(String, String)] = []) -> Histogram {
         services.metrics.histogram("martlet_\(name)", [("listener", listener)] + labels)
     }
@@ -56,6 +62,10 @@ public final class FilterContext {
     public func stream(_ request: CallRequest, _ events: @escaping (CallEvent) -> Void) -> CallStream {
         services.stream(request, of: nil, events)
     }
+
+    /// For what filters on other workers have to tell this one: `handler` runs on this worker. It goes with the inbox, which
+    /// the filter keeps; it must not hold the filter.
+    public func inbox(_ handler: @escaping (UInt64) -> Void) -> FilterInbox { services.inbox(handler) }
 
     /// The one object on this worker for `owner`, made when no filter holds it.
     package func shared<Shared: AnyObject>(for owner: AnyObject, _ make: () -> Shared) -> Shared? {

@@ -13,6 +13,8 @@ package protocol WorkerServices: AnyObject {
     var workerIndex: Int { get }
     /// The object that filters of this worker share under `key`, for as long as one of them holds it.
     func shared(_ key: ObjectIdentifier, _ make: () -> AnyObject) -> AnyObject
+    /// `handler` hears what any thread posts, on this worker, until the inbox is let go of.
+    func inbox(_ handler: @escaping (UInt64) -> Void) -> FilterInbox
     /// Calls `handler` on this worker with what `post`, which any thread may call, is given, until `forget`. False from `post` once
     /// the worker has ended.
     func receive(

@@ -65,6 +65,18 @@ extension Supervisor: AdminBackend {
             copy.gauges[Metrics.Series(name, labels)] = Int64(value)
         }
         gauge("process_resident_memory_bytes", [], Machine.residentBytes)
+        let actions = overload.state.actions
+        for entry in OverloadActions.all {
+            gauge("martlet_overload_active", [("action", entry.name)], actions.contains(entry.action) ? 1 : 0)
+        }
+        gauge("martlet_overload_pressure_percent", [("resource", "memory")], overload.pressure)
+        gauge("martlet_overload_memory_used_bytes", [], overload.used)
+        gauge("martlet_overload_memory_limit_bytes", [], overload.limit)
+        let connections = overload.state.connections
+        gauge(
+            "martlet_overload_pressure_percent", [("resource", "connections")],
+            connections.open * 100 / max(connections.max, 1))
+        gauge("martlet_overload_connections_limit", [], connections.max)
         gauge("martlet_build_info", [("version", options.version)], 1)
         gauge("martlet_workers", [], workers.count)
         gauge("martlet_config_version", [], snapshot?.version ?? 0)

@@ -10,6 +10,7 @@ enum ProxyFault {
     case requestTimeout, tryTimeout, streamIdleTimeout, requestIdleTimeout
     case brokenRequest(HTTP1Fault)
     case invalidRequestHead, invalidResponseHead, bodyLengthMismatch
+    case overloaded
 
     /// The one table from what happened to what the client, the access log and the metrics are told.
     var answer: (status: UInt16, reason: String, flag: ResponseFlag) {
@@ -33,6 +34,7 @@ enum ProxyFault {
         case .brokenRequest(let fault): (400, "bad-request-body: \(fault.rawValue)", .downstreamProtocolError)
         case .invalidRequestHead: (500, "invalid-request-after-filters", .localReset)
         case .invalidResponseHead: (500, "invalid-response-after-filters", .localReset)
+        case .overloaded: (503, "overloaded", .overloadManager)
         case .bodyLengthMismatch: (500, "body-length-changed-by-filter", .localReset)
         }
     }
@@ -43,6 +45,7 @@ enum ProxyFault {
         case .streamIdleTimeout, .requestIdleTimeout: .idleTimeout
         case .invalidResponse: .upstreamProtocolError
         case .brokenRequest: .downstreamProtocolError
+        case .overloaded: .overload
         default: .upstreamDisconnect
         }
     }

@@ -56,6 +56,7 @@ package final class Supervisor {
     private let peers = WorkerPeers()
     /// For filters' work that takes long. Half the cores: the workers need the others.
     private let threads = WorkThreads(name: "work", count: max(1, Machine.cores / 2))
+    let overload: OverloadWatch
     private var sources: [LevelSource] = []
     private var watcher: DirectoryWatcher?
     private(set) var workers: [Mailbox<WorkerMessage>] = []
@@ -89,7 +90,7 @@ package final class Supervisor {
     package init(_ options: SupervisorOptions) throws(SystemError) {
         self.options = options
         let signals = try SignalBlock()
-        Machine.raiseOpenFiles()
+        overload = OverloadWatch(descriptors: Machine.raiseOpenFiles(), log: options.log)
         loop = try EventLoop()
         mailbox = try Mailbox()
         sinks = LogSinks()
@@ -124,6 +125,8 @@ package final class Supervisor {
             return false
         }
         do throws(SystemError) {
+            overload.use(ready.snapshot.config.overload)
+            watchOverload()
             try startWorkers(count)
             resolver = EndpointResolver(self)
             resolver?.use(ready.snapshot)
@@ -151,12 +154,13 @@ package final class Supervisor {
             let shared = self.shared
             let peers = self.peers
             let threads = self.threads
+            let overload = self.overload.state
             let log = options.log
             try LoopThread.start("worker-\(index)") {
                 do throws(SystemError) {
                     let worker = try Worker(
                         index: index, mailbox: inbox, shared: shared, peers: peers, threads: threads,
-                        operatorLog: log, drained: { mailbox.post(.workerDrained($0)) })
+                        overload: overload, operatorLog: log, drained: { mailbox.post(.workerDrained($0)) })
                     worker.run()
                 } catch {
                     log(.critical, "worker \(index): \(error)")
@@ -267,6 +271,15 @@ package final class Supervisor {
         }
     }
 
+    /// Goes on for as long as the process does.
+    private func watchOverload() {
+        if let (actions, bytes) = overload.look(at: loop.now) {
+            // Each its share; who holds less leaves the rest to the next look.
+            for worker in workers { worker.post(.shed(actions, bytes: bytes / max(workers.count, 1))) }
+        }
+        after(overload.interval) { [unowned self] in self.watchOverload() }
+    }
+
     private func adopted(_ failure: SystemError?) {
         guard var state = adopting else { return }
         state.left -= 1
@@ -276,6 +289,7 @@ package final class Supervisor {
         adopting = nil
         let isFirst = snapshot == nil
         snapshot = state.load.snapshot
+        overload.use(state.load.snapshot.config.overload)
         resolver?.use(state.load.snapshot)
         if let failure = state.failure { options.log(.error, "a worker could not open a listener: \(failure)") }
         if isFirst {

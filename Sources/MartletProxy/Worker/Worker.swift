@@ -16,6 +16,11 @@ enum WorkerMessage: Sendable {
     case report(@Sendable (WorkerReport) -> Void)
     /// For the handler of that number, which may be gone.
     case deliver(UInt64, any Sendable)
+    /// For a filter's inbox, by its number.
+    case post(inbox: UInt64, UInt64)
+    case closeInbox(UInt64)
+    /// Too much memory is in use: close what is idle, and of what holds most give up so much.
+    case shed(OverloadActions, bytes: Int)
     case drain
     /// The drain deadline has passed.
     case cut
@@ -50,6 +55,8 @@ final class Worker {
     var random = WorkerRandom()
     private(set) var isDraining = false
     let replays: Counter
+    let overload: OverloadState
+    let overloadCounts: OverloadCounts
 
     private let mailbox: Mailbox<WorkerMessage>
     private var mail: LevelSource?
@@ -76,6 +83,8 @@ final class Worker {
     }
     /// What filters share; held by them alone.
     private var sharedObjects: [ObjectIdentifier: WeakObject] = [:]
+    private var inboxes: [UInt64: (UInt64) -> Void] = [:]
+    private var inboxCounter: UInt64 = 0
     private var calls: [ObjectIdentifier: [ClusterCall]] = [:]
     private var handlers = MessageHandlers()
     private let threads: WorkThreads
@@ -84,7 +93,7 @@ final class Worker {
 
     init(
         index: Int, mailbox: Mailbox<WorkerMessage>, shared: SharedCounts, peers: WorkerPeers,
-        threads: WorkThreads, operatorLog: @escaping @Sendable (LogLevel, String) -> Void,
+        threads: WorkThreads, overload: OverloadState, operatorLog: @escaping @Sendable (LogLevel, String) -> Void,
         drained: @escaping @Sendable (Int) -> Void
     ) throws(SystemError) {
         self.index = index
@@ -92,6 +101,8 @@ final class Worker {
         self.shared = shared
         self.peers = peers
         self.threads = threads
+        self.overload = overload
+        overloadCounts = OverloadCounts(metrics)
         self.operatorLog = operatorLog
         self.drained = drained
         loop = try EventLoop()
@@ -128,6 +139,9 @@ final class Worker {
             _ = (clusters.all + retiredClusters).first { $0.runtime === runtime && $0.dropIdle() }
         case .report(let answer): answer(report())
         case .deliver(let number, let message): handlers[number]?(message)
+        case .post(let inbox, let number): inboxes[inbox]?(number)
+        case .closeInbox(let inbox): inboxes[inbox] = nil
+        case .shed(let actions, let bytes): shed(actions, bytes: bytes)
         case .drain: drain()
         case .cut:
             ports.cut()
@@ -162,6 +176,17 @@ final class Worker {
             clusters: clusters.all.map { (name: $0.name, open: $0.counts.open, idle: $0.counts.idle) },
             connections: ports.connectionCount, activeExchanges: openDrivers)
     }
+
+    // MARK: Overload
+
+    private func shed(_ actions: OverloadActions, bytes: Int) {
+        if actions.contains(.shrinkBuffers) { ports.shrinkBuffers() }
+        if actions.contains(.closeIdle) { closeIdle() }
+        if actions.contains(.resetStreams) { overloadCounts.streams.add(UInt64(ports.resetLargest(freeing: bytes))) }
+    }
+
+    /// Closes client connections that have no request.
+    func closeIdle() { overloadCounts.idle.add(UInt64(ports.closeIdle())) }
 
     // MARK: Draining
 
@@ -287,6 +312,14 @@ extension Worker: WorkerServices {
         let isAccepted = threads.submit(limit: limit) { mailbox.post(.deliver(handler, work())) }
         if !isAccepted { handlers.remove(number) }
         return isAccepted
+    }
+
+    func inbox(_ handler: @escaping (UInt64) -> Void) -> FilterInbox {
+        inboxCounter &+= 1
+        let (number, mailbox) = (inboxCounter, self.mailbox)
+        inboxes[number] = handler
+        return FilterInbox(
+            send: { mailbox.post(.post(inbox: number, $0)) }, close: { mailbox.post(.closeInbox(number)) })
     }
 
     func cancelCalls(of exchange: Exchange) {
