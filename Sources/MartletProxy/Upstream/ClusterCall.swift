@@ -177,7 +177,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
         isWaiting = false
         switch reason {
         case .noHealthyUpstream: fail(.noHealthyUpstream)
-        case .overflow: fail(.overflow)
+        case .overflow, .circuitOpen: fail(.overflow)
         case .dialFailed: fail(.connectFailure)
         }
     }
@@ -195,6 +195,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     func upstreamTunnelEnded() { fail(.reset) }
 
     func upstreamHead(ended: Bool, tunnels: Bool) {
+        connection?.report(.status(responseHead.status))
         if tunnels { return fail(.reset) }
         if ended { releaseConnection() }
         notify(.head(responseHead))
@@ -218,6 +219,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     func upstreamTrailers() { finish() }
 
     func upstreamFailed(_ failure: UpstreamFailure) {
+        connection?.report(failure.outcome)
         connection = nil
         switch failure {
         case .connectFailed, .connectTimeout: fail(.connectFailure)
@@ -228,6 +230,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     func timerFired(_ tag: UInt8) {
         timer.fired()
         guard deadline <= worker.loop.now else { return timer.require(deadline, worker.loop, self) }
+        connection?.report(.timeout)
         fail(.timeout)
     }
 
