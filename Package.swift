@@ -103,6 +103,7 @@ let package = Package(
         tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
         tests(
             "MartletLuaTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua", "CLua"]),
+        tests("MartletProxyTests", ["MartletCore", "MartletNet", "MartletConfig", "MartletProxy"]),
         tests("EndToEnd", ["MartletCore", "MartletTesting", "martlet"]),
         // The example of Docs/FilterAPI.md, driven through a real chain.
         room(

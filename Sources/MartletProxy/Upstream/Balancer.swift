@@ -161,12 +161,19 @@ package struct Balancer {
         }
     }
 
+    /// When most start slowly, chance decides between them soon enough.
+    private static let maxDraws = 8
+
     /// A place in the pool, by weight. One that starts slowly is drawn as often as its part of the weight says.
     private func draw(_ pool: EndpointPool, _ now: Instant, _ random: inout WorkerRandom) -> Int {
-        let place = pool.place(random.next())
+        var place = pool.place(random.next())
         guard slowStart != nil else { return place }
-        let warmth = endpoints[Int(pool.members[place])].warmth(slowStart, at: now)
-        return warmth >= 1 || random.fraction() < warmth ? place : pool.place(random.next())
+        for _ in 0..<Self.maxDraws {
+            let warmth = endpoints[Int(pool.members[place])].warmth(slowStart, at: now)
+            if warmth >= 1 || random.fraction() < warmth { break }
+            place = pool.place(random.next())
+        }
+        return place
     }
 
     /// Power of two choices: of two endpoints drawn at random, the one with the lighter load for its weight.

@@ -8,29 +8,20 @@ package struct HashRing: Sendable {
     /// The endpoint of each point.
     private let owners: [Int32]
 
-    /// Every endpoint gets points in proportion to its weight: the one with the least a whole number of them, and all
-    /// together `size.lowerBound` or a little more, but never more than `size.upperBound` (as Envoy scales them).
+    /// Every endpoint gets as many points for each unit of its weight, whoever else is there: half of `size.lowerBound`, so
+    /// that two endpoints fill the smallest ring; halved until all fit into `size.upperBound`, but at least one. (Envoy shares
+    /// a ring of about one size out, and so moves the points, and keys, of those that stay when one leaves.)
     package init(_ endpoints: [Endpoint], size: ClosedRange<Int>) {
-        let total = endpoints.reduce(0.0) { $0 + Double($1.weight) }
-        guard total > 0, let least = endpoints.map(\.weight).min() else {
-            points = []
-            owners = []
-            return
-        }
-        let smallest = Double(least) / total
-        let scale = min((smallest * Double(size.lowerBound)).rounded(.up) / smallest, Double(size.upperBound))
+        let total = endpoints.reduce(0) { $0 + Int($1.weight) }
+        var each = max(size.lowerBound / 2, 1)
+        while each > 1, each * total > size.upperBound { each /= 2 }
         var entries: [(point: UInt64, owner: Int32)] = []
-        entries.reserveCapacity(Int(scale) + endpoints.count)
-        // What is left of a share goes to the next one, so that rounding adds up.
-        var wanted = 0.0
+        entries.reserveCapacity(each * total)
         for (index, endpoint) in endpoints.enumerated() {
-            wanted += scale * Double(endpoint.weight) / total
             let seed = StableHash.of(endpoint.name)
-            var copy: UInt64 = 0
-            while Double(entries.count) < wanted - 0.000_001 {
-                // Not a plain sequence from the seed: those of two endpoints could follow each other all the way round.
+            // Not a plain sequence from the seed: those of two endpoints could follow each other all the way round.
+            for copy in 0..<UInt64(each * Int(endpoint.weight)) {
                 entries.append((StableHash.mix(seed ^ StableHash.mix(copy)), Int32(index)))
-                copy += 1
             }
         }
         entries.sort { $0.point == $1.point ? $0.owner < $1.owner : $0.point < $1.point }
