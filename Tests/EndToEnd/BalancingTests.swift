@@ -30,7 +30,9 @@ struct BalancingTests {
 
     private func body(_ answer: String) -> String { answer.components(separatedBy: "\r\n\r\n").dropFirst().joined() }
 
-    @Test("The same key goes to the same endpoint, on every worker and after a reload", arguments: ["ring_hash", "maglev"])
+    @Test(
+        "The same key goes to the same endpoint, on every worker and after a reload",
+        arguments: ["ring_hash", "maglev"])
     func keys(policy: String) throws {
         let servers = try servers(5)
         let hash = listener(hash: "[{ header: x-user, terminal: true }, { query: id, terminal: true }, client_ip]")
@@ -44,7 +46,8 @@ struct BalancingTests {
         for _ in 0..<3 { #expect(try homes() == first) }
         #expect(try (0..<20).map { try body(proxy.get("/?a=b&id=\($0)")) } == first)
         #expect(Set(try (0..<10).map { _ in try body(proxy.get("/")) }).count == 1)
-        try proxy.configure(listener: hash, rest: cluster(servers, "load_balancing: \(policy)\n    connect_timeout: 4s"))
+        try proxy.configure(
+            listener: hash, rest: cluster(servers, "load_balancing: \(policy)\n    connect_timeout: 4s"))
         #expect(try eventually { try proxy.metric("martlet_config_version") == "2" })
         #expect(try homes() == first)
     }

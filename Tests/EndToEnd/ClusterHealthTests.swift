@@ -62,7 +62,9 @@ struct ClusterHealthTests {
     private static let check =
         "health_check: { http: { path: /healthz }, interval: 20ms, timeout: 5s, unhealthy_threshold: 2, healthy_threshold: 2 }"
 
-    @Test("A check that fails takes an endpoint out on every worker, and one that succeeds brings it back", arguments: [1, 3])
+    @Test(
+        "A check that fails takes an endpoint out on every worker, and one that succeeds brings it back",
+        arguments: [1, 3])
     func httpChecks(workers: Int) throws {
         let (one, two) = (try Changeable("one"), try Changeable("two"))
         let proxy = try TestProxy(
@@ -115,7 +117,8 @@ struct ClusterHealthTests {
         let proxy = try TestProxy(
             workers: 2, listener: TestProxy.forwarding,
             rest: cluster(
-                ports, "health_check: { tcp: {}, interval: 20ms, timeout: 5s, unhealthy_threshold: 1, healthy_threshold: 1 }"))
+                ports,
+                "health_check: { tcp: {}, interval: 20ms, timeout: 5s, unhealthy_threshold: 1, healthy_threshold: 1 }"))
         #expect(try eventually { try proxy.health(ports[0]) == "healthy" && proxy.health(ports[1]) == "healthy" })
         #expect(try proxy.get("/").hasPrefix("HTTP/1.1 200 "))
         first = nil
@@ -141,7 +144,9 @@ struct ClusterHealthTests {
         #expect(try eventually { try proxy.get("/").contains("x-martlet-error: no-healthy-upstream\r\n") })
     }
 
-    @Test("An endpoint that fails is ejected, comes back on probation, and is well again or ejected at once", arguments: [1, 3])
+    @Test(
+        "An endpoint that fails is ejected, comes back on probation, and is well again or ejected at once",
+        arguments: [1, 3])
     func ejection(workers: Int) throws {
         let (one, two) = (try Changeable("one"), try Changeable("two"))
         let settings =
@@ -149,12 +154,20 @@ struct ClusterHealthTests {
         let proxy = try TestProxy(
             workers: workers, listener: TestProxy.forwarding, rest: cluster([one.port, two.port], settings))
         one.answer(500)
-        #expect(try eventually { _ = try proxy.get("/"); return try proxy.endpoint(one.port)["ejections"] as? Int ?? 0 > 1 })
-        #expect(eventually { proxy.logged.contains("endpoint 127.0.0.1:\(one.port) is ejected for 1s: consecutive_5xx") })
-        #expect(eventually { proxy.logged.contains("endpoint 127.0.0.1:\(one.port) is ejected for 1s: half_open_failure") })
+        #expect(
+            try eventually {
+                _ = try proxy.get("/"); return try proxy.endpoint(one.port)["ejections"] as? Int ?? 0 > 1
+            })
+        #expect(
+            eventually { proxy.logged.contains("endpoint 127.0.0.1:\(one.port) is ejected for 1s: consecutive_5xx") })
+        #expect(
+            eventually { proxy.logged.contains("endpoint 127.0.0.1:\(one.port) is ejected for 1s: half_open_failure") })
         #expect(eventually { proxy.logged.contains("endpoint 127.0.0.1:\(one.port) is back on probation") })
         one.answer(200)
-        #expect(try eventually { _ = try proxy.get("/"); return try proxy.health(one.port) == "healthy" })
+        #expect(
+            try eventually {
+                _ = try proxy.get("/"); return try proxy.health(one.port) == "healthy"
+            })
         #expect(try eventually { try proxy.get("/").hasSuffix("one") })
         let ejections = "martlet_endpoint_ejections_total{cluster=\"up\",endpoint=\"127.0.0.1:\(one.port)\"}"
         #expect(Int(try proxy.metric(ejections) ?? "0") ?? 0 > 1)
@@ -166,7 +179,10 @@ struct ClusterHealthTests {
         let proxy = try TestProxy(
             workers: 3, listener: TestProxy.forwarding,
             rest: cluster([one.port, two.port], "outlier_detection: { consecutive_5xx: 3 }"))
-        #expect(try eventually { _ = try proxy.get("/"); return try proxy.health(one.port) == "ejected" })
+        #expect(
+            try eventually {
+                _ = try proxy.get("/"); return try proxy.health(one.port) == "ejected"
+            })
         #expect(try proxy.endpoint(one.port)["ejected"] as? Bool == true)
         let left = try #require(try proxy.endpoint(one.port)["ejected_for_ms"] as? Int)
         #expect(left > 0 && left <= 30_000)
@@ -190,7 +206,10 @@ struct ClusterHealthTests {
         let proxy = try TestProxy(
             listener: TestProxy.forwarding,
             rest: cluster([closed, two.port], "outlier_detection: { consecutive_5xx: 2 }"))
-        #expect(try eventually { _ = try proxy.get("/"); return try proxy.health(closed) == "ejected" })
+        #expect(
+            try eventually {
+                _ = try proxy.get("/"); return try proxy.health(closed) == "ejected"
+            })
         for _ in 0..<10 { #expect(try proxy.get("/").hasSuffix("two")) }
     }
 

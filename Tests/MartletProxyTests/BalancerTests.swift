@@ -25,7 +25,9 @@ struct BalancerTests {
         }
     }
 
-    @Test("random, least_request and peak_ewma share idle endpoints out by weight", arguments: ["random", "least_request"])
+    @Test(
+        "random, least_request and peak_ewma share idle endpoints out by weight",
+        arguments: ["random", "least_request"])
     func byWeight(policy: String) throws {
         let config = try clusterConfig("load_balancing: \(policy)")
         let picker = Picker(try endpoints(3, config, weight: { [1, 3, 6][$0] }), config, at: clock.now)
@@ -124,7 +126,9 @@ struct BalancerTests {
 
     // MARK: Health
 
-    @Test("Unhealthy endpoints are not picked, from the moment they are found so", arguments: ["round_robin", "least_request", "random", "peak_ewma", "ring_hash", "maglev"])
+    @Test(
+        "Unhealthy endpoints are not picked, from the moment they are found so",
+        arguments: ["round_robin", "least_request", "random", "peak_ewma", "ring_hash", "maglev"])
     func unhealthy(policy: String) throws {
         let config = try clusterConfig("load_balancing: \(policy)")
         let picker = Picker(try endpoints(10, config), config, at: clock.now)

@@ -31,14 +31,16 @@ struct CheckStateTests {
 
     @Test("The time to the next check, jitter included")
     func waits() throws {
-        let text = "health_check: { tcp: {}, interval: 10s, unhealthy_interval: 1s, no_traffic_interval: 60s, jitter: 20% }"
+        let text =
+            "health_check: { tcp: {}, interval: 10s, unhealthy_interval: 1s, no_traffic_interval: 60s, jitter: 20% }"
         let config = try #require(try clusterConfig(text).healthCheck)
         var random = WorkerRandom(seed: 5)
         func wait(_ state: CheckState, hasTraffic: Bool) -> Double {
             state.wait(config, hasTraffic: hasTraffic, &random).milliseconds / 1000
         }
         for (standing, hasTraffic, seconds) in [
-            (CheckState.Standing.healthy, true, 10.0), (.healthy, false, 60), (.unhealthy, true, 1), (.unhealthy, false, 1),
+            (CheckState.Standing.healthy, true, 10.0), (.healthy, false, 60), (.unhealthy, true, 1),
+            (.unhealthy, false, 1),
         ] {
             let waits = (0..<100).map { _ in wait(CheckState(standing), hasTraffic: hasTraffic) }
             #expect(waits.allSatisfy { $0 >= seconds && $0 <= seconds * 1.2 })

@@ -21,7 +21,9 @@ struct HashTests {
         Double(zip(before, after).count { $0 != $1 }) / Double(before.count)
     }
 
-    @Test("When one of n endpoints leaves, 1/n of the keys move and noise; with ring_hash only its own", arguments: [3, 10, 50])
+    @Test(
+        "When one of n endpoints leaves, 1/n of the keys move and noise; with ring_hash only its own",
+        arguments: [3, 10, 50])
     func leaving(count: Int) throws {
         for (policy, most) in [("ring_hash", 1.25), ("maglev", 1.6)] {
             let config = try clusterConfig("load_balancing: \(policy)")
@@ -76,7 +78,8 @@ struct HashTests {
         let config = try clusterConfig("load_balancing: ring_hash")
         let picker = Picker(try endpoints(10, config), config, at: clock.now)
         var same = 0
-        for key in Self.keys.prefix(1000) where picker.pick(key, at: clock.now) == picker.pick(key, attempt: 1, at: clock.now) {
+        for key in Self.keys.prefix(1000)
+        where picker.pick(key, at: clock.now) == picker.pick(key, attempt: 1, at: clock.now) {
             same += 1
         }
         #expect(same < 200)

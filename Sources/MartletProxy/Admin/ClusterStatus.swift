@@ -82,7 +82,8 @@ struct ClusterStatus {
         if let checks = monitor?.checks(runtime), runtime.config.healthCheck != nil {
             copy.counters[Metrics.Series("martlet_health_checks_total", labels + [("result", "success")])] =
                 checks.succeeded
-            copy.counters[Metrics.Series("martlet_health_checks_total", labels + [("result", "failure")])] = checks.failed
+            copy.counters[Metrics.Series("martlet_health_checks_total", labels + [("result", "failure")])] =
+                checks.failed
         }
         for endpoint in set.endpoints {
             let labels = labels + [("endpoint", endpoint.name)]

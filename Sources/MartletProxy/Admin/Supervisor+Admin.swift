@@ -92,14 +92,15 @@ extension Supervisor: AdminBackend {
             let clusters = (self.snapshot?.clusters ?? []).map { cluster in
                 let status = ClusterStatus(cluster, self.monitor, now: self.loop.now)
                 let counts = reports.flatMap(\.clusters).filter { $0.name == cluster.name }
-                return JSONText.object([
-                    ("name", JSONText.string(cluster.name)),
-                    ("load_balancing", JSONText.string(cluster.config.loadBalancing.rawValue)),
-                    ("connections_open", "\(counts.reduce(0) { $0 + $1.open })"),
-                    ("connections_idle", "\(counts.reduce(0) { $0 + $1.idle })"),
-                    ("requests_active", "\(cluster.limits.requests.inUse)"),
-                    ("requests_pending", "\(cluster.limits.pending.inUse)"),
-                ] + status.members)
+                return JSONText.object(
+                    [
+                        ("name", JSONText.string(cluster.name)),
+                        ("load_balancing", JSONText.string(cluster.config.loadBalancing.rawValue)),
+                        ("connections_open", "\(counts.reduce(0) { $0 + $1.open })"),
+                        ("connections_idle", "\(counts.reduce(0) { $0 + $1.idle })"),
+                        ("requests_active", "\(cluster.limits.requests.inUse)"),
+                        ("requests_pending", "\(cluster.limits.pending.inUse)"),
+                    ] + status.members)
             }
             done(JSONText.object([("clusters", JSONText.array(clusters))]) + "\n")
         }

@@ -111,7 +111,8 @@ package final class OutlierDetector: Sendable {
         let time = min(overflow ? .max : product, max(longest, base))
         let extra = jitter > 0 ? random.next() % (jitter + 1) : 0
         // Before the endpoint is marked: who sees the mark must not find an old time.
-        endpoint.outliers.ejectedUntil.store((now + Nanoseconds(rawValue: time &+ extra)).nanoseconds, ordering: .relaxed)
+        endpoint.outliers.ejectedUntil.store(
+            (now + Nanoseconds(rawValue: time &+ extra)).nanoseconds, ordering: .relaxed)
         endpoint.outliers.cause.store(cause.rawValue, ordering: .relaxed)
         guard endpoint.eject() else {
             // Another worker was faster.
