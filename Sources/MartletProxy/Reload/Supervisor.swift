@@ -392,10 +392,3 @@ extension Supervisor: TimerTarget {
         reload { (_: Result<Snapshot, ConfigLoadFailure>) in }
     }
 }
-
-/// A timer with a closure for a target.
-final class TimerAction: TimerTarget {
-    private let action: () -> Void
-    init(_ action: @escaping () -> Void) { self.action = action }
-    func timerFired(_ tag: UInt8) { action() }
-}
