@@ -99,11 +99,10 @@ let package = Package(
         tests(
             "MartletFilterTests",
             ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting", "MartletResilience"]),
-        tests("MartletProxyTests", ["MartletCore", "MartletProxy"]),
+        tests("MartletProxyTests", ["MartletCore", "MartletNet", "MartletConfig", "MartletProxy"]),
         tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
         tests(
             "MartletLuaTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua", "CLua"]),
-        tests("MartletProxyTests", ["MartletCore", "MartletNet", "MartletConfig", "MartletProxy"]),
         tests("EndToEnd", ["MartletCore", "MartletTesting", "martlet"]),
         // The example of Docs/FilterAPI.md, driven through a real chain.
         room(
