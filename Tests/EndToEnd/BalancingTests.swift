@@ -116,45 +116,33 @@ struct BalancingTests {
         #expect(try (0..<10).map { try body(proxy.get("/", headers: "X-User: \($0)\r\n")) } == homes)
     }
 
-    /// A server that takes its time, in a process of its own.
-    private func slowServer(_ port: UInt16, milliseconds: Int) throws -> BackgroundTool {
-        let script = """
-            import http.server, time, sys
-            class Handler(http.server.BaseHTTPRequestHandler):
-                protocol_version = 'HTTP/1.1'
-                def do_GET(self):
-                    time.sleep(\(milliseconds) / 1000)
-                    self.send_response(200); self.send_header('Content-Length', '4'); self.send_header('X-Took', '\(milliseconds)')
-                    self.end_headers(); self.wfile.write(b'done')
-                def log_message(self, *a): pass
-            http.server.ThreadingHTTPServer(('127.0.0.1', \(port)), Handler).serve_forever()
-            """
-        let server = try BackgroundTool("python3", ["-c", script], endedBy: SIGKILL)
-        #expect(eventually { (try? TCPSocket(port: port)) != nil })
-        return server
-    }
-
     @Test("A ten times slower server gets at most a third of its share", arguments: ["least_request", "peak_ewma"])
     func slowServer(policy: String) throws {
-        let ports = try (0..<4).map { _ in try TCPListener.freePort() }
-        let servers = try ports.enumerated().map { try slowServer($0.element, milliseconds: $0.offset == 0 ? 500 : 50) }
-        let proxy = try TestProxy(
-            listener: TestProxy.forwarding,
-            rest: """
-                clusters:
-                  - name: up
-                    endpoints: [\(ports.map { "\"127.0.0.1:\($0)\"" }.joined(separator: ", "))]
-                    load_balancing: \(policy)
-                """)
-        let (clients, each) = (16, 30)
-        let answers = Answers()
-        DispatchQueue.concurrentPerform(iterations: clients) { _ in
-            for _ in 0..<each { answers.add((try? proxy.get("/")) ?? "") }
+        // Time is counted in answers of the fast ones, so that a busy machine is slow for all of them.
+        let clock = AnswerClock()
+        let clients = 16
+        let slow = try ScriptedUpstream.answering { _ in
+            clock.wait(for: 10 * clients)
+            return "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
         }
-        withExtendedLifetime(servers) {}
-        #expect(answers.count("HTTP/1.1 200 ") == clients * each)
-        let slow = answers.count("X-Took: 500")
-        #expect(Double(slow) <= Double(clients * each) / 4 / 3, "\(slow) of \(clients * each)")
+        let fast = try (0..<3).map { _ in
+            try ScriptedUpstream.answering { _ in
+                clock.advance(by: 1)
+                return "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+            }
+        }
+        let proxy = try TestProxy(
+            listener: TestProxy.forwarding, rest: cluster([slow] + fast, "load_balancing: \(policy)"),
+            companions: [slow] + fast)
+        let each = 60
+        DispatchQueue.concurrentPerform(iterations: clients) { _ in
+            for _ in 0..<each { _ = try? proxy.get("/") }
+            // Nobody waits for answers that this one would have asked for.
+            clock.advance(by: 10 * clients)
+        }
+        let all = slow.recorded.count + fast.reduce(0) { $0 + $1.recorded.count }
+        #expect(all == clients * each)
+        #expect(Double(slow.recorded.count) <= Double(all) / 4 / 3, "\(slow.recorded.count) of \(all)")
     }
 
     @Test("zone_preference: requests stay in the proxy's zone, and leave it for what it lacks")
@@ -177,11 +165,23 @@ struct BalancingTests {
     }
 }
 
-/// What many threads were answered.
-private final class Answers: @unchecked Sendable {
-    // Sendable because the list is only touched under its lock.
-    private let lock = NSLock()
-    private var list: [String] = []
-    func add(_ answer: String) { lock.withLock { list.append(answer) } }
-    func count(_ part: String) -> Int { lock.withLock { list.count { $0.contains(part) } } }
+/// Counts answers; one may wait for so many more.
+private final class AnswerClock: @unchecked Sendable {
+    // Sendable because the count is only touched under its lock.
+    private let condition = NSCondition()
+    private var count = 0
+
+    func advance(by answers: Int) {
+        condition.withLock {
+            count += answers
+            condition.broadcast()
+        }
+    }
+
+    func wait(for answers: Int) {
+        condition.withLock {
+            let end = count + answers
+            while count < end { condition.wait() }
+        }
+    }
 }

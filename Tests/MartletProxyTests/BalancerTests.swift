@@ -41,10 +41,10 @@ struct BalancerTests {
     func leastRequest() throws {
         let config = try clusterConfig("load_balancing: least_request")
         let picker = Picker(try endpoints(2, config, weight: { [1, 4][$0] }), config, at: clock.now)
-        for _ in 0..<3 { picker.endpoints[1].requestStarted() }
-        picker.endpoints[0].requestStarted()
+        for _ in 0..<3 { _ = picker.endpoints[1].requestStarted() }
+        _ = picker.endpoints[0].requestStarted()
         #expect(picker.counts(100, at: clock.now) == [0, 100])
-        for _ in 0..<2 { picker.endpoints[1].requestStarted() }
+        for _ in 0..<2 { _ = picker.endpoints[1].requestStarted() }
         #expect(picker.counts(100, at: clock.now) == [100, 0])
     }
 
@@ -64,12 +64,12 @@ struct BalancerTests {
                 let done = underWay.remove(at: next)
                 clock.advance(.nanoseconds(Int64((done.ends - clock.now).rawValue)))
                 let endpoint = picker.endpoints[done.endpoint]
-                endpoint.requestEnded()
+                endpoint.requestEnded(wasProbe: false)
                 endpoint.latency.record(done.ends - done.started, isFailure: false, at: clock.now, decay: decay)
             }
             let picked = picker.pick(at: clock.now)
             let index = try #require(picked)
-            picker.endpoints[index].requestStarted()
+            _ = picker.endpoints[index].requestStarted()
             if index == 0 { slow += 1 }
             // 10ms, give or take, or 100ms.
             let latency = (index == 0 ? 100_000 : 10_000) + number % 97 * 10
@@ -109,7 +109,7 @@ struct BalancerTests {
         // The slow one only when it is compared with itself, which cannot be; the unknown one always.
         #expect(counts[1] == 0 && counts[2] > counts[0])
         // The unknown one has not answered yet.
-        picker.endpoints[2].requestStarted()
+        _ = picker.endpoints[2].requestStarted()
         #expect(picker.counts(300, at: clock.now)[2] < 150)
         // A failure that comes at once is not fast.
         measure(2, .microseconds(50), isFailure: true)
@@ -167,14 +167,18 @@ struct BalancerTests {
     func probation() throws {
         let config = try clusterConfig("outlier_detection: { half_open_requests: 2 }")
         let picker = Picker(try endpoints(3, config), config, at: clock.now)
+        // A request from before does not count as one of them.
+        #expect(!picker.endpoints[1].requestStarted())
         #expect(picker.endpoints[1].eject())
         #expect(picker.endpoints[1].release(at: clock.now))
-        var probed = 0
-        for _ in 0..<50 where picker.pick(at: clock.now) == 1 {
-            picker.endpoints[1].requestStarted()
-            probed += 1
+        func probe() -> Int {
+            (0..<50).count { _ in picker.pick(at: clock.now) == 1 && picker.endpoints[1].requestStarted() }
         }
-        #expect(probed == 2)
+        #expect(probe() == 2)
+        picker.endpoints[1].requestEnded(wasProbe: true)
+        #expect(probe() == 1)
+        picker.endpoints[1].requestEnded(wasProbe: false)
+        #expect(probe() == 0)
     }
 
     // MARK: Slow start

@@ -63,7 +63,6 @@ final class HealthProbe: StreamSocketOwner, TimerTarget {
 
     func timerFired(_ tag: UInt8) {
         guard done != nil else { return }
-        timer = failure == nil ? nil : timer
         finish(failure ?? "no answer within \(config.timeout.text)")
     }
 

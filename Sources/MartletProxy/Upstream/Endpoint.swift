@@ -17,6 +17,8 @@ package final class Endpoint: Sendable {
     private let probationLimit: Int
     /// Requests under way, over all workers: what least_request compares.
     private let active = Atomic<Int>(0)
+    /// Those of them that began on probation.
+    private let probing = Atomic<Int>(0)
     private let status: Atomic<UInt32>
     /// When it began to take traffic anew, for slow start; 0 when it is warm.
     private let since: Atomic<UInt64>
@@ -76,17 +78,28 @@ package final class Endpoint: Sendable {
     // MARK: Load
 
     package var activeRequests: Int { active.load(ordering: .relaxed) }
-    package func requestStarted() { active.add(1, ordering: .relaxed) }
-    package func requestEnded() { active.subtract(1, ordering: .relaxed) }
+
+    /// True on probation; to be told at the end.
+    package func requestStarted() -> Bool {
+        active.add(1, ordering: .relaxed)
+        guard isOnProbation else { return false }
+        probing.add(1, ordering: .relaxed)
+        return true
+    }
+
+    package func requestEnded(wasProbe: Bool) {
+        active.subtract(1, ordering: .relaxed)
+        if wasProbe { probing.subtract(1, ordering: .relaxed) }
+    }
 
     // MARK: Health
 
-    /// May be picked now. On probation only so many requests are let to it at once; workers that pick in the same moment may
-    /// exceed that by one each.
+    /// May be picked now. On probation only so many requests are let to it at once, those from before not counted; workers that
+    /// pick in the same moment may exceed that by one each.
     package var isAvailable: Bool {
         let bits = status.load(ordering: .relaxed)
         if bits & (Bit.unhealthy | Bit.probation) == 0 { return true }
-        return bits & Bit.unhealthy == 0 && activeRequests < probationLimit
+        return bits & Bit.unhealthy == 0 && probing.load(ordering: .relaxed) < probationLimit
     }
 
     /// Neither failed by its checks, nor yet to be checked, nor ejected.

@@ -58,6 +58,7 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
     private var receiver: (any UpstreamReceiver)?
     /// The request lent for counts in the endpoint's load.
     private var isCounted = false
+    private var isProbe = false
     private var lentAt: Instant
     private var isReported = false
     private var pending: ByteBuffer?
@@ -105,7 +106,7 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
         isCounted = true
         lentAt = loop.now
         isReported = false
-        endpoint.shared.requestStarted()
+        isProbe = endpoint.shared.requestStarted()
         isPaused = false
         requests += 1
         responseStarted = false
@@ -328,7 +329,7 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
     private func stopCounting() {
         guard isCounted else { return }
         isCounted = false
-        endpoint.shared.requestEnded()
+        endpoint.shared.requestEnded(wasProbe: isProbe)
     }
 
     /// The receiver has taken the last of its response.
