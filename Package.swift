@@ -121,7 +121,7 @@ let package = Package(
                 "MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting", "MartletAuth",
                 "MartletResilience", "MartletTransform",
             ]),
-        tests("MartletProxyTests", ["MartletCore", "MartletConfig", "MartletProxy"]),
+        tests("MartletProxyTests", ["MartletCore", "MartletNet", "MartletConfig", "MartletProxy"]),
         tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
         tests(
             "MartletLuaTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua", "CLua"]),

@@ -63,6 +63,7 @@ extension ProxyConfig {
         file = section.place.mark.file
         admin = section.section("admin").map { AdminConfig($0) }
         workers = section.int("workers", in: 1...1024)
+        zone = section.value("zone", .label)
         accessLog = section.raw("access_log").map { AccessLogConfig($0, in: section) } ?? .off
         drain = section.section("drain").map { DrainConfig($0) } ?? DrainConfig()
         overload = section.section("overload").map { OverloadConfig($0) } ?? OverloadConfig()

@@ -8,6 +8,7 @@ extension ProxyConfig {
         ConfigJSON.object([
             ("admin", admin.map { .object([("address", .string($0.address.description))]) }),
             ("workers", workers.map { .number($0) }),
+            ("zone", zone.map { .string($0) }),
             ("access_log", accessLog.json),
             ("drain", .object([("deadline", .string(ConfigText.duration(drain.deadline)))])),
             ("overload", overload.json),
@@ -111,8 +112,8 @@ extension ClusterConfig {
                     ])
                 ))
         }
+        members += balancing.members(loadBalancing)
         members += [
-            ("load_balancing", .string(loadBalancing.rawValue)),
             ("protocol", .string("http1")),
             ("connect_timeout", .string(ConfigText.duration(connectTimeout))),
             ("idle_timeout", .timeout(idleTimeout)),
@@ -123,15 +124,9 @@ extension ClusterConfig {
                     ("header_count", .number(limits.headerCount)),
                 ])
             ),
-            (
-                "circuit_breaker",
-                .object([
-                    ("max_connections", .number(circuitBreaker.maxConnections)),
-                    ("max_pending_requests", .number(circuitBreaker.maxPendingRequests)),
-                    ("max_requests", .number(circuitBreaker.maxRequests)),
-                    ("max_retries", .number(circuitBreaker.maxRetries)),
-                ])
-            ),
+            ("circuit_breaker", circuitBreaker.json),
+            ("health_check", healthCheck?.json),
+            ("outlier_detection", outlierDetection?.json),
         ]
         return .object(members)
     }

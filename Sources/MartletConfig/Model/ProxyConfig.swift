@@ -8,6 +8,8 @@ package struct ProxyConfig: Sendable {
     package var admin: AdminConfig?
     /// Worker threads, 1 to 1024. Nil: one a core.
     package var workers: Int?
+    /// Where the proxy runs, for clusters with `zone_preference`. Nil: `MARTLET_ZONE` says.
+    package var zone: String?
     package var accessLog: AccessLogConfig
     package var drain: DrainConfig
     package var overload: OverloadConfig

@@ -13,6 +13,7 @@ extension RouteConfig {
         idleTimeout = section.duration("idle_timeout")
         rewrite = section.section("rewrite").map { RewriteConfig($0, match: match) }
         mirrors = Self.mirrors(section)
+        hash = section.list("hash").compactMap { HashPolicy($0, in: section) }
         overrides = (section.section("filters")?.allEntries() ?? []).map { FilterOverride($0) }
         checkAction(section)
         if let timeout, let idleTimeout, idleTimeout != .zero, idleTimeout > timeout, section.has("timeout") {
@@ -41,7 +42,7 @@ extension RouteConfig {
             }
         case .respond: break
         }
-        for key in ["timeout", "idle_timeout", "rewrite", "mirror"] where section.has(key) {
+        for key in ["timeout", "idle_timeout", "rewrite", "mirror", "hash"] where section.has(key) {
             section.error(at: key, "has no meaning for a route that asks no cluster", hint: "remove it")
         }
     }

@@ -365,7 +365,10 @@ extension ExchangeDriver: TimerTarget {
         if requestDeadline <= now { return requestTimedOut() }
         if attempt.retry.nextEvent <= now { return retryTimerFired() }
         let idleDeadline = idleTimeout > .zero ? lastActivity + idleTimeout : .never
-        if idleDeadline <= now { return rescue(isRequestComplete ? .streamIdleTimeout : .requestIdleTimeout) }
+        if idleDeadline <= now {
+            if isRequestComplete { attempt.connection?.report(.timeout) }
+            return rescue(isRequestComplete ? .streamIdleTimeout : .requestIdleTimeout)
+        }
         timer.require(min(idleDeadline, requestDeadline, attempt.retry.nextEvent), loop, self)
     }
 }

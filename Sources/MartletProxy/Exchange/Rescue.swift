@@ -6,6 +6,7 @@ internal import MartletHTTP
 enum ProxyFault {
     case noRoute, noCluster, noHealthyUpstream, connectFailed, connectTimeout, upstreamClosed
     case overflow(ClusterAllowances.Kind)
+    case circuitOpen
     case invalidResponse(HTTP1Fault)
     case requestTimeout, tryTimeout, streamIdleTimeout, requestIdleTimeout
     case brokenRequest(HTTP1Fault)
@@ -25,6 +26,7 @@ enum ProxyFault {
         case .overflow(.pending): (503, "upstream-overflow-pending", .upstreamOverflow)
         case .overflow(.requests): (503, "upstream-overflow-requests", .upstreamOverflow)
         case .overflow(.retries): (503, "upstream-overflow-retries", .upstreamOverflow)
+        case .circuitOpen: (503, "upstream-circuit-open", .upstreamOverflow)
         case .invalidResponse: (502, "upstream-invalid-response", .upstreamProtocolError)
         case .requestTimeout: (504, "request-timeout", .upstreamRequestTimeout)
         case .tryTimeout: (504, "per-try-timeout", .upstreamRequestTimeout)

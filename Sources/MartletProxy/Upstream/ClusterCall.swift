@@ -187,7 +187,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
         isWaiting = false
         switch reason {
         case .noHealthyUpstream: fail(.noHealthyUpstream)
-        case .overflow: fail(.overflow)
+        case .overflow, .circuitOpen: fail(.overflow)
         case .dialFailed: fail(.connectFailure)
         }
     }
@@ -205,6 +205,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     func upstreamTunnelEnded() { fail(.reset) }
 
     func upstreamHead(ended: Bool, tunnels: Bool) {
+        connection?.report(.status(responseHead.status))
         if tunnels { return fail(.reset) }
         if ended { releaseConnection() }
         notify(.head(responseHead))
@@ -228,6 +229,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     func upstreamTrailers() { finish() }
 
     func upstreamFailed(_ failure: UpstreamFailure) {
+        connection?.report(failure.outcome)
         connection = nil
         switch failure {
         case .connectFailed, .connectTimeout: fail(.connectFailure)
@@ -238,6 +240,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     func timerFired(_ tag: UInt8) {
         timer.fired()
         guard deadline <= worker.loop.now else { return timer.require(deadline, worker.loop, self) }
+        connection?.report(.timeout)
         fail(.timeout)
     }
 

@@ -64,6 +64,7 @@ final class Worker {
     private let peers: WorkerPeers
     private let operatorLog: @Sendable (LogLevel, String) -> Void
     private let drained: @Sendable (Int) -> Void
+    private let changed: @Sendable (ClusterRuntime) -> Void
 
     private let ports = PortTable()
     private var listeners: [WorkerListener] = []
@@ -94,7 +95,7 @@ final class Worker {
     init(
         index: Int, mailbox: Mailbox<WorkerMessage>, shared: SharedCounts, peers: WorkerPeers,
         threads: WorkThreads, overload: OverloadState, operatorLog: @escaping @Sendable (LogLevel, String) -> Void,
-        drained: @escaping @Sendable (Int) -> Void
+        drained: @escaping @Sendable (Int) -> Void, changed: @escaping @Sendable (ClusterRuntime) -> Void
     ) throws(SystemError) {
         self.index = index
         self.mailbox = mailbox
@@ -105,6 +106,7 @@ final class Worker {
         overloadCounts = OverloadCounts(metrics)
         self.operatorLog = operatorLog
         self.drained = drained
+        self.changed = changed
         loop = try EventLoop()
         replays = metrics.counter("martlet_upstream_stale_connection_replays_total")
         requestIDs = RequestIDs(random: WorkerRandom())
@@ -133,7 +135,7 @@ final class Worker {
         case .adopt(let snapshot, let sockets, let done): done(adopt(snapshot, sockets))
         case .endpointsChanged(let runtime):
             for cluster in clusters.all + retiredClusters where cluster.runtime === runtime {
-                cluster.update(runtime.currentEndpoints)
+                cluster.update(runtime.currentSet)
             }
         case .connectionWanted(let runtime):
             _ = (clusters.all + retiredClusters).first { $0.runtime === runtime && $0.dropIdle() }
@@ -244,6 +246,9 @@ final class Worker {
 
     /// Asks the other workers to close an idle connection of this cluster.
     func askForConnection(of runtime: ClusterRuntime) { peers.post(.connectionWanted(runtime), from: mailbox) }
+
+    /// An endpoint was ejected or let back, or a circuit breaker opened or closed.
+    func standingChanged(of runtime: ClusterRuntime) { changed(runtime) }
 
     func appendRequestID(to headers: HeaderTable) { requestIDs.append(to: headers) }
 
