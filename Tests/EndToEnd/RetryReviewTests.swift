@@ -189,6 +189,29 @@ struct RetryReviewTests {
         #expect(answer.hasSuffix("\r\n\r\nok"), "\(answer)")
     }
 
+    @Test("No more than `attempts` requests reach upstream")
+    func attempts() throws {
+        let up = try ScriptedUpstream { upstream, connection in
+            while let request = connection.nextRequest() {
+                upstream.record(request)
+                switch upstream.recorded.count {
+                case 1: try? connection.send("HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n")
+                case 2: return
+                default: try? connection.send(Self.ok)
+                }
+            }
+        }
+        let test = try proxy("{ on: [5xx], attempts: 2 }", [up])
+        _ = try test.get("/")
+        #expect(up.recorded.count == 2)
+    }
+
+    @Test("on: retriable-headers is refused, or does something")
+    func headers() throws {
+        let up = try ScriptedUpstream.answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        #expect(throws: TestProxy.NotReady.self) { try proxy("{ on: [retriable-headers] }", [up]) }
+    }
+
     @Test("Hedges are within the budget, and within max_requests", arguments: [200, 5000])
     func hedgeBudget(answersAfter milliseconds: Int) throws {
         let up = try ScriptedUpstream { upstream, connection in
