@@ -49,6 +49,7 @@ extension ExchangeDriver: ConnectionTaker {
         attempt.keepLimit = max(attempt.canReplay ? Attempt.replayLimit : 0, bodyKeptForRetries)
         guard writeRequest(on: connection) else { return rescue(.invalidRequestHead) }
         if attempt.replay.bytes > attempt.keepLimit { attempt.forgetReplay() }
+        if connection.queuedBytes >= bufferLimit { connection.askDrained() }
         pull()
     }
 
@@ -179,6 +180,8 @@ extension ExchangeDriver: ConnectionTaker {
         exchange.upstreamResponded = loop.now
         if let cookie = exchange.plan?.cookie { response.headers.append(.setCookie, cookie.span) }
         attempt.hasResponse = true
+        endTry(failed: false)
+        stopHedges()
         attempt.forgetReplay()
         attempt.isUpgraded = tunnels
         if tunnels && !isUpgradeAsked { return rescue(.invalidResponse(.unexpectedUpgrade)) }
@@ -238,7 +241,7 @@ extension ExchangeDriver: ConnectionTaker {
     func upstreamFailed(_ failure: UpstreamFailure) {
         let connection = attempt.connection.take()
         // RFC 9112 section 9.3.1: the server may have closed an idle connection just as the request was sent on it.
-        if case .closed(started: false) = failure, attempt.canReplay, !attempt.hasReplayed,
+        if case .closed(started: false) = failure, attempt.canReplay, !attempt.hasReplayed, attempt.hedges.isEmpty,
             let cluster = attempt.cluster
         {
             attempt.hasReplayed = true

@@ -6,7 +6,7 @@ internal import MartletHTTP
 extension ExchangeDriver {
     /// `per_try_timeout` has passed: true when the try goes on with another beside it.
     func hedges(_ policy: RetryPolicy, _ cluster: WorkerCluster) -> Bool {
-        guard policy.hedges, isRequestComplete, attempt.connection != nil || !attempt.hedges.isEmpty,
+        guard policy.hedges, attempt.isRequestSent, attempt.connection != nil || !attempt.hedges.isEmpty,
             mayTryAgain(policy, .timeout),
             exchange.attempts < policy.attempts, policy.wants(.timeout, response), takeBudget(policy, cluster)
         else { return false }
@@ -65,8 +65,7 @@ extension ExchangeDriver {
         let slow = attempt.connection.take()
         slow?.abandon()
         stopWaiting()
-        attempt.retry.tryDeadline = .never
-        stopHedges()
+        stopRetrying()
         response.copy(from: hedge.responseHead)
         attempt.connection = hedge.takeConnection()
         if !ended { attempt.connection?.handOver(to: self) }

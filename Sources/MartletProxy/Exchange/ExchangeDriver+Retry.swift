@@ -32,9 +32,9 @@ extension ExchangeDriver {
 
     /// `per_try_timeout` runs from when the whole request is there to be answered.
     func startTryTimeout() {
-        guard let policy = exchange.retryPolicy, policy.perTryTimeout > .zero, attempt.retry.resumesAt == .never else {
-            return
-        }
+        guard let policy = exchange.retryPolicy, policy.perTryTimeout > .zero, attempt.retry.resumesAt == .never,
+            !attempt.hasResponse, !attempt.ignoresRequest
+        else { return }
         attempt.retry.tryDeadline = loop.now + policy.perTryTimeout
         timer.require(attempt.retry.tryDeadline, loop, self)
     }
@@ -61,6 +61,8 @@ extension ExchangeDriver {
             let cluster = attempt.cluster
         else { return false }
         endTry(failed: true)
+        // A head that could not be read may have left part of itself.
+        if outcome != .response { response.reset() }
         // One of those beside it may yet answer.
         if !attempt.hedges.isEmpty {
             startTryTimeout()
@@ -105,7 +107,7 @@ extension ExchangeDriver {
     }
 
     /// The present try is over; if it was a retry, the cluster hears how it went.
-    private func endTry(failed: Bool) {
+    func endTry(failed: Bool) {
         attempt.retry.tryDeadline = .never
         guard attempt.retry.isCounted, let cluster = attempt.cluster, let policy = exchange.retryPolicy else { return }
         attempt.retry.isCounted = false
@@ -146,8 +148,6 @@ extension ExchangeDriver {
             attempt.retry.tryDeadline = .never
             tryTimedOut()
         }
-        guard exchange.isOpen else { return }
-        timer.require(min(requestDeadline, attempt.retry.nextEvent), loop, self)
     }
 
     private func tryTimedOut() {
@@ -155,7 +155,7 @@ extension ExchangeDriver {
         attempt.connection?.report(.timeout)
         if hedges(policy, cluster) { return }
         // With tries side by side there is no other to make room for: they have until the request's own deadline.
-        if !attempt.hedges.isEmpty { return }
+        if !attempt.hedges.isEmpty || (policy.hedges && attempt.connection != nil) { return }
         guard retries(.timeout) else { return rescue(.tryTimeout) }
         stopWaiting()
         let connection = attempt.connection.take()

@@ -363,7 +363,10 @@ extension ExchangeDriver: TimerTarget {
         guard exchange.isOpen else { return }
         let now = loop.now
         if requestDeadline <= now { return requestTimedOut() }
-        if attempt.retry.nextEvent <= now { return retryTimerFired() }
+        if attempt.retry.nextEvent <= now {
+            retryTimerFired()
+            guard exchange.isOpen else { return }
+        }
         let idleDeadline = idleTimeout > .zero ? lastActivity + idleTimeout : .never
         if idleDeadline <= now {
             if isRequestComplete { attempt.connection?.report(.timeout) }
