@@ -42,7 +42,11 @@ final class Router: Filter {
 
     private func forward(_ exchange: Exchange, _ action: ForwardAction) -> Verdict {
         // Before the rewrite: policies name what the client sent.
-        let hash = action.hash.isEmpty ? nil : HashKey(action.hash, exchange)
+        if !action.hash.isEmpty {
+            let hash = HashKey(action.hash, exchange)
+            exchange.hashKey = hash.key
+            exchange.newCookie = hash.cookie
+        }
         if let rewrite = action.rewrite, !Rewrite.apply(rewrite, to: exchange.request) {
             return .reply(.refusal(400, "rewrite-target-invalid"))
         }
@@ -50,7 +54,7 @@ final class Router: Filter {
         for wanted in action.mirrors where fraction() < wanted.share { mirrors.append(wanted.cluster) }
         exchange.plan = UpstreamPlan(
             cluster: choose(action), timeout: action.timeout, idleTimeout: action.idleTimeout,
-            sendsDeadline: action.sendsDeadline, mirrors: mirrors, hashKey: hash?.key, cookie: hash?.cookie)
+            sendsDeadline: action.sendsDeadline, mirrors: mirrors)
         return .next
     }
 

@@ -38,7 +38,7 @@ struct ManualClock {
 
 /// A balancer over a set, with numbers that are the same each time.
 final class Picker {
-    var balancer: Balancer
+    let balancer: Balancer
     var random = WorkerRandom(seed: 7)
     let endpoints: [Endpoint]
 

@@ -70,6 +70,11 @@ public final class Exchange {
     package private(set) var isRouteUnknown = false
     /// Where the request goes; the router filter's to set.
     package var plan: UpstreamPlan?
+    /// What the route's `hash` policies made of the request; nil when none applied. Beside the plan, which would be copied whole
+    /// to look at it.
+    package var hashKey: UInt64?
+    /// A `set-cookie` value for upstream's response: the client had no cookie to be recognised by.
+    package var newCookie: [UInt8]?
     /// When the request is tried again; the retry filter's to set. Nil: never.
     package var retryPolicy: RetryPolicy?
 
@@ -134,6 +139,8 @@ public final class Exchange {
         cachedRoute = nil
         hasCachedRoute = false
         plan = nil
+        hashKey = nil
+        if newCookie != nil { newCookie = nil }
         if retryPolicy != nil { retryPolicy = nil }
     }
 

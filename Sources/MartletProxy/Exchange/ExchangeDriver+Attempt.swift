@@ -155,7 +155,7 @@ extension ExchangeDriver: ConnectionTaker {
     var requestMethod: Method { request.method }
     var asksForUpgrade: Bool { request.asksForUpgrade }
     var endpointOverride: (address: String, isStrict: Bool)? { exchange.upstreamOverride }
-    var hashKey: UInt64? { exchange.plan?.hashKey }
+    var hashKey: UInt64? { exchange.hashKey }
     private var wantsMore: Bool { isTunnel ? (downstream?.queuedBytes ?? 0) < bufferLimit : acceptsResponse }
 
     func upstreamConnected() {}
@@ -178,7 +178,7 @@ extension ExchangeDriver: ConnectionTaker {
     /// The response goes on to the client.
     func passHead(ended: Bool, tunnels: Bool) {
         exchange.upstreamResponded = loop.now
-        if let cookie = exchange.plan?.cookie { response.headers.append(.setCookie, cookie.span) }
+        if let cookie = exchange.newCookie { response.headers.append(.setCookie, cookie.span) }
         attempt.hasResponse = true
         endTry(failed: false)
         stopHedges()

@@ -3,12 +3,18 @@ package import MartletCore
 
 /// Chooses an endpoint. One per worker and cluster, so choosing takes no lock and allocates nothing; loads and health are
 /// compared across workers.
-package struct Balancer {
-    private let policy: ClusterConfig.LoadBalancing
+package final class Balancer {
+    /// The configuration's, as what a pick asks of it: comparing that one, an enumeration of texts, costs more than the pick.
+    private enum Choice {
+        case inTurn, byChance
+        case lighter(byLatency: Bool)
+    }
+
+    private let choice: Choice
     private let slowStart: SlowStart?
     /// Nanoseconds in which a latency fades to 1/e.
     private let decay: Double
-    // Of the set in use, held here too: a step further away each use would count references.
+    // Of the set in use, in arrays of this worker's own: the references that are counted on the way are no other worker's.
     private var endpoints: [Endpoint] = []
     private var pools: [EndpointPool] = []
     private var turns: [Turns] = []
@@ -24,20 +30,26 @@ package struct Balancer {
     }
 
     package init(_ config: ClusterConfig) {
-        policy = config.loadBalancing
+        choice =
+            switch config.loadBalancing {
+            case .roundRobin: .inTurn
+            case .leastRequest: .lighter(byLatency: false)
+            case .peakEWMA: .lighter(byLatency: true)
+            case .random, .ringHash, .maglev: .byChance
+            }
         slowStart = config.balancing.slowStart.map { SlowStart($0) }
         decay = Double(Nanoseconds(config.balancing.latencyDecay).rawValue)
     }
 
-    package mutating func use(_ set: EndpointSet, now: Instant, _ random: inout WorkerRandom) {
-        endpoints = set.endpoints
-        pools = set.pools
+    package func use(_ set: EndpointSet, now: Instant, _ random: inout WorkerRandom) {
+        endpoints = set.endpoints.map { $0 }
+        pools = set.pools.map { EndpointPool(copying: $0) }
         table = set.table
         localShare = set.localShare
         isPanicking = set.isPanicking
         usesUnhealthy = set.usesUnhealthy
         turns = []
-        guard policy == .roundRobin else { return }
+        guard case .inTurn = choice else { return }
         for pool in pools {
             if pool.cumulative.isEmpty && slowStart == nil {
                 // Workers start at different places, or all would send their first request to the first endpoint.
@@ -61,7 +73,7 @@ package struct Balancer {
     /// - Parameters:
     ///   - hash: the key for `ring_hash` and `maglev`, which choose at random without one.
     ///   - attempt: 0, then up for each choice that did not suit: another one, though the key is the same.
-    package mutating func pick(
+    package func pick(
         hash: UInt64?, attempt: Int = 0, now: Instant, _ random: inout WorkerRandom
     ) -> Int? {
         guard !pools.isEmpty else { return nil }
@@ -138,15 +150,15 @@ package struct Balancer {
 
     // MARK: By load
 
-    private mutating func choose(_ number: Int, _ now: Instant, _ random: inout WorkerRandom) -> Int {
-        switch policy {
-        case .roundRobin: next(number, now)
-        case .leastRequest, .peakEWMA: lighter(pools[number], now, &random)
-        case .random, .ringHash, .maglev: Int(pools[number].members[draw(pools[number], now, &random)])
+    private func choose(_ number: Int, _ now: Instant, _ random: inout WorkerRandom) -> Int {
+        switch choice {
+        case .inTurn: next(number, now)
+        case .lighter(let byLatency): lighter(pools[number], byLatency, now, &random)
+        case .byChance: Int(pools[number].members[draw(pools[number], now, &random)])
         }
     }
 
-    private mutating func next(_ number: Int, _ now: Instant) -> Int {
+    private func next(_ number: Int, _ now: Instant) -> Int {
         switch turns[number] {
         case .equal(let last):
             let place = last + 1 < pools[number].members.count ? last + 1 : 0
@@ -177,7 +189,9 @@ package struct Balancer {
     }
 
     /// Power of two choices: of two endpoints drawn at random, the one with the lighter load for its weight.
-    private func lighter(_ pool: EndpointPool, _ now: Instant, _ random: inout WorkerRandom) -> Int {
+    private func lighter(
+        _ pool: EndpointPool, _ byLatency: Bool, _ now: Instant, _ random: inout WorkerRandom
+    ) -> Int {
         let first = draw(pool, now, &random)
         var second = draw(pool, now, &random)
         // Drawn twice: take its neighbour, so that two different ones are compared.
@@ -185,12 +199,14 @@ package struct Balancer {
         let one = Int(pool.members[first])
         let other = Int(pool.members[second])
         // a/wa <= b/wb without division. Equally loaded: the first, which was drawn by weight.
-        return load(one, now) * weight(of: other, now) <= load(other, now) * weight(of: one, now) ? one : other
+        let left = load(one, byLatency, now) * weight(of: other, now)
+        let right = load(other, byLatency, now) * weight(of: one, now)
+        return left <= right ? one : other
     }
 
-    private func load(_ index: Int, _ now: Instant) -> Double {
+    private func load(_ index: Int, _ byLatency: Bool, _ now: Instant) -> Double {
         let active = endpoints[index].activeRequests
-        guard policy == .peakEWMA else { return Double(active) }
-        return endpoints[index].latency.cost(active: active, at: now, decay: decay)
+        return byLatency
+            ? endpoints[index].latency.cost(active: active, at: now, decay: decay) : Double(active)
     }
 }

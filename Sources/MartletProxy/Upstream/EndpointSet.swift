@@ -93,6 +93,12 @@ struct EndpointPool: Sendable {
         }
     }
 
+    /// The same in arrays of its own.
+    init(copying other: EndpointPool) {
+        members = other.members.map { $0 }
+        cumulative = other.cumulative.map { $0 }
+    }
+
     /// The place in the pool that `point`, any number, falls on, by weight.
     func place(_ point: UInt64) -> Int {
         guard let total = cumulative.last else { return Int(point % UInt64(members.count)) }

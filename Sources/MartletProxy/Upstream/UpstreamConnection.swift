@@ -122,7 +122,7 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
     func report(_ outcome: AttemptOutcome) {
         guard !isReported else { return }
         isReported = true
-        endpoint.report(outcome, latency: loop.now - lentAt)
+        cluster.report(outcome, of: endpoint.shared, latency: loop.now - lentAt)
     }
 
     func write(reserving space: Int, _ body: (ByteBuffer) -> Void) { socket.write(reserving: space, body) }

@@ -37,7 +37,9 @@ enum ConnectionRefusal {
 final class WorkerCluster: TimerTarget {
     let runtime: ClusterRuntime
     let worker: Worker
-    private var balancer: Balancer
+    private let balancer: Balancer
+    private let keepsOutcomes: Bool
+    private let breaker: ErrorRateBreaker?
     /// In the order of the set that the balancer uses.
     private var endpoints: [WorkerEndpoint] = []
     private var set: EndpointSet
@@ -62,6 +64,8 @@ final class WorkerCluster: TimerTarget {
         self.runtime = runtime
         self.worker = worker
         balancer = Balancer(runtime.config)
+        keepsOutcomes = runtime.keepsOutcomes
+        breaker = runtime.breaker
         set = runtime.currentSet
         connectTimeout = Nanoseconds(runtime.config.connectTimeout)
         idleTimeout = runtime.config.idleTimeout.map { Nanoseconds($0) } ?? .zero
@@ -75,7 +79,7 @@ final class WorkerCluster: TimerTarget {
             worker.metrics.counter("martlet_upstream_overflow_total", labels + [("limit", $0)])
         }
         circuitOpen = worker.metrics.counter("martlet_upstream_circuit_open_total", labels)
-        endpoints = set.endpoints.map { WorkerEndpoint($0, self) }
+        endpoints = set.endpoints.map { WorkerEndpoint($0) }
         balancer.use(set, now: worker.loop.now, &worker.random)
     }
 
@@ -86,7 +90,7 @@ final class WorkerCluster: TimerTarget {
     /// Finds a connection for `taker`, who hears of it now or later. `fresh`: not one that was idle.
     func take(for taker: any ConnectionTaker, fresh: Bool = false) {
         runtime.sawTraffic()
-        if let breaker = runtime.breaker {
+        if let breaker {
             let (isAdmitted, changed) = breaker.admit(at: worker.loop.now)
             if changed { worker.standingChanged(of: runtime) }
             guard isAdmitted else {
@@ -135,7 +139,7 @@ final class WorkerCluster: TimerTarget {
 
     /// How an attempt at `endpoint` ended.
     func report(_ outcome: AttemptOutcome, of endpoint: Endpoint, latency: Nanoseconds) {
-        guard runtime.keepsOutcomes else { return }
+        guard keepsOutcomes else { return }
         if runtime.record(outcome, of: endpoint, latency: latency, at: worker.loop.now, &worker.random) {
             worker.standingChanged(of: runtime)
         }
@@ -163,7 +167,7 @@ final class WorkerCluster: TimerTarget {
             runtime.limits.connections.giveBack()
             runtime.limits.pending.giveBack()
             connectFailures.add()
-            endpoint.report(.connectFailure, latency: .zero)
+            report(.connectFailure, of: endpoint.shared, latency: .zero)
             taker.connectionRefused(.dialFailed(error.code))
         }
     }
@@ -295,7 +299,7 @@ final class WorkerCluster: TimerTarget {
         var present: [ObjectIdentifier: WorkerEndpoint] = [:]
         for endpoint in endpoints { present[ObjectIdentifier(endpoint.shared)] = endpoint }
         endpoints = shared.map {
-            present.removeValue(forKey: ObjectIdentifier($0)) ?? WorkerEndpoint($0, self)
+            present.removeValue(forKey: ObjectIdentifier($0)) ?? WorkerEndpoint($0)
         }
         for endpoint in present.values { endpoint.remove() }
     }
@@ -313,20 +317,10 @@ final class WorkerCluster: TimerTarget {
 /// An endpoint on one worker: its idle connections, the most recently used last.
 final class WorkerEndpoint {
     let shared: Endpoint
-    /// Outlives its endpoints' connections, each of which holds it.
-    private unowned let cluster: WorkerCluster
     var idle: [UpstreamConnection] = []
     private(set) var isRemoved = false
 
-    init(_ shared: Endpoint, _ cluster: WorkerCluster) {
-        self.shared = shared
-        self.cluster = cluster
-    }
-
-    /// How an attempt ended that was lent one of the endpoint's connections.
-    func report(_ outcome: AttemptOutcome, latency: Nanoseconds) {
-        cluster.report(outcome, of: shared, latency: latency)
-    }
+    init(_ shared: Endpoint) { self.shared = shared }
 
     func forget(_ connection: UpstreamConnection) {
         if let index = idle.lastIndex(where: { $0 === connection }) { idle.remove(at: index) }
