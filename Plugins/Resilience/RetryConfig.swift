@@ -55,6 +55,12 @@ public struct RetryConfig: Sendable {
         let statuses =
             section.has("status_codes")
             ? Set(section.values("status_codes", .int(in: 400...599)).map { UInt16($0) }) : old?.statuses ?? []
+        let headers =
+            section.has("headers")
+            ? section.sections("headers").compactMap { HeaderMatch($0) }.compactMap {
+                HeaderTest($0, section.diagnostics)
+            }
+            : old?.headers ?? []
         let perTry = section.duration("per_try_timeout", in: .zero...Self.longest).map { Nanoseconds($0) }
         let hedges = section.bool("hedge_on_per_try_timeout") ?? old?.hedges ?? false
         let maxRetryAfter = section.duration("max_retry_after", in: .zero...Self.longest).map { Nanoseconds($0) }
@@ -62,6 +68,7 @@ public struct RetryConfig: Sendable {
             conditions: conditions, attempts: section.int("attempts", in: 1...16) ?? old?.attempts ?? 2,
             perTryTimeout: perTry ?? old?.perTryTimeout ?? .zero,
             budget: Self.budget(section, old), backoff: Self.backoff(section, old), statuses: statuses,
+            headers: headers,
             methods: Self.methods(section) ?? old?.methods,
             bodyLimit: section.size("buffer", in: 0 ... .mebibytes(64))?.bytes ?? old?.bodyLimit ?? 65_536,
             avoidsPreviousHosts: section.bool("avoid_previous_hosts") ?? old?.avoidsPreviousHosts ?? true,
@@ -71,20 +78,30 @@ public struct RetryConfig: Sendable {
     }
 
     private func check(_ section: ConfigSection) {
-        if policy.conditions.contains(.statusCodes) != !policy.statuses.isEmpty, !section.isMalformed {
-            if policy.statuses.isEmpty {
-                section.error(
-                    at: "on", "\"retriable-status-codes\" without status_codes", hint: "write status_codes: [429]")
-            } else {
-                section.error(
-                    at: "status_codes", "has no effect without \"retriable-status-codes\" in \"on\"",
-                    hint: "add it to \"on\"")
-            }
-        }
+        check(
+            section, "status_codes", "retriable-status-codes", policy.conditions.contains(.statusCodes),
+            policy.statuses.isEmpty, "[429]")
+        check(
+            section, "headers", "retriable-headers", policy.conditions.contains(.headers), policy.headers.isEmpty,
+            "[{ name: x-retry, exact: \"1\" }]")
         if policy.hedges && policy.perTryTimeout == .zero {
             section.error(
                 at: "hedge_on_per_try_timeout", "has no effect without per_try_timeout",
                 hint: "write per_try_timeout: 250ms")
+        }
+    }
+
+    /// A list, and the condition that it is for.
+    private func check(
+        _ section: ConfigSection, _ key: String, _ condition: String, _ isAsked: Bool, _ isEmpty: Bool,
+        _ example: String
+    ) {
+        guard isAsked == isEmpty, !section.diagnostics.hasErrors else { return }
+        if isAsked {
+            section.error(at: "on", "\"\(condition)\" without \(key)", hint: "write \(key): \(example)")
+        } else {
+            section.error(
+                at: key, "has no effect without \"\(condition)\" in \"on\"", hint: "add it to \"on\"")
         }
     }
 

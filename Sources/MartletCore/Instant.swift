@@ -51,8 +51,14 @@ public struct Nanoseconds: Sendable, Comparable, Hashable, RawRepresentable {
 
     public static func < (left: Nanoseconds, right: Nanoseconds) -> Bool { left.rawValue < right.rawValue }
     public static let zero = Nanoseconds(rawValue: 0)
-    public static func milliseconds(_ count: UInt64) -> Nanoseconds { Nanoseconds(rawValue: count &* 1_000_000) }
-    public static func seconds(_ count: UInt64) -> Nanoseconds { Nanoseconds(rawValue: count &* 1_000_000_000) }
+    /// These saturate at 292 years.
+    public static func milliseconds(_ count: UInt64) -> Nanoseconds { product(count, 1_000_000) }
+    public static func seconds(_ count: UInt64) -> Nanoseconds { product(count, 1_000_000_000) }
+
+    private static func product(_ count: UInt64, _ unit: UInt64) -> Nanoseconds {
+        let (product, overflow) = count.multipliedReportingOverflow(by: unit)
+        return Nanoseconds(rawValue: overflow ? .max / 2 : min(product, .max / 2))
+    }
     public var milliseconds: Double { Double(rawValue) / 1_000_000 }
 }
 

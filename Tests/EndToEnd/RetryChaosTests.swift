@@ -90,6 +90,8 @@ struct RetryChaosTests {
                 #expect(
                     text.hasPrefix("HTTP/1.1 200 ") || text.hasPrefix("HTTP/1.1 50")
                         || text.contains("HTTP/1.1 103 Early Hints"), "\(text)")
+                let heads = text.replacing("HTTP/1.1 103 ", with: "").components(separatedBy: "HTTP/1.1 ").count - 1
+                #expect(heads == 1, "\(text)")
                 #expect(
                     text.hasSuffix("good") || text.hasSuffix("\r\n0\r\n\r\n") || text.contains("HTTP/1.1 50"), "\(text)"
                 )

@@ -78,6 +78,8 @@ struct RetryTests {
             ("retriable-status-codes], status_codes: [429", "503", false), ("connect-failure, reset", "503", false),
             ("5xx", "503 X\r\nx-envoy-ratelimited: true", false),
             ("envoy-ratelimited", "429 X\r\nx-envoy-ratelimited: true", true),
+            ("retriable-headers], headers: [{ name: x-try, exact: again }", "200 X\r\nX-Try: again", true),
+            ("retriable-headers], headers: [{ name: x-try, exact: again }", "200 X\r\nX-Try: no", false),
             ("unavailable", "200 X\r\ngrpc-status: 14", true), ("unavailable", "200 X\r\ngrpc-status: 13", false),
             ("internal, cancelled", "200 X\r\ngrpc-status: 13", true),
         ])
@@ -220,7 +222,7 @@ struct RetryTests {
 
     @Test("retry-after is waited for, but not longer than the request has")
     func retryAfter() throws {
-        let soon = "HTTP/1.1 503 X\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
+        let soon = "HTTP/1.1 503 X\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
         let late = "HTTP/1.1 503 X\r\nRetry-After: 20\r\nContent-Length: 0\r\n\r\n"
         let up = try upstream([soon, late, ok])
         let test = try proxy("{ on: [5xx], attempts: 3, backoff: { base: 10s } }", [up], route: ", timeout: 15s")

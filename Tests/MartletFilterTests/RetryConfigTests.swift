@@ -39,6 +39,9 @@ struct RetryConfigTests {
             ("{ budget: 0.2 }", "write: 0.2%"),
             ("{ on: [retriable-status-codes] }", "without status_codes (write status_codes: [429])"),
             ("{ status_codes: [429] }", "has no effect without \"retriable-status-codes\""),
+            ("{ on: [retriable-headers] }", "without headers (write headers: [{ name: x-retry"),
+            ("{ headers: [{ name: x-a }] }", "has no effect without \"retriable-headers\""),
+            ("{ on: [retriable-headers], headers: [{ exact: a }] }", "retry.headers[0]: \"name\" is required"),
             ("{ on: [retriable-status-codes], status_codes: [200] }", "200 is out of bounds"),
             (
                 "{ hedge_on_per_try_timeout: true }",

@@ -62,6 +62,25 @@ struct RetryBudgetTests {
         #expect([first, second, third] == [RetryBudget.minimum, 0, 3])
     }
 
+    @Test("While nothing is known of how retries end, no more than fifty are under way")
+    func burst() {
+        var budget = RetryBudget()
+        for _ in 0..<200 { budget.requestStarted(at(0)) }
+        var made = 0
+        while made < 200, budget.takeRetry(share: 0.2, at(0)) { made += 1 }
+        #expect((RetryBudget.burst...RetryBudget.burst + 40).contains(made))
+    }
+
+    @Test("A hedge is paid for however it ends")
+    func hedges() {
+        var budget = RetryBudget()
+        for _ in 0..<100 { budget.requestStarted(at(0)) }
+        var made = 0
+        while made < 100, budget.takeHedge(share: 0.2, at(0)) { made += 1 }
+        #expect(made == 20)
+        #expect(budget.underWay == 0)
+    }
+
     @Test("A retry that is given up leaves no trace")
     func cancelled() {
         var budget = RetryBudget()

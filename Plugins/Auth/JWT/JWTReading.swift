@@ -13,10 +13,10 @@ struct JWTReading {
         var settings = JWTProvider.Settings()
         settings.name = name
         settings.issuers = names(
-            "issuer", section, "the `iss` of the tokens; `any` takes those of every issuer that the keys belong to")
+            "issuer", section, "the `iss` of the tokens", "tokens of every issuer that the keys belong to pass")
         settings.audiences = names(
-            "audiences", section,
-            "the names tokens call this service by; `any` takes tokens made for other services too")
+            "audiences", section, "the names that tokens call this service by",
+            "tokens made for other services pass too")
         settings.subjects = section.has("subjects") ? section.oneOrMore("subjects", .name) : nil
         if section.has("algorithms") { settings.algorithms = section.oneOrMore("algorithms", .algorithm) }
         for (key, isEmpty) in [
@@ -39,15 +39,16 @@ struct JWTReading {
         return directory.provider(JWTProvider(settings, keys))
     }
 
-    /// Nil for `any`.
-    private func names(_ key: String, _ section: ConfigSection, _ hint: String) -> [String]? {
+    /// Nil for `any`, which is also what nothing means; only the former passes without a word.
+    private func names(_ key: String, _ section: ConfigSection, _ what: String, _ risk: String) -> [String]? {
         guard section.has(key) else {
-            section.missing(key, hint: hint)
-            return []
+            _ = section.raw(key)
+            if !section.isMalformed { section.warning(at: key, "no \(key): \(risk)", hint: "write \(what), or any") }
+            return nil
         }
         let names = section.oneOrMore(key, .name)
         if names.isEmpty, section.raw(key)?.items?.isEmpty == true {
-            section.error(at: key, "an empty list lets nobody pass", hint: hint)
+            section.error(at: key, "an empty list lets nobody pass", hint: "write \(what), or any")
         }
         return names == ["any"] ? nil : names
     }

@@ -69,6 +69,8 @@ package final class RetryPolicy: Sendable {
     package let budget: Double?
     package let backoff: Backoff
     package let statuses: Set<UInt16>
+    /// One that holds is enough.
+    package let headers: [HeaderTest]
     /// Methods that may be sent again although the first may have been processed; nil: the idempotent ones.
     package let methods: [[UInt8]]?
     /// Bytes of a request's body kept to be sent again.
@@ -83,7 +85,7 @@ package final class RetryPolicy: Sendable {
 
     package init(
         conditions: Conditions, attempts: Int, perTryTimeout: Nanoseconds, budget: Double?, backoff: Backoff,
-        statuses: Set<UInt16> = [], methods: [[UInt8]]? = nil, bodyLimit: Int,
+        statuses: Set<UInt16> = [], headers: [HeaderTest] = [], methods: [[UInt8]]? = nil, bodyLimit: Int,
         avoidsPreviousHosts: Bool, maxRetryAfter: Nanoseconds, hedges: Bool, retriesNested: Bool
     ) {
         self.conditions = conditions
@@ -92,6 +94,7 @@ package final class RetryPolicy: Sendable {
         self.budget = budget
         self.backoff = backoff
         self.statuses = statuses
+        self.headers = headers
         self.methods = methods
         self.bodyLimit = bodyLimit
         self.avoidsPreviousHosts = avoidsPreviousHosts
@@ -124,6 +127,9 @@ package final class RetryPolicy: Sendable {
         if conditions.contains(.gatewayError), status >= 502, status <= 504 { return true }
         if conditions.contains(.retriable4xx), status == 409 { return true }
         if conditions.contains(.statusCodes), statuses.contains(status) { return true }
+        if conditions.contains(.headers), self.headers.contains(where: { $0.match(headers) == .matches }) {
+            return true
+        }
         return wantsGRPC(headers)
     }
 

@@ -44,7 +44,8 @@ extension ExchangeDriver: ConnectionTaker {
     func connectionReady(_ connection: UpstreamConnection) {
         attempt.isWaiting = false
         attempt.connection = connection
-        triesAt(connection)
+        exchange.upstreamAddress = connection.endpoint.shared.name
+        attempt.retry.endpoint = ObjectIdentifier(connection.endpoint)
         attempt.canReplay = connection.isReused && request.method.isIdempotent && !attempt.hasReplayed
         attempt.keepLimit = max(attempt.canReplay ? Attempt.replayLimit : 0, bodyKeptForRetries)
         guard writeRequest(on: connection) else { return rescue(.invalidRequestHead) }
@@ -140,6 +141,7 @@ extension ExchangeDriver: ConnectionTaker {
 
     func connectionRefused(_ reason: ConnectionRefusal) {
         attempt.isWaiting = false
+        if case .dialFailed = reason {} else { endTry(failed: true) }
         switch reason {
         case .noHealthyUpstream: rescue(.noHealthyUpstream)
         case .overflow(let kind): rescue(.overflow(kind))
@@ -241,11 +243,9 @@ extension ExchangeDriver: ConnectionTaker {
     func upstreamFailed(_ failure: UpstreamFailure) {
         let connection = attempt.connection.take()
         // RFC 9112 section 9.3.1: the server may have closed an idle connection just as the request was sent on it.
-        if case .closed(started: false) = failure, attempt.canReplay, !attempt.hasReplayed, attempt.hedges.isEmpty,
-            let cluster = attempt.cluster
-        {
+        if case .closed(started: false) = failure, mayReplay, let cluster = attempt.cluster {
             attempt.hasReplayed = true
-            exchange.attempts += 1
+            if exchange.retryPolicy != nil { countAttempt() } else { exchange.attempts += 1 }
             worker.replays.add()
             attempt.isWaiting = true
             return cluster.take(for: self, fresh: true)
@@ -258,6 +258,13 @@ extension ExchangeDriver: ConnectionTaker {
         case .closed: rescue(.upstreamClosed)
         case .invalidResponse(let fault): rescue(.invalidResponse(fault))
         }
+    }
+
+    /// A retry policy's number of attempts holds for this too, but for the first of them.
+    private var mayReplay: Bool {
+        guard attempt.canReplay, !attempt.hasReplayed, attempt.hedges.isEmpty else { return false }
+        guard let policy = exchange.retryPolicy, exchange.attempts > 1 else { return true }
+        return exchange.attempts < policy.attempts
     }
 
     // MARK: Ending

@@ -8,9 +8,9 @@ extension ExchangeDriver {
     func hedges(_ policy: RetryPolicy, _ cluster: WorkerCluster) -> Bool {
         guard policy.hedges, attempt.isRequestSent, attempt.connection != nil || !attempt.hedges.isEmpty,
             mayTryAgain(policy, .timeout),
-            exchange.attempts < policy.attempts, policy.wants(.timeout, response), takeBudget(policy, cluster)
+            exchange.attempts < policy.attempts, policy.wants(.timeout, response), cluster.takeHedge(policy)
         else { return false }
-        cluster.retries.hedged.add()
+        avoidEndpoint(policy)
         countAttempt()
         // Before it starts: it may fail at once.
         let hedge = HedgedTry(self, cluster, policy)
@@ -20,12 +20,8 @@ extension ExchangeDriver {
         return true
     }
 
-    /// A try has an endpoint: others are to be preferred from now on.
-    func triesAt(_ connection: UpstreamConnection) {
-        exchange.upstreamAddress = connection.endpoint.shared.name
-        if exchange.retryPolicy?.avoidsPreviousHosts == true {
-            attempt.retry.tried.append(ObjectIdentifier(connection.endpoint))
-        }
+    func hedgesAt(_ endpoint: WorkerEndpoint) {
+        if exchange.retryPolicy?.avoidsPreviousHosts == true { cannotReach(endpoint) }
     }
 
     private var isOnlyHedged: Bool {
@@ -36,7 +32,7 @@ extension ExchangeDriver {
 
     func hedgeAnswered(_ hedge: HedgedTry, ended: Bool, isWanted: Bool) {
         forget(hedge)
-        endHedge(failed: isWanted)
+        endHedge()
         guard isWanted else { return adopt(hedge, ended: ended) }
         // While another try runs, its answer may be a better one.
         guard isOnlyHedged else { return drop(hedge, ended: ended) }
@@ -50,7 +46,7 @@ extension ExchangeDriver {
 
     func hedgeFailed(_ hedge: HedgedTry, _ outcome: RetryPolicy.Outcome) {
         forget(hedge)
-        endHedge(failed: true)
+        endHedge()
         guard isOnlyHedged, !retries(outcome) else { return }
         rescue(outcome == .connectFailure ? .connectFailed : .upstreamClosed)
     }
@@ -68,6 +64,7 @@ extension ExchangeDriver {
         stopRetrying()
         response.copy(from: hedge.responseHead)
         attempt.connection = hedge.takeConnection()
+        if let endpoint = attempt.connection?.endpoint { exchange.upstreamAddress = endpoint.shared.name }
         if !ended { attempt.connection?.handOver(to: self) }
         passHead(ended: ended, tunnels: false)
     }
@@ -78,19 +75,12 @@ extension ExchangeDriver {
         attempt.hedges = []
         for hedge in hedges {
             hedge.stop()
-            cancelHedge()
+            endHedge()
         }
     }
 
-    // Each hedge has taken once from the budget.
-
-    private func endHedge(failed: Bool) {
+    private func endHedge() {
         guard let cluster = attempt.cluster, let policy = exchange.retryPolicy else { return }
-        cluster.finishRetry(policy, failed: failed)
-    }
-
-    private func cancelHedge() {
-        guard let cluster = attempt.cluster, let policy = exchange.retryPolicy else { return }
-        cluster.cancelRetry(policy)
+        cluster.endHedge(policy)
     }
 }

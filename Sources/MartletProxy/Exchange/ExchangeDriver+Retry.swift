@@ -61,6 +61,7 @@ extension ExchangeDriver {
             let cluster = attempt.cluster
         else { return false }
         endTry(failed: true)
+        avoidEndpoint(policy)
         // A head that could not be read may have left part of itself.
         if outcome != .response { response.reset() }
         // One of those beside it may yet answer.
@@ -70,13 +71,15 @@ extension ExchangeDriver {
         }
         guard policy.wants(outcome, response), mayTryAgain(policy, outcome) else { return false }
         guard exchange.attempts < policy.attempts else {
-            cluster.retries.exhausted.add()
-            if policy.attempts > 1 { exchange.flags.insert(.upstreamRetryLimitExceeded) }
+            if policy.attempts > 1 {
+                cluster.retries.exhausted.add()
+                exchange.flags.insert(.upstreamRetryLimitExceeded)
+            }
             return false
         }
-        guard let wait = wait(policy, outcome), loop.now + wait < requestDeadline, takeBudget(policy, cluster) else {
-            return false
-        }
+        guard let wait = wait(policy, outcome), loop.now + wait < requestDeadline,
+            idleTimeout == .zero || wait < idleTimeout, takeBudget(policy, cluster)
+        else { return false }
         attempt.retry.isCounted = true
         attempt.retry.resumesAt = loop.now + wait
         timer.require(attempt.retry.resumesAt, loop, self)
@@ -88,15 +91,20 @@ extension ExchangeDriver {
             && policy.isSafe(outcome, request)
     }
 
-    /// Nil: longer than is worth waiting for.
+    /// Nil: longer than is worth waiting for. What upstream asks for is a time that all it asks would come back at: up to half as
+    /// much again keeps them apart.
     private func wait(_ policy: RetryPolicy, _ outcome: RetryPolicy.Outcome) -> Nanoseconds? {
+        let random = worker.random.fraction()
         if outcome == .response, policy.maxRetryAfter > .zero {
             let headers = response.headers
-            if let value = headers.first(id: .retryAfter), let asked = RetryAfter.wait(value, now: .now()) {
-                return asked <= policy.maxRetryAfter ? asked : nil
+            if let value = headers.first(id: .retryAfter), let asked = RetryAfter.wait(value, now: .now()),
+                asked > .zero
+            {
+                guard asked <= policy.maxRetryAfter else { return nil }
+                return Nanoseconds(rawValue: asked.rawValue + UInt64(Double(asked.rawValue) * random / 2))
             }
         }
-        return policy.backoff.wait(before: exchange.attempts, random: worker.random.fraction())
+        return policy.backoff.wait(before: exchange.attempts, random: random)
     }
 
     /// Takes a retry from what the cluster allows.
@@ -174,6 +182,18 @@ extension ExchangeDriver {
         if isRequestComplete { startTryTimeout() }
         attempt.isWaiting = true
         cluster.take(for: self)
+    }
+
+    /// Another endpoint than the present one is to be preferred from now on.
+    func avoidEndpoint(_ policy: RetryPolicy) {
+        guard policy.avoidsPreviousHosts, let endpoint = attempt.retry.endpoint else { return }
+        attempt.retry.endpoint = nil
+        attempt.retry.tried.append(endpoint)
+    }
+
+    func cannotReach(_ endpoint: WorkerEndpoint) {
+        guard exchange.retryPolicy != nil else { return }
+        attempt.retry.tried.append(ObjectIdentifier(endpoint))
     }
 
     /// Endpoints that failed this request are asked again only when there is no other.

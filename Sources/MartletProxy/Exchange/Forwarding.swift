@@ -110,7 +110,9 @@ final class Forwarding: Sendable {
                 case .xEnvoyExpectedTimeout, .xMartletError, .xForwardedClientCert, .xForwardedHost, .xForwardedPort,
                     .forwarded, .xRealIP:
                     true
-                // `x-martlet-attempt` is no lie that helps: whoever sends it asks for fewer attempts of its own request.
+                // No lie that helps: whoever sends it asks for fewer attempts of its own request. But a number it must be.
+                case .xMartletAttempt:
+                    headers.value(at: index).count > 2 || headers.value(at: index).decimal() == nil
                 case .unknown:
                     headers.name(at: index).hasPrefixIgnoringASCIICase("x-envoy-")
                         || headers.name(at: index).hasPrefixIgnoringASCIICase("x-martlet-")

@@ -32,7 +32,7 @@ final class HedgedTry: ConnectionTaker {
     func connectionReady(_ connection: UpstreamConnection) {
         isWaiting = false
         self.connection = connection
-        driver.triesAt(connection)
+        driver.hedgesAt(connection.endpoint)
         if !driver.writeRequest(on: connection) { fail(.reset(wasSent: false)) }
     }
 
@@ -60,6 +60,8 @@ final class HedgedTry: ConnectionTaker {
         stop()
         driver.hedgeFailed(self, outcome)
     }
+
+    func cannotReach(_ endpoint: WorkerEndpoint) { driver.cannotReach(endpoint) }
 
     /// Gives the connection away, to be used on or dropped.
     func takeConnection() -> UpstreamConnection? { connection.take() }

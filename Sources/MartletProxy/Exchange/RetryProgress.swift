@@ -7,7 +7,9 @@ struct RetryProgress {
     var tryDeadline = Instant.never
     /// When the next try begins, after the wait between two.
     var resumesAt = Instant.never
-    /// Endpoints that have been tried; empty when they need not be avoided.
+    /// Of the present try.
+    var endpoint: ObjectIdentifier?
+    /// Endpoints that failed the request; empty when they need not be avoided.
     var tried: [ObjectIdentifier] = []
     /// The present try is a retry that the cluster counts.
     var isCounted = false
@@ -20,6 +22,8 @@ struct RetryProgress {
     mutating func reset() {
         tryDeadline = .never
         resumesAt = .never
+        endpoint = nil
+        isCounted = false
         if !tried.isEmpty { tried = [] }
         isNested = false
     }

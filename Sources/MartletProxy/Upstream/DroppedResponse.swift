@@ -5,17 +5,15 @@ internal import MartletHTTP
 final class DroppedResponse: UpstreamReceiver {
     let responseHead = ResponseHead()
     let responseTrailers = HeaderTable()
-    let requestMethod: Method
+    /// Nobody asks: what the response means has been decided.
+    let requestMethod = Method.get
     private weak var connection: UpstreamConnection?
     private var left = 65_536
 
     /// How long the rest may take; after it a new connection is cheaper.
     static let time = Nanoseconds.seconds(1)
 
-    init(_ connection: UpstreamConnection, _ method: Method) {
-        self.connection = connection
-        requestMethod = method
-    }
+    init(_ connection: UpstreamConnection) { self.connection = connection }
 
     var asksForUpgrade: Bool { false }
 

@@ -14,6 +14,8 @@ package struct RetryBudget {
     private static let span: UInt64 = 10
     /// Failed retries that are always allowed: a share of few requests is none (Envoy's `min_retry_concurrency`).
     package static let minimum = 3
+    /// Retries under way that have the benefit of the doubt, whatever the rate says: it is known only when some have ended.
+    package static let burst = 50
 
     private var seconds = [Second](repeating: Second(), count: Int(span))
     private var total = Second()
@@ -32,8 +34,9 @@ package struct RetryBudget {
     package mutating func takeRetry(share: Double, _ now: Instant) -> Bool {
         turn(to: now)
         let finished = total.failed + total.succeeded
-        // Those under way will most likely end as those before did. With none to go by they have the benefit of the doubt.
-        let expected = finished == 0 ? 0 : Double(underWay) * Double(total.failed) / Double(finished)
+        // Those under way will most likely end as those before did; but how those ended may be about to change.
+        let alike = finished == 0 ? 0 : Double(underWay) * Double(total.failed) / Double(finished)
+        let expected = max(alike, Double(underWay - Self.burst))
         guard Double(total.failed + 1) + expected <= max(Double(Self.minimum), share * Double(total.requests)) else {
             return false
         }
@@ -51,6 +54,13 @@ package struct RetryBudget {
             seconds[Int(second % Self.span)].succeeded += 1
             total.succeeded += 1
         }
+    }
+
+    /// A request beside one that is under way: it adds to the load however it ends, and is paid for at once.
+    package mutating func takeHedge(share: Double, _ now: Instant) -> Bool {
+        guard takeRetry(share: share, now) else { return false }
+        retryEnded(failed: true, now)
+        return true
     }
 
     /// Given up by the client: it tells nothing of the cluster.

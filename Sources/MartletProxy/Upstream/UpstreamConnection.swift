@@ -165,7 +165,7 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
         guard isRequestDone else { return abandon() }
         idleDeadline = loop.now + DroppedResponse.time
         timer.require(idleDeadline, loop, self)
-        handOver(to: DroppedResponse(self, receiver?.requestMethod ?? .get))
+        handOver(to: DroppedResponse(self))
     }
 
     /// The receiver gives the request up; the connection cannot be used again.
@@ -335,6 +335,7 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
     /// The receiver has taken the last of its response.
     func responseTaken() {
         receiver = nil
+        idleDeadline = .never
         stopCounting()
         if isRequestDone {
             finishExchange()

@@ -16,12 +16,15 @@ protocol ConnectionTaker: UpstreamReceiver {
     var hashKey: UInt64? { get }
     /// False for an endpoint that another is to be preferred to.
     func prefers(_ endpoint: WorkerEndpoint) -> Bool
+    /// There is no way to it at all; `connectionRefused` follows.
+    func cannotReach(_ endpoint: WorkerEndpoint)
 }
 
 extension ConnectionTaker {
     var endpointOverride: (address: String, isStrict: Bool)? { nil }
     var hashKey: UInt64? { nil }
     func prefers(_ endpoint: WorkerEndpoint) -> Bool { true }
+    func cannotReach(_ endpoint: WorkerEndpoint) {}
 }
 
 enum ConnectionRefusal {
@@ -168,6 +171,7 @@ final class WorkerCluster: TimerTarget {
             runtime.limits.pending.giveBack()
             connectFailures.add()
             report(.connectFailure, of: endpoint.shared, latency: .zero)
+            taker.cannotReach(endpoint)
             taker.connectionRefused(.dialFailed(error.code))
         }
     }
@@ -209,6 +213,33 @@ final class WorkerCluster: TimerTarget {
             retries.overBudget.add()
         }
         return isAllowed
+    }
+
+    /// One more request beside one under way: a slot of `max_requests`, and its part of the budget. `endHedge` gives back.
+    func takeHedge(_ policy: RetryPolicy) -> Bool {
+        guard runtime.limits.requests.take() else {
+            refused(.requests)
+            return false
+        }
+        let isAllowed =
+            if let budget = policy.budget {
+                retryBudget.takeHedge(share: budget, worker.loop.now)
+            } else {
+                runtime.limits.retries.take()
+            }
+        guard isAllowed else {
+            runtime.limits.requests.giveBack()
+            refused(.retries)
+            retries.overBudget.add()
+            return false
+        }
+        retries.hedged.add()
+        return true
+    }
+
+    func endHedge(_ policy: RetryPolicy) {
+        runtime.limits.requests.giveBack()
+        if policy.budget == nil { runtime.limits.retries.giveBack() }
     }
 
     func finishRetry(_ policy: RetryPolicy, failed: Bool) {
