@@ -10,6 +10,11 @@ package protocol ModuleSource: Sendable {
 }
 
 extension FilterRegistry {
+    /// The same with a source of native modules.
+    package func taking(from modules: any ModuleSource) -> FilterRegistry {
+        FilterRegistry(Array(kinds.values), modules: modules)
+    }
+
     /// Reads a configuration file, and loads its modules on the way. The registry has their filters as well; the
     /// configuration is nil after errors were reported.
     package func load(

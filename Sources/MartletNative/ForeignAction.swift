@@ -78,6 +78,7 @@ extension CallRequest {
         headers = unsafe request.headers.pairs.compactMap { pair in
             HeaderName(pair.name).map { (name: $0, value: pair.value) }
         }
+        fields = unsafe request.more_headers.map { Handle.object($0, as: HeaderTable.self) }
         body = unsafe request.body.array
         streamsBody = unsafe request.streams_body
         timeout = .nanoseconds(Int64(clamping: unsafe request.timeout))

@@ -128,11 +128,12 @@ enum HostTable {
             },
             resumption_is_valid: { resumption($0).isValid },
             resumption_resume: { unsafe resumption($0).resume(Verdict(taking: $1)) },
-            exchange_collect: { handle, direction, limit in
+            exchange_collect: { handle, direction, limit, allowsPartial in
                 let named = exchange(handle)
                 let limit = limit < 0 ? nil : ByteCount(limit)
                 return direction.isRequest
-                    ? named.collectRequestBody(limit: limit) : named.collectResponseBody(limit: limit)
+                    ? named.collectRequestBody(limit: limit, allowsPartial: allowsPartial)
+                    : named.collectResponseBody(limit: limit)
             },
             exchange_length_changes: { handle, direction in
                 let named = exchange(handle)

@@ -30,7 +30,7 @@ final class NativeFilter: Filter {
         var wanted: UInt32 = 0
         let lent = Handle.handOver(context)
         unsafe handle = unsafe library.table.pointee.make_filter(index, config.handle, lent, &wanted)
-        let hooks = Hooks(rawValue: UInt8(truncatingIfNeeded: wanted & 0x7F))
+        let hooks = Hooks(rawValue: UInt8(truncatingIfNeeded: wanted & 0xFF))
         wantsEnd = hooks.contains(.end)
         // Every exchange's face is taken back at its end.
         self.hooks = hooks.union(.end)

@@ -29,6 +29,18 @@ struct NativeKind: FilterKind {
         }
     }
 
+    func routeOff(_ config: NativeConfig) -> NativeConfig? {
+        unsafe library.table.pointee.route_off(index, config.handle).map { unsafe NativeConfig($0, of: library) }
+    }
+
+    var proofs: Set<Identity.Proof> {
+        let bits = unsafe Int(library.table.pointee.proofs(index))
+        let known: [(Int, Identity.Proof)] = [
+            (MARTLET_PROOF_JWT, .jwt), (MARTLET_PROOF_API_KEY, .apiKey), (MARTLET_PROOF_BASIC_AUTH, .basicAuth),
+        ]
+        return Set(known.filter { bits & $0.0 != 0 }.map(\.1))
+    }
+
     private func lend(
         _ section: ConfigSection, _ load: LoadContext,
         _ decode: (UnsafePointer<martlet_borrowed_section>, OpaquePointer) -> OpaquePointer?

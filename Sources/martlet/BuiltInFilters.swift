@@ -31,5 +31,5 @@ enum BuiltInFilters {
         AdaptiveConcurrencyKind(),
         LuaKind(policies),
         RetryKind(),
-    ], modules: modules)
+    ]).taking(from: modules)
 }

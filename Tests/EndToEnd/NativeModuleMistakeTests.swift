@@ -34,7 +34,7 @@ struct NativeModuleMistakeTests {
             message: "has version 7 of the module table; this Martlet has 1", hint: "ModuleKit"),
         WrongModule(
             name: "a short table", source: entry("static martlet_module m; m.version = 1; m.size = 24; return &m;"),
-            message: "has a module table of 24 bytes; version 1 has 176", hint: "ModuleKit"),
+            message: "has a module table of 24 bytes; version 1 has 192", hint: "ModuleKit"),
         WrongModule(
             name: "a refusing start",
             source: entry(

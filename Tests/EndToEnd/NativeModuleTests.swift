@@ -308,6 +308,8 @@ struct NativeModuleTests {
             size_t k, const martlet_borrowed_section *s, martlet_borrowed_config c, martlet_borrowed_load l) {
             return (martlet_owned_config)&nothing;
         }
+        static martlet_owned_config off(size_t k, martlet_borrowed_config c) { return 0; }
+        static uint32_t proofs(size_t k) { return 0; }
         static martlet_owned_filter make(
             size_t k, martlet_borrowed_config c, martlet_owned_context context, uint32_t *hooks) {
             host->release(context);
@@ -342,8 +344,8 @@ struct NativeModuleTests {
             host = h;
             kinds[0] = text("\(name)");
             table = (martlet_module){
-                MARTLET_MODULE_VERSION, sizeof table, { 0, 0 }, kinds, 1, release, decode, decode_route, make, make_face,
-                open, close, none, body, none, head, body, none, end, fired, done, event };
+                MARTLET_MODULE_VERSION, sizeof table, { 0, 0 }, kinds, 1, release, decode, decode_route, off, proofs, make,
+                make_face, open, close, none, body, none, head, body, none, end, fired, done, event };
             return &table;
         }
         """

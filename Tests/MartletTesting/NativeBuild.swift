@@ -64,6 +64,8 @@ public enum NativeBuild {
         // A loader reads what the headers lead to; what follows is a note.
         try (Data(contentsOf: library) + Data(note.utf8)).write(to: next)
         try permit(next)
-        guard unsafe rename(next.path, target.path) == 0 else { throw Failed(description: "cannot rename \(next.path)") }
+        guard unsafe rename(next.path, target.path) == 0 else {
+            throw Failed(description: "cannot rename \(next.path)")
+        }
     }
 }

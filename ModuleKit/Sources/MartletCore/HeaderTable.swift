@@ -45,6 +45,9 @@ public final class HeaderTable {
 
     deinit { Border.release(unsafe owner) }
 
+    /// For one call of the host.
+    package var lent: OpaquePointer? { unsafe handle }
+
     private var handle: OpaquePointer? {
         @inline(__always) get {
             guard let parts else { return unsafe own }

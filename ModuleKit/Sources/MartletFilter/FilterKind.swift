@@ -18,6 +18,13 @@ public protocol FilterKind: Sendable {
     /// Decodes what a route says for this filter. Nil only after an error was reported.
     func decodeRoute(_ section: ConfigSection, _ config: Config, _ load: LoadContext) -> RouteConfig?
 
+    /// The identities its filters may prove (`Exchange.proved`): filters behind them in a chain may ask for these. By default
+    /// the one that is called as the filter is.
+    var proofs: Set<Identity.Proof> { get }
+
+    /// What `off` for a route means when it cannot mean that the filter does not run. Nil, the default: it does not run.
+    func routeOff(_ config: Config) -> RouteConfig?
+
     /// Makes one filter. Runs on the worker that will use it.
     func makeFilter(_ config: Config, _ context: FilterContext) -> any Filter
 }
@@ -26,6 +33,10 @@ public protocol FilterKind: Sendable {
 public struct NoRouteConfig: Sendable {}
 
 extension FilterKind {
+    public var proofs: Set<Identity.Proof> { Identity.Proof(rawValue: name).map { [$0] } ?? [] }
+
+    public func routeOff(_ config: Config) -> RouteConfig? { nil }
+
     public func decodeRoute(_ section: ConfigSection, _ config: Config, _ load: LoadContext) -> RouteConfig? {
         section.error("filter `\(name)` takes no settings per route", hint: "write `\(name): off` to disable it")
         return nil

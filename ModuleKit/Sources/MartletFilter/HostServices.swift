@@ -104,7 +104,8 @@ extension CallRequest {
                     let second = unsafe first + 1
                     var request = unsafe martlet_borrowed_call_request(
                         cluster: first.pointee.name, method: first.pointee.value, path: second.pointee.name,
-                        authority: second.pointee.value, headers: fields, body: bytes, streams_body: streamsBody,
+                        authority: second.pointee.value, headers: fields,
+                        more_headers: self.fields?.lent, body: bytes, streams_body: streamsBody,
                         timeout: nanoseconds, max_response_body: UInt64(max(maxResponseBody.bytes, 0)))
                     return unsafe body(&request)
                 }

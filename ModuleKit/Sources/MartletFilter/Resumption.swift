@@ -1,6 +1,5 @@
 package import CMartletModule
 public import MartletCore
-internal import MartletHTTP
 
 /// The right to go on with an item that a hook held with `.wait`. Using it twice, late, or after the exchange has ended
 /// does nothing.
@@ -36,23 +35,31 @@ extension Exchange {
 
     /// Collects the whole request body behind the head that the running `onRequestHead` hook is about to hold with
     /// `.wait`; see the proxy's.
-    public func collectRequestBody(limit: ByteCount? = nil) -> Bool { collect(UInt32(MARTLET_REQUEST), limit) }
+    public func collectRequestBody(limit: ByteCount? = nil, allowsPartial: Bool = false) -> Bool {
+        collect(UInt32(MARTLET_REQUEST), limit, allowsPartial)
+    }
     /// As `collectRequestBody`, for the response. Beyond `limit` the client gets 500.
-    public func collectResponseBody(limit: ByteCount? = nil) -> Bool { collect(UInt32(MARTLET_RESPONSE), limit) }
+    public func collectResponseBody(limit: ByteCount? = nil) -> Bool {
+        collect(UInt32(MARTLET_RESPONSE), limit, false)
+    }
 
-    private func collect(_ direction: UInt32, _ limit: ByteCount?) -> Bool {
+    private func collect(_ direction: UInt32, _ limit: ByteCount?, _ allowsPartial: Bool) -> Bool {
         guard let handle = unsafe handle else { return false }
         return unsafe martlet_of_host().pointee.exchange_collect(
-            handle, direction, limit.map { max($0.bytes, 0) } ?? Border.none)
+            handle, direction, limit.map { max($0.bytes, 0) } ?? Border.none, allowsPartial)
     }
 
     /// The request body's length will not be what the head says: it goes on in chunks. For a head hook whose filter will
     /// replace pieces of a streamed body.
     public func requestBodyLengthChanges() {
-        if case .exactly = request.body { request.body = BodyLength.chunked }
+        if let handle = unsafe handle {
+            unsafe martlet_of_host().pointee.exchange_length_changes(handle, UInt32(MARTLET_REQUEST))
+        }
     }
     public func responseBodyLengthChanges() {
-        if case .exactly = response.body { response.body = BodyLength.chunked }
+        if let handle = unsafe handle {
+            unsafe martlet_of_host().pointee.exchange_length_changes(handle, UInt32(MARTLET_RESPONSE))
+        }
     }
 
     /// The request body that a filter of this chain has had collected.

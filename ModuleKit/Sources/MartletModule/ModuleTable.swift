@@ -40,6 +40,14 @@ enum ModuleTable {
             release: { unsafe Unmanaged<AnyObject>.fromOpaque($0).release() },
             decode: { unsafe Self.decode($0, $1, $2) },
             decode_route: { unsafe Self.decodeRoute($0, $1, $2, $3) },
+            route_off: { unsafe Self.kinds[$0].routeOff(DecodedConfig.lent($1))?.handedOver() },
+            proofs: { kind in
+                let proofs = unsafe Self.kinds[kind].proofs
+                return UInt32(
+                    (proofs.contains(.jwt) ? MARTLET_PROOF_JWT : 0)
+                        | (proofs.contains(.apiKey) ? MARTLET_PROOF_API_KEY : 0)
+                        | (proofs.contains(.basicAuth) ? MARTLET_PROOF_BASIC_AUTH : 0))
+            },
             make_filter: { unsafe Self.makeFilter($0, $1, $2, $3) },
             make_face: { unsafe OpaquePointer(Unmanaged.passRetained(Exchange()).toOpaque()) },
             open: { face, parts in unsafe Face(face).call { unsafe $0.open(parts.pointee) } },

@@ -116,8 +116,10 @@ typedef struct martlet_borrowed_report {
 // Hooks that a filter wants, a bit each.
 enum {
     MARTLET_REQUEST_HEAD = 1, MARTLET_REQUEST_BODY = 2, MARTLET_REQUEST_TRAILERS = 4, MARTLET_RESPONSE_HEAD = 8,
-    MARTLET_RESPONSE_BODY = 16, MARTLET_RESPONSE_TRAILERS = 32, MARTLET_END = 64
+    MARTLET_RESPONSE_BODY = 16, MARTLET_RESPONSE_TRAILERS = 32, MARTLET_END = 64, MARTLET_BODY_END = 128
 };
+
+enum { MARTLET_PROOF_JWT = 1, MARTLET_PROOF_API_KEY = 2, MARTLET_PROOF_BASIC_AUTH = 4 };
 
 enum { MARTLET_NEXT, MARTLET_WAIT, MARTLET_REPLY, MARTLET_RESET };
 // Why an exchange is given up, for the access log.
@@ -165,6 +167,8 @@ typedef struct martlet_borrowed_chunk_view {
 typedef struct martlet_borrowed_call_request {
     martlet_borrowed_bytes cluster, method, path, authority;
     martlet_borrowed_fields headers;
+    // Further fields, copied.
+    martlet_borrowed_headers _Nullable more_headers;
     martlet_borrowed_bytes body;
     bool streams_body;
     // Nanoseconds; 0 is none.
@@ -288,8 +292,9 @@ typedef struct martlet_host {
         martlet_borrowed_exchange exchange, uint32_t direction);
     bool (*_Nonnull resumption_is_valid)(martlet_borrowed_resumption resumption);
     void (*_Nonnull resumption_resume)(martlet_borrowed_resumption resumption, martlet_verdict verdict);
-    // `limit`: bytes; MARTLET_NONE is the listener's.
-    bool (*_Nonnull exchange_collect)(martlet_borrowed_exchange exchange, uint32_t direction, size_t limit);
+    // `limit`: bytes; MARTLET_NONE is the listener's. `allows_partial`: of a request, what has come when the limit is met.
+    bool (*_Nonnull exchange_collect)(
+        martlet_borrowed_exchange exchange, uint32_t direction, size_t limit, bool allows_partial);
     void (*_Nonnull exchange_length_changes)(martlet_borrowed_exchange exchange, uint32_t direction);
     size_t (*_Nonnull exchange_collected)(martlet_borrowed_exchange exchange, uint32_t direction, martlet_room room);
     void (*_Nonnull chunk_replace)(martlet_borrowed_chunk chunk, martlet_borrowed_bytes bytes);
@@ -369,6 +374,11 @@ typedef struct martlet_module {
     martlet_owned_config _Nullable (*_Nonnull decode_route)(
         size_t kind, const martlet_borrowed_section *section, martlet_borrowed_config config,
         martlet_borrowed_load load);
+
+    // What `off` for a route means to the filter; NULL: that it does not run.
+    martlet_owned_config _Nullable (*_Nonnull route_off)(size_t kind, martlet_borrowed_config config);
+    // The identities its filters may prove: MARTLET_PROOF_..., a bit each.
+    uint32_t (*_Nonnull proofs)(size_t kind);
 
     // Makes a filter, on the worker that will use it, and says which hooks it wants.
     martlet_owned_filter _Nonnull (*_Nonnull make_filter)(
