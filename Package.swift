@@ -45,6 +45,7 @@ let package = Package(
     targets: [
         // C: the kernel calls, and the system libraries.
         .target(name: "CLinux"),
+        .target(name: "CMartletModule"),
         .target(
             name: "CLua",
             linkerSettings: [.linkedLibrary("lua5.4"), .linkedLibrary("crypto"), .linkedLibrary("pcre2-8")]),
@@ -66,6 +67,10 @@ let package = Package(
         room("MartletFilter", ["MartletCore", "MartletHTTP", "MartletConfig"], settings: requestPath),
         room(
             "MartletLua", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "CLua"],
+            settings: requestPath),
+        room(
+            "MartletNative",
+            ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "CMartletModule", "CLinux"],
             settings: requestPath),
         room(
             "MartletProxy",
@@ -92,7 +97,7 @@ let package = Package(
             name: "martlet",
             dependencies: [
                 "MartletCore", "MartletNet", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua",
-                "MartletProxy", "MartletAuth", "MartletRouting", "MartletResilience",
+                "MartletNative", "MartletProxy", "MartletAuth", "MartletRouting", "MartletResilience",
                 "MartletTransform",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -135,6 +140,13 @@ let package = Package(
         room(
             "FilterExample", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],
             path: "Docs/Examples/FilterExample"),
+        // The same source as the native modules that tests load: both must compile it.
+        room(
+            "GeoFilter", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],
+            path: "Docs/Examples/NativeFilter/Sources/GeoFilter"),
+        room(
+            "ProbeFilter", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],
+            path: "Tests/NativeProbe/Sources/ProbeFilter", settings: requestPath),
         tests(
             "DocsTests",
             [
@@ -148,6 +160,16 @@ let package = Package(
 func fuzzer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(
         name: name, dependencies: dependencies, path: "Tests/Fuzz/\(name)", exclude: ["corpus"], swiftSettings: house)
+}
+
+// What a hook of a native module costs; Docs/Decisions/0011. Built on demand, for it is a program of its own.
+if Context.environment["MARTLET_HOOK_COST"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "HookCost",
+            dependencies: [
+                "MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletNative", "ProbeFilter",
+            ], path: "Tests/Benchmarks/HookCost", swiftSettings: requestPath))
 }
 
 if Context.environment["MARTLET_FUZZ"] != nil {

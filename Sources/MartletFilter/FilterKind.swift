@@ -89,6 +89,9 @@ public final class LoadContext {
         return path
     }
 
+    /// For a file that a filter has read by itself.
+    package func watch(_ path: String) { files.append(path) }
+
     private func absolute(_ relative: String) -> String {
         guard !relative.hasPrefix("/") else { return relative }
         let directory = config.file.split(separator: "/", omittingEmptySubsequences: false).dropLast()
@@ -111,11 +114,16 @@ package struct CompiledFilter: Sendable {
 
 /// The filter kinds this process knows, by name.
 package struct FilterRegistry: Sendable {
-    private let kinds: [String: any FilterKind]
+    private(set) var kinds: [String: any FilterKind]
+    /// Where the filters of native modules come from; nil: there can be none.
+    package let modules: (any ModuleSource)?
 
-    package init(_ kinds: [any FilterKind]) {
+    package init(_ kinds: [any FilterKind], modules: (any ModuleSource)? = nil) {
         self.kinds = Dictionary(kinds.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        self.modules = modules
     }
+
+    mutating func add(_ kind: any FilterKind) { kinds[kind.name] = kind }
 
     package var names: [String] { kinds.keys.sorted() }
 

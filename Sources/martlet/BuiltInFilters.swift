@@ -1,6 +1,7 @@
 internal import MartletAuth
 internal import MartletFilter
 internal import MartletLua
+internal import MartletNative
 internal import MartletResilience
 internal import MartletRouting
 internal import MartletTransform
@@ -8,6 +9,7 @@ internal import MartletTransform
 /// Every filter compiled into this executable. To add one, import its module and add its kind here.
 enum BuiltInFilters {
     static let policies = PolicyCatalog()
+    static let modules = ModuleCatalog()
 
     static let registry = FilterRegistry([
         RouterKind(),
@@ -29,5 +31,5 @@ enum BuiltInFilters {
         AdaptiveConcurrencyKind(),
         LuaKind(policies),
         RetryKind(),
-    ])
+    ]).taking(from: modules)
 }

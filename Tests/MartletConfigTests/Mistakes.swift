@@ -136,8 +136,8 @@ extension Mistake {
             "1:42: error: access_log.format: the operator %RESPONSE_CODE is not closed (write %% for "
                 + "a percent sign)"),
         Mistake(
-            Around.document("modules: [{ name: geo, path: lib/libGeo.so }]"),
-            "1:1: error: modules: native modules are not available in this version (remove the key)"),
+            Around.document("modules: [{ name: geo }]"),
+            "1:11: error: modules[0]: \"path\" is required (expected the path of a shared library)"),
         Mistake(
             Around.document("<<: { workers: 2 }"),
             "1:1: error: <<: merge keys are not supported (write the keys out)"),

@@ -18,6 +18,54 @@ package enum ConfigFile {
     /// The largest policy.
     package static let maxPolicy = 4 << 20
 
+    /// Of a file this large, a change is known by its state alone.
+    package static let largeSize = 1 << 20
+
+    /// What the system says of a file that is open.
+    package struct State: Sendable {
+        package let size: Int
+        package let owner: UInt32
+        /// Permission bits.
+        package let mode: UInt32
+        /// Differs for a file with other content: device, inode, size, times.
+        package let identity: [UInt64]
+
+        init?(_ descriptor: Int32) {
+            var status = stat()
+            guard unsafe fstat(descriptor, &status) == 0 else { return nil }
+            size = Int(clamping: status.st_size)
+            owner = status.st_uid
+            mode = status.st_mode & 0o7777
+            identity = [
+                UInt64(status.st_dev), UInt64(status.st_ino), UInt64(clamping: status.st_size),
+                UInt64(bitPattern: Int64(status.st_mtim.tv_sec)), UInt64(bitPattern: Int64(status.st_mtim.tv_nsec)),
+                UInt64(bitPattern: Int64(status.st_ctim.tv_sec)), UInt64(bitPattern: Int64(status.st_ctim.tv_nsec)),
+            ]
+        }
+    }
+
+    static func state(of path: String) -> State? {
+        guard let descriptor = try? opened(path) else { return nil }
+        defer { close(descriptor) }
+        return State(descriptor)
+    }
+
+    /// The state is that of the file before its first byte was read.
+    static func readWithState(_ path: String, atMost limit: Int) throws(Failure) -> (bytes: [UInt8], state: State) {
+        let descriptor = try opened(path)
+        defer { close(descriptor) }
+        guard let state = State(descriptor) else { throw Failure(reason: systemReason()) }
+        guard state.size <= limit else { throw Failure(tooLarge: limit) }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(state.size)
+        try forEachChunk(of: descriptor) { (chunk) throws(Failure) in
+            guard bytes.count + chunk.count <= limit else { throw Failure(tooLarge: limit) }
+            bytes += chunk
+        }
+        guard State(descriptor)?.identity == state.identity else { throw Failure(reason: "it is being written") }
+        return (bytes, state)
+    }
+
     package static func read(_ path: String, atMost limit: Int) throws(Failure) -> [UInt8] {
         var bytes: [UInt8] = []
         try forEachChunk(of: path) { (chunk) throws(Failure) in
@@ -35,10 +83,21 @@ package enum ConfigFile {
     private static func forEachChunk(
         of path: String, _ body: (ArraySlice<UInt8>) throws(Failure) -> Void
     ) throws(Failure) {
+        let descriptor = try opened(path)
+        defer { close(descriptor) }
+        try forEachChunk(of: descriptor, body)
+    }
+
+    private static func opened(_ path: String) throws(Failure) -> Int32 {
         guard !path.utf8.contains(0) else { throw Failure(reason: "a path cannot hold NUL") }
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw Failure(reason: systemReason()) }
-        defer { close(descriptor) }
+        return descriptor
+    }
+
+    private static func forEachChunk(
+        of descriptor: Int32, _ body: (ArraySlice<UInt8>) throws(Failure) -> Void
+    ) throws(Failure) {
         var chunk = [UInt8](repeating: 0, count: 64 * 1024)
         while true {
             let capacity = chunk.count

@@ -2,6 +2,7 @@
 /// the digest speaks of: a file saved while the load runs has another digest then, and is loaded again.
 public final class ConfigSources {
     private var contents: [String: Result<[UInt8], ConfigFile.Failure>] = [:]
+    private var states: [String: ConfigFile.State] = [:]
     /// In the order of their first reading.
     package private(set) var paths: [String] = []
 
@@ -18,18 +19,36 @@ public final class ConfigSources {
         return try result.get()
     }
 
-    /// FNV-1a over the paths and contents of `files`. Those that this load has not read are read for it.
+    /// As `read`, with whose the file is: for libraries, whose size makes looking at every byte for a change too dear.
+    package func readLibrary(_ path: String, atMost limit: Int) throws(ConfigFile.Failure) -> (
+        bytes: [UInt8], state: ConfigFile.State
+    ) {
+        if !paths.contains(path) { paths.append(path) }
+        let (bytes, state) = try ConfigFile.readWithState(path, atMost: limit)
+        states[path] = state
+        if state.size < ConfigFile.largeSize { contents[path] = .success(bytes) }
+        return (bytes, state)
+    }
+
+    /// FNV-1a over the paths and contents of `files`, or, of large ones, when and as what they were written. Those that this
+    /// load has not read are looked at for it.
     package func digest(of files: [String]) -> UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         func add(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
         for file in files {
             for byte in file.utf8 { add(byte) }
-            if case .success(let bytes) = contents[file] {
+            if let state = states[file] ?? ConfigFile.state(of: file), state.size >= ConfigFile.largeSize {
+                for number in state.identity { withBytes(of: number, add) }
+            } else if case .success(let bytes) = contents[file] {
                 for byte in bytes { add(byte) }
             } else {
                 ConfigFile.forEachByte(of: file, add)
             }
         }
         return hash
+    }
+
+    private func withBytes(of number: UInt64, _ body: (UInt8) -> Void) {
+        for shift in stride(from: 0, to: 64, by: 8) { body(UInt8(truncatingIfNeeded: number >> UInt64(shift))) }
     }
 }

@@ -4,7 +4,6 @@
 enum UnavailableFeatures {
     /// Keys by the kind of mapping they stand in, which is the last name in its path: `listeners[0]` is a "listeners".
     private static let keys: [String: [String: String]] = [
-        "": ["modules": "native modules are"],
         "listeners": [
             "tls": "TLS is", "cluster": "proxying of plain TCP is", "split": "proxying of plain TCP is",
             "sni": "TLS passthrough is",

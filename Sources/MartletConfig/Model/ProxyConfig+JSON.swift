@@ -15,6 +15,7 @@ extension ProxyConfig {
             ("listeners", .list(listeners, \.json)),
             ("clusters", .list(clusters, \.json)),
             ("policies", .list(policies, \.json)),
+            ("modules", .list(modules, \.json)),
         ]).text
     }
 }
@@ -129,6 +130,14 @@ extension ClusterConfig {
             ("outlier_detection", outlierDetection?.json),
         ]
         return .object(members)
+    }
+}
+
+extension ModuleConfig {
+    fileprivate var json: ConfigJSON {
+        .object([
+            ("name", .string(name)), ("path", .string(path)), ("slow_hook", .timeout(slowHook)),
+        ])
     }
 }
 

@@ -16,6 +16,7 @@ package struct ProxyConfig: Sendable {
     package var listeners: [ListenerConfig]
     package var clusters: [ClusterConfig]
     package var policies: [PolicyConfig]
+    package var modules: [ModuleConfig]
     /// The file's path as given; empty for a text that came from elsewhere.
     package var file: String
 }

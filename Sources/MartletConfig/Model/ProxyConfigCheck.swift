@@ -13,6 +13,7 @@ struct ProxyConfigCheck {
         unique("listeners", "listener")
         unique("clusters", "cluster")
         unique("policies", "policy")
+        unique("modules", "module")
         addresses()
         hashing()
         let clusters = Set(config.clusters.map(\.name))

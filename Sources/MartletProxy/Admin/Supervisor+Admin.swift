@@ -83,6 +83,9 @@ extension Supervisor: AdminBackend {
         gauge("martlet_config_loaded_timestamp_seconds", [], Int((snapshot?.loadedAt.nanoseconds ?? 0) / 1_000_000_000))
         copy.counters[Metrics.Series("martlet_reloads_total", [("result", "accepted")])] = UInt64(reloads.succeeded)
         copy.counters[Metrics.Series("martlet_reloads_total", [("result", "refused")])] = UInt64(reloads.failed)
+        for module in options.registry.modules?.versions ?? [] {
+            gauge("martlet_module_versions_loaded", [("module", module.module)], module.count)
+        }
         for entry in sinks.dropped {
             copy.counters[Metrics.Series("martlet_access_log_dropped_total", [("path", entry.path)])] = entry.lines
         }

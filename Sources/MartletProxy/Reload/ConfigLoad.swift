@@ -36,7 +36,8 @@ struct ConfigLoader: Sendable {
 
     func load(previous: Snapshot?) -> ConfigLoad {
         let diagnostics = ConfigDiagnostics()
-        guard let config = ProxyConfig.load(file: file, filters: Set(registry.names), diagnostics: diagnostics) else {
+        let (config, registry) = self.registry.load(file: file, diagnostics: diagnostics)
+        guard let config else {
             // A policy file that does not exist yet must wake us when it does.
             return failed(diagnostics, diagnostics.files.paths + (previous?.config.policies.flatMap(\.files) ?? []))
         }

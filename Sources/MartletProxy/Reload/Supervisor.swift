@@ -116,8 +116,7 @@ package final class Supervisor {
     private func start() -> Bool {
         // The first load is made here: there is nothing to keep running when it fails.
         let diagnostics = ConfigDiagnostics()
-        let preview = ProxyConfig.load(
-            file: options.file, filters: Set(options.registry.names), diagnostics: diagnostics)
+        let preview = options.registry.load(file: options.file, diagnostics: diagnostics).config
         let count = options.workers ?? preview?.workers ?? Machine.cores
         let loader = ConfigLoader(file: options.file, registry: options.registry, workers: count, sinks: sinks)
         self.loader = loader

@@ -1,0 +1,7 @@
+import GeoFilter
+import MartletModule
+
+@c(martlet_module_entry)
+public func enter(_ host: UnsafeRawPointer?) -> UnsafeRawPointer? {
+    Module.enter(host) { [GeoKind()] }
+}

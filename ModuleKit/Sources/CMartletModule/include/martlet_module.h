@@ -1,0 +1,1 @@
+../../../../Sources/CMartletModule/include/martlet_module.h

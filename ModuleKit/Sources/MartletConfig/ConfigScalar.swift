@@ -1,0 +1,1 @@
+../../../Sources/MartletConfig/Decoding/ConfigScalar.swift

@@ -1,0 +1,1 @@
+../../../Sources/MartletConfig/Decoding/ConfigSection.swift

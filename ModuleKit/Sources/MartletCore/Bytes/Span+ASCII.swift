@@ -1,0 +1,1 @@
+../../../../Sources/MartletCore/Bytes/Span+ASCII.swift

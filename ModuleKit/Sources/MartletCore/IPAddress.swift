@@ -1,0 +1,1 @@
+../../../Sources/MartletCore/IPAddress.swift

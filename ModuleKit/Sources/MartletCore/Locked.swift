@@ -1,0 +1,1 @@
+../../../Sources/MartletCore/Locked.swift

@@ -1,0 +1,1 @@
+../../../Sources/MartletFilter/Exchange/Slot.swift

@@ -1,0 +1,1 @@
+../../../Sources/MartletHTTP/Method.swift
