@@ -119,27 +119,30 @@ struct BalancingTests {
     @Test("A ten times slower server gets at most a third of its share", arguments: ["least_request", "peak_ewma"])
     func slowServer(policy: String) throws {
         // Time is counted in answers of the fast ones, so that a busy machine is slow for all of them.
-        let clock = AnswerClock()
         let clients = 16
+        let clock = AnswerClock(clients: clients)
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
         let slow = try ScriptedUpstream.answering { _ in
             clock.wait(for: 10 * clients)
-            return "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+            return answer
         }
         let fast = try (0..<3).map { _ in
             try ScriptedUpstream.answering { _ in
-                clock.advance(by: 1)
-                return "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+                clock.advance()
+                return answer
             }
         }
         let proxy = try TestProxy(
             listener: TestProxy.forwarding, rest: cluster([slow] + fast, "load_balancing: \(policy)"),
             companions: [slow] + fast)
         let each = 60
-        DispatchQueue.concurrentPerform(iterations: clients) { _ in
-            for _ in 0..<each { _ = try? proxy.get("/") }
-            // Nobody waits for answers that this one would have asked for.
-            clock.advance(by: 10 * clients)
+        for _ in 0..<clients {
+            Thread.detachNewThread {
+                for _ in 0..<each { _ = try? proxy.get("/") }
+                clock.clientEnded()
+            }
         }
+        #expect(eventually { clock.running == 0 })
         let all = slow.recorded.count + fast.reduce(0) { $0 + $1.recorded.count }
         #expect(all == clients * each)
         #expect(Double(slow.recorded.count) <= Double(all) / 4 / 3, "\(slow.recorded.count) of \(all)")
@@ -165,15 +168,24 @@ struct BalancingTests {
     }
 }
 
-/// Counts answers; one may wait for so many more.
+/// Counts answers; one may wait for so many more, or until every client that is left waits.
 private final class AnswerClock: @unchecked Sendable {
-    // Sendable because the count is only touched under its lock.
+    // Sendable because what changes is only touched under its lock.
     private let condition = NSCondition()
     private var count = 0
+    private var waiting = 0
+    private var clients: Int
 
-    func advance(by answers: Int) {
+    init(clients: Int) { self.clients = clients }
+
+    var running: Int { condition.withLock { clients } }
+
+    func advance() { change { $0.count += 1 } }
+    func clientEnded() { change { $0.clients -= 1 } }
+
+    private func change(_ body: (AnswerClock) -> Void) {
         condition.withLock {
-            count += answers
+            body(self)
             condition.broadcast()
         }
     }
@@ -181,7 +193,10 @@ private final class AnswerClock: @unchecked Sendable {
     func wait(for answers: Int) {
         condition.withLock {
             let end = count + answers
-            while count < end { condition.wait() }
+            waiting += 1
+            condition.broadcast()
+            while count < end, waiting < clients { condition.wait() }
+            waiting -= 1
         }
     }
 }
