@@ -63,7 +63,9 @@ extension ProxyConfig {
         file = section.place.mark.file
         admin = section.section("admin").map { AdminConfig($0) }
         workers = section.int("workers", in: 1...1024)
-        accessLog = section.raw("access_log").map { AccessLogConfig($0, in: section) } ?? .off
+        accessLogs = section.raw("access_log").map { AccessLogConfig.logs($0, in: section) } ?? []
+        localReplies = LocalReplyConfig.replies(section)
+        metrics = section.section("metrics").map { MetricsConfig($0) } ?? MetricsConfig()
         drain = section.section("drain").map { DrainConfig($0) } ?? DrainConfig()
         listeners = section.sections("listeners").map { ListenerConfig($0, filters: known) }
         clusters = section.sections("clusters").map { ClusterConfig($0) }

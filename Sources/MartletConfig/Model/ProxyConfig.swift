@@ -8,7 +8,10 @@ package struct ProxyConfig: Sendable {
     package var admin: AdminConfig?
     /// Worker threads, 1 to 1024. Nil: one a core.
     package var workers: Int?
-    package var accessLog: AccessLogConfig
+    /// One log or several. Empty: none.
+    package var accessLogs: [AccessLogConfig]
+    package var localReplies: [LocalReplyConfig]
+    package var metrics: MetricsConfig
     package var drain: DrainConfig
     package var listeners: [ListenerConfig]
     package var clusters: [ClusterConfig]

@@ -62,6 +62,12 @@ public final class FilterContext {
         services.shared(ObjectIdentifier(owner), make) as? Shared
     }
 
+    /// Random bits of the worker's own generator: for choices and names, not for secrets.
+    public func randomBits() -> UInt64 { services.randomBits() }
+
+    /// A worker that drains waits for `target`, until the drain deadline.
+    package func holdDrain(for target: any DrainTarget) { services.holdDrain(for: target) }
+
     public var now: Instant { services.now }
     /// Which worker the filter lives on, from 0.
     public var workerIndex: Int { services.workerIndex }

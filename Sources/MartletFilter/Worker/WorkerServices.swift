@@ -13,6 +13,16 @@ package protocol WorkerServices: AnyObject {
     var workerIndex: Int { get }
     /// The object that filters of this worker share under `key`, for as long as one of them holds it.
     func shared(_ key: ObjectIdentifier, _ make: () -> AnyObject) -> AnyObject
+    /// For choices and names, not for secrets.
+    func randomBits() -> UInt64
+    /// A worker that drains waits, until the drain deadline, for `target` to settle. Held weakly.
+    func holdDrain(for target: any DrainTarget)
+}
+
+/// What holds something that has to leave before its worker ends, such as spans on their way to a collector.
+package protocol DrainTarget: AnyObject {
+    /// The worker has nothing else left to do. True when nothing is held; otherwise `done` runs once, when that is so.
+    func settle(_ done: @escaping () -> Void) -> Bool
 }
 
 /// Severity of a log line.

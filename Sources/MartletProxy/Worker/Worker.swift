@@ -47,6 +47,8 @@ final class Worker {
     let metrics = Metrics()
     var random = WorkerRandom()
     private(set) var isDraining = false
+    /// The drain deadline has passed: nothing is waited for any more.
+    private var isCut = false
     let replays: Counter
 
     private let mailbox: Mailbox<WorkerMessage>
@@ -74,6 +76,10 @@ final class Worker {
     }
     /// What filters share; held by them alone.
     private var sharedObjects: [ObjectIdentifier: WeakObject] = [:]
+    private struct DrainHolder {
+        weak var target: (any DrainTarget)?
+    }
+    private var drainHolders: [DrainHolder] = []
     private var calls: [ObjectIdentifier: [ClusterCall]] = [:]
     private var connectionCounter: UInt64 = 0
     private var requestIDs: RequestIDs
@@ -123,6 +129,7 @@ final class Worker {
         case .report(let answer): answer(report())
         case .drain: drain()
         case .cut:
+            isCut = true
             ports.cut()
             finishIfDrained()
         }
@@ -167,6 +174,11 @@ final class Worker {
 
     private func finishIfDrained() {
         guard isDraining, ports.connectionCount == 0 else { return }
+        for holder in drainHolders {
+            guard let target = holder.target, !isCut else { continue }
+            // Comes back here when it has handed over what it holds.
+            if !target.settle({ [weak self] in self?.finishIfDrained() }) { return }
+        }
         turnEnded()
         drained(index)
     }
@@ -258,6 +270,13 @@ extension Worker: WorkerServices {
         sharedObjects = sharedObjects.filter { $0.value.object != nil }
         sharedObjects[key] = WeakObject(object: object)
         return object
+    }
+
+    func randomBits() -> UInt64 { random.next() }
+
+    func holdDrain(for target: any DrainTarget) {
+        drainHolders.removeAll { $0.target == nil }
+        drainHolders.append(DrainHolder(target: target))
     }
 
     func cancelCalls(of exchange: Exchange) {
