@@ -83,6 +83,9 @@ let package = Package(
             "MartletResilience", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],
             path: "Plugins/Resilience", settings: requestPath),
         room(
+            "MartletObserve", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],
+            path: "Plugins/Observe", settings: requestPath),
+        room(
             "MartletTransform", ["MartletCore", "MartletCoding", "MartletHTTP", "MartletConfig", "MartletFilter"],
             path: "Plugins/Transform", settings: requestPath),
 
@@ -90,7 +93,7 @@ let package = Package(
             name: "martlet",
             dependencies: [
                 "MartletCore", "MartletNet", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua",
-                "MartletProxy", "MartletAuth", "MartletRouting", "MartletResilience",
+                "MartletProxy", "MartletAuth", "MartletObserve", "MartletRouting", "MartletResilience",
                 "MartletTransform",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -110,6 +113,12 @@ let package = Package(
             "MartletFilterTests",
             ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting", "MartletResilience"]),
         tests("MartletProxyTests", ["MartletCore", "MartletProxy"]),
+        tests(
+            "MartletObserveTests",
+            [
+                "MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletObserve", "MartletTransform",
+                "MartletRouting",
+            ]),
         tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
         tests(
             "MartletLuaTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua", "CLua"]),

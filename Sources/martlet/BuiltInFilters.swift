@@ -1,6 +1,7 @@
 internal import MartletAuth
 internal import MartletFilter
 internal import MartletLua
+internal import MartletObserve
 internal import MartletResilience
 internal import MartletRouting
 internal import MartletTransform
@@ -15,6 +16,7 @@ enum BuiltInFilters {
         CompressKind(),
         DecompressKind(),
         HeadersKind(),
+        TracingKind(),
         LuaKind(policies),
         RetryKind(),
     ])
