@@ -19,6 +19,8 @@ final class SpanExporter: DrainTarget {
     private var openSpans = 0
     private var ready: [Batch] = []
     private var underWay: Batch?
+    /// Until the batch under way is sent again.
+    private var retryTimer: TimerHandle?
     private var queuedSpans = 0
     private var queuedBytes = 0
     private var hasTimer = false
@@ -30,6 +32,9 @@ final class SpanExporter: DrainTarget {
     private let droppedFull: Counter
     private let droppedRefused: Counter
     private let droppedFailed: Counter
+
+    /// A batch of this many bytes is sent though it has room for further spans.
+    private static let maxBatchBytes = 1 << 20
 
     /// How long a collector may ask us to wait before we try again.
     private static let maxRetryDelay = 30
@@ -62,7 +67,7 @@ final class SpanExporter: DrainTarget {
         let count = write(&open)
         openSpans += count
         queuedSpans += count
-        if openSpans >= config.batch {
+        if openSpans >= config.batch || open.count >= Self.maxBatchBytes {
             close()
             send()
         } else if !hasTimer {
@@ -138,7 +143,10 @@ final class SpanExporter: DrainTarget {
         var again = batch
         again.isRetried = true
         underWay = again
-        context.after(.seconds(min(max(seconds, 1), Self.maxRetryDelay))) { [self] in send(again) }
+        retryTimer = context.after(.seconds(min(max(seconds, 1), Self.maxRetryDelay))) { [self] in
+            retryTimer = nil
+            send(again)
+        }
     }
 
     private func done(_ batch: Batch) {
@@ -149,10 +157,10 @@ final class SpanExporter: DrainTarget {
         send()
     }
 
-    /// Whole seconds; 1 where nothing (that we read) is said.
+    /// In seconds; 1 where nothing (that can be read) is said.
     private static func retryAfter(_ headers: HeaderTable) -> Int {
-        guard let seconds = headers.first(.retryAfter)?.decimal() else { return 1 }
-        return Int(min(seconds, UInt64(maxRetryDelay)))
+        guard let value = headers.first(.retryAfter), let wait = RetryAfter.wait(value, now: .now()) else { return 1 }
+        return Int(min(wait, .seconds(UInt64(maxRetryDelay))).rawValue / 1_000_000_000)
     }
 
     /// `{"partialSuccess":{"rejectedSpans":"3"}}`: how many the collector would not have.
@@ -170,10 +178,15 @@ final class SpanExporter: DrainTarget {
     func settle(_ done: @escaping () -> Void) -> Bool {
         isSettling = true
         close()
-        // A batch that waits to be sent again waits no longer: what it waits for may be gone for good.
         if underWay == nil && ready.isEmpty { return true }
         settled = done
-        send()
+        if let timer = retryTimer.take(), let batch = underWay {
+            // Its last chance is now.
+            timer.cancel()
+            send(batch)
+        } else {
+            send()
+        }
         return underWay == nil && ready.isEmpty
     }
 

@@ -9,11 +9,16 @@ extension AccessLogConfig {
         }
     }
 
+    /// A text without operators has to say that it is one.
+    private static func json(text: String) -> ConfigJSON {
+        text.contains("%") ? .string(text) : .object([("text", .string(text))])
+    }
+
     private var json: ConfigJSON {
         let format: ConfigJSON =
             switch format {
             case .json: .string("json")
-            case .text(let parts): .string(parts.map(\.text).joined())
+            case .text(let parts): Self.json(text: parts.map(\.text).joined())
             case .fields(let template): .object([("json", template.json)])
             }
         return .object([("path", .string(path)), ("format", format), ("filter", filter?.json)])
