@@ -70,6 +70,7 @@ final class Headers: Filter {
     private let config: HeadersConfig
     private let context: FilterContext
     private let refused: Counter
+    private let editsRequest: Bool
     private var writer = FormatWriter()
 
     var hooks: Hooks { [.requestHead, .responseHead] }
@@ -77,12 +78,13 @@ final class Headers: Filter {
     init(_ config: HeadersConfig, _ context: FilterContext) {
         self.config = config
         self.context = context
+        editsRequest = !config.request.isEmpty
         refused = context.counter("headers_refused_total")
     }
 
     func onRequestHead(_ exchange: Exchange) -> Verdict {
         // Found by the request as it came: what an edit makes of it must not depend on who asks first.
-        _ = exchange.route
+        if editsRequest { _ = exchange.route }
         let route = context.routeConfig(of: exchange, as: HeadersConfig.self)
         var run = EditRun(exchange)
         var refusal = apply(config.request, exchange, &run)
