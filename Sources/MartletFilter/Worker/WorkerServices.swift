@@ -19,6 +19,12 @@ package protocol WorkerServices: AnyObject {
     func holdDrain(for target: any DrainTarget)
 }
 
+/// For workers of tests, which neither drain nor count on speed.
+extension WorkerServices {
+    package func randomBits() -> UInt64 { UInt64.random(in: .min ... .max) }
+    package func holdDrain(for target: any DrainTarget) {}
+}
+
 /// What holds something that has to leave before its worker ends, such as spans on their way to a collector.
 package protocol DrainTarget: AnyObject {
     /// The worker has nothing else left to do. True when nothing is held; otherwise `done` runs once, when that is so.

@@ -54,9 +54,6 @@ final class ScriptedWorker: WorkerServices {
         return object
     }
 
-    func randomBits() -> UInt64 { UInt64.random(in: .min ... .max) }
-    func holdDrain(for target: any DrainTarget) {}
-
     // MARK: Timers
 
     func schedule(after delay: Nanoseconds, _ action: @escaping () -> Void) -> TimerHandle {
