@@ -37,7 +37,8 @@ struct MetricsText {
             "Log lines lost: their reader was too slow, or the system did not take them.",
         "martlet_tracing_requests_total": "Requests, by whether their trace is recorded.",
         "martlet_tracing_spans_exported_total": "Spans that the collector took.",
-        "martlet_tracing_spans_dropped_total": "Spans lost: no room in the queue, refused by the collector, or not sent.",
+        "martlet_tracing_spans_dropped_total":
+            "Spans lost: no room in the queue, refused by the collector, or not sent.",
         "martlet_headers_refused_total": "Requests that edits made unfit to be sent.",
         "process_resident_memory_bytes": "Resident memory.",
     ]
