@@ -53,10 +53,12 @@ let package = Package(
             linkerSettings: [
                 .linkedLibrary("z"), .linkedLibrary("brotlienc"), .linkedLibrary("brotlidec"), .linkedLibrary("zstd"),
             ]),
+        .target(name: "CCrypto", linkerSettings: [.linkedLibrary("crypto"), .linkedLibrary("crypt")]),
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
 
         // The rooms, from the ground up.
         room("MartletCore", ["CPCRE2"], settings: requestPath),
+        room("MartletCrypto", ["MartletCore", "CCrypto"], settings: requestPath),
         room("MartletNet", ["MartletCore", "CLinux"], settings: requestPath),
         room("MartletHTTP", ["MartletCore"], settings: requestPath),
         room("MartletCoding", ["MartletCore", "CCompress"], settings: requestPath),
@@ -77,8 +79,8 @@ let package = Package(
             "MartletRouting", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"], path: "Plugins/Routing",
             settings: requestPath),
         room(
-            "MartletAuth", ["MartletCore", "MartletConfig", "MartletFilter"], path: "Plugins/Auth",
-            settings: requestPath),
+            "MartletAuth", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletCrypto"],
+            path: "Plugins/Auth", settings: requestPath),
         room(
             "MartletResilience", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],
             path: "Plugins/Resilience", settings: requestPath),
@@ -104,6 +106,13 @@ let package = Package(
         room("MartletTesting", ["MartletCore", "MartletNet"], path: "Tests/MartletTesting"),
         tests("MartletHTTPTests", ["MartletCore", "MartletHTTP", "MartletTesting"]),
         tests("MartletCoreTests", ["MartletCore"]),
+        tests("MartletCryptoTests", ["MartletCore", "MartletCrypto"]),
+        tests(
+            "MartletAuthTests",
+            [
+                "MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletCrypto", "MartletAuth",
+                "MartletRouting", "MartletTesting",
+            ]),
         tests("MartletNetTests", ["MartletCore", "MartletNet"]),
         tests("MartletCodingTests", ["MartletCore", "MartletCoding"]),
         tests(
@@ -111,8 +120,11 @@ let package = Package(
             ["MartletCore", "MartletCoding", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletTransform"]),
         tests(
             "MartletFilterTests",
-            ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting", "MartletResilience"]),
-        tests("MartletProxyTests", ["MartletCore", "MartletProxy"]),
+            [
+                "MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting", "MartletAuth",
+                "MartletResilience", "MartletTransform",
+            ]),
+        tests("MartletProxyTests", ["MartletCore", "MartletNet", "MartletConfig", "MartletProxy"]),
         tests(
             "MartletObserveTests",
             [
@@ -122,6 +134,11 @@ let package = Package(
         tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
         tests(
             "MartletLuaTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua", "CLua"]),
+        tests(
+            "MartletResilienceTests",
+            [
+                "MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletResilience", "MartletRouting",
+            ]),
         tests("EndToEnd", ["MartletCore", "MartletCoding", "MartletTesting", "martlet"]),
         // The example of Docs/FilterAPI.md, driven through a real chain.
         room(
@@ -149,5 +166,6 @@ if Context.environment["MARTLET_FUZZ"] != nil {
         fuzzer("FuzzConfig", ["MartletConfig"]),
         fuzzer("FuzzPolicy", ["CLua"]),
         fuzzer("FuzzDecoder", ["MartletCore", "MartletCoding"]),
+        fuzzer("FuzzToken", ["MartletCore", "MartletCrypto", "MartletAuth"]),
     ]
 }

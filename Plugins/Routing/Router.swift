@@ -41,6 +41,8 @@ final class Router: Filter {
     }
 
     private func forward(_ exchange: Exchange, _ action: ForwardAction) -> Verdict {
+        // Before the rewrite: policies name what the client sent.
+        let hash = action.hash.isEmpty ? nil : HashKey(action.hash, exchange)
         if let rewrite = action.rewrite, !Rewrite.apply(rewrite, to: exchange.request) {
             return .reply(.refusal(400, "rewrite-target-invalid"))
         }
@@ -48,7 +50,7 @@ final class Router: Filter {
         for wanted in action.mirrors where fraction() < wanted.share { mirrors.append(wanted.cluster) }
         exchange.plan = UpstreamPlan(
             cluster: choose(action), timeout: action.timeout, idleTimeout: action.idleTimeout,
-            sendsDeadline: action.sendsDeadline, mirrors: mirrors)
+            sendsDeadline: action.sendsDeadline, mirrors: mirrors, hashKey: hash?.key, cookie: hash?.cookie)
         return .next
     }
 

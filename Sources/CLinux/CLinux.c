@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -375,6 +376,19 @@ long mrt_raise_open_files(void) {
     getrlimit(RLIMIT_NOFILE, &limit);
     return (long)limit.rlim_cur;
 }
+
+long mrt_anonymous_bytes(void) {
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file == NULL) return -1;
+    long size = 0, resident = 0, shared = 0;
+    int fields = fscanf(file, "%ld %ld %ld", &size, &resident, &shared);
+    fclose(file);
+    return fields == 3 ? (resident - shared) * sysconf(_SC_PAGESIZE) : -1;
+}
+
+long mrt_physical_bytes(void) { return sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE); }
+
+void mrt_trim_memory(void) { malloc_trim(0); }
 
 long mrt_resident_bytes(void) {
     FILE *file = fopen("/proc/self/statm", "r");

@@ -117,6 +117,13 @@ public struct HeaderName: Sendable, Hashable, CustomStringConvertible {
         self.lowercased = lowercased
     }
 
+    /// For names that stand in the source: a token in lower case.
+    package init(known name: StaticString) {
+        let bytes = Array(name.description.utf8)
+        id = HeaderIndex.id(of: bytes.span)
+        lowercased = bytes
+    }
+
     package init(_ id: HeaderID) {
         self.id = id
         lowercased = Array(id.text.description.utf8)

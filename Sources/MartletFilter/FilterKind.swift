@@ -9,12 +9,20 @@ public protocol FilterKind: Sendable {
     /// The word in `filters:`.
     var name: String { get }
 
+    /// The identities its filters may prove (`Exchange.proved`): filters behind them in a chain may ask for these. By default
+    /// the one that is called as the filter is.
+    var proofs: Set<Identity.Proof> { get }
+
     /// Decodes the filter's own section, reporting every mistake to it. Runs off the workers, at load. Nil only after an
     /// error was reported.
     func decode(_ section: ConfigSection, _ load: LoadContext) -> Config?
 
     /// Decodes what a route says for this filter. Nil only after an error was reported.
     func decodeRoute(_ section: ConfigSection, _ config: Config, _ load: LoadContext) -> RouteConfig?
+
+    /// What `off` for a route means when it cannot mean that the filter does not run: one that removes what clients must not
+    /// send still has to. Nil, the default: it does not run.
+    func routeOff(_ config: Config) -> RouteConfig?
 
     /// Makes one filter. Runs on the worker that will use it.
     func makeFilter(_ config: Config, _ context: FilterContext) -> any Filter
@@ -24,10 +32,14 @@ public protocol FilterKind: Sendable {
 public struct NoRouteConfig: Sendable {}
 
 extension FilterKind {
+    public var proofs: Set<Identity.Proof> { Identity.Proof(rawValue: name).map { [$0] } ?? [] }
+
     public func decodeRoute(_ section: ConfigSection, _ config: Config, _ load: LoadContext) -> RouteConfig? {
         section.error("filter `\(name)` takes no settings per route", hint: "write `\(name): off` to disable it")
         return nil
     }
+
+    public func routeOff(_ config: Config) -> RouteConfig? { nil }
 }
 
 /// What a filter may look at while its configuration is decoded.
@@ -35,11 +47,32 @@ public final class LoadContext {
     package let config: ProxyConfig
     /// How many workers will make the filter.
     public let workers: Int
+    /// What filters in front of the one that is being decoded may have proved of a request.
+    public package(set) var proofs: Set<Identity.Proof> = []
+    /// Whose chain is being decoded.
+    var listener: ListenerConfig?
+    private let pathProblem: (PathMatch?, ListenerConfig) -> (message: String, hint: String)?
 
-    package init(config: ProxyConfig, workers: Int) {
+    /// - Parameter pathProblem: why no request of that listener has this path when filters see it.
+    package init(
+        config: ProxyConfig, workers: Int,
+        pathProblem: @escaping (PathMatch?, ListenerConfig) -> (message: String, hint: String)? = { _, _ in nil }
+    ) {
         self.config = config
         self.workers = workers
+        self.pathProblem = pathProblem
     }
+
+    /// Reports a condition that guards nothing, because no request has such a path when filters see it. `section` is the one
+    /// that `match` was read from.
+    package func check(_ match: RouteMatch, _ section: ConfigSection) {
+        guard let listener, let problem = pathProblem(match.path, listener) else { return }
+        section.error(at: "path", problem.message, hint: problem.hint)
+    }
+
+    /// Whose settings are being decoded: the listener, which of the filters of this name in its chain, and for a route's
+    /// settings the route. What is to survive a reload can be kept under it: it does not change when others come or go.
+    public internal(set) var place = ""
 
     /// Whether the configuration has this cluster, for filters that call one.
     public func hasCluster(_ name: String) -> Bool { config.clusters.contains { $0.name == name } }
@@ -86,26 +119,35 @@ package struct FilterRegistry: Sendable {
 
     package var names: [String] { kinds.keys.sorted() }
 
+    func proofs(of name: String) -> Set<Identity.Proof> { kinds[name]?.proofs ?? [] }
+
     /// Decodes one filter of a chain, and what each route says about it. `overrides` are the sections of the routes that
-    /// name this filter. Nil after errors were reported.
+    /// name this filter; those in `off` turn it off. Nil after errors were reported.
     package func compile(
-        _ section: FilterSection, overrides: [(route: Int, section: ConfigSection)], load: LoadContext,
+        _ section: FilterSection, overrides: [(route: Int, name: String, section: ConfigSection)], off: [Int],
+        load: LoadContext,
         diagnostics: ConfigDiagnostics
     ) -> (filter: CompiledFilter, routes: [Int: any Sendable])? {
         guard let kind = kinds[section.name] else { return nil }
-        return compile(kind, section.section(diagnostics: diagnostics), overrides, load)
+        return compile(kind, section.section(diagnostics: diagnostics), overrides, off, load)
     }
 
     private func compile<Kind: FilterKind>(
-        _ kind: Kind, _ section: ConfigSection, _ overrides: [(route: Int, section: ConfigSection)], _ load: LoadContext
+        _ kind: Kind, _ section: ConfigSection, _ overrides: [(route: Int, name: String, section: ConfigSection)],
+        _ off: [Int],
+        _ load: LoadContext
     ) -> (filter: CompiledFilter, routes: [Int: any Sendable])? {
         guard let config = kind.decode(section, load) else { return nil }
         section.finish()
         var routes: [Int: any Sendable] = [:]
+        let place = load.place
+        defer { load.place = place }
         for override in overrides {
+            load.place = "\(place)/\(override.name)"
             routes[override.route] = kind.decodeRoute(override.section, config, load)
             override.section.finish()
         }
+        for route in off { routes[route] = kind.routeOff(config) }
         return (CompiledFilter(kind, config), routes)
     }
 }

@@ -22,6 +22,7 @@ public enum ResetReason: String, Sendable {
     case requestTimeout = "request-timeout"
     case tooLarge = "buffer-limit"
     case drain = "drain-deadline"
+    case overload = "overloaded"
 }
 
 /// Envoy's response flags: why an exchange ended as it did, in the letters the field reads in access logs.

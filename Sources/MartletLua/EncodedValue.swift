@@ -1,3 +1,5 @@
+internal import MartletCore
+
 /// Values as the VM encodes them; Sources/CLua/data.c has the format.
 enum EncodedValue {
     /// A mapping of encoded values.
@@ -28,6 +30,28 @@ enum EncodedValue {
             append(number.bitPattern, to: &out)
         }
         return out
+    }
+
+    static func json(_ value: JSONValue) -> [UInt8] {
+        switch value {
+        case .null: return [0]
+        case .bool(let truth): return [truth ? 2 : 1]
+        case .integer(let number):
+            var out: [UInt8] = [3]
+            append(UInt64(bitPattern: number), to: &out)
+            return out
+        case .number(let number):
+            var out: [UInt8] = [4]
+            append(number.bitPattern, to: &out)
+            return out
+        case .string(let text): return self.text(Array(text.utf8))
+        case .array(let items):
+            var out: [UInt8] = [6]
+            append(UInt32(items.count), to: &out)
+            for item in items { out += json(item) }
+            return out
+        case .object(let members): return mapping(members.map { ($0.name, json($0.value)) })
+        }
     }
 
     /// The number that is encoded; nil when it is something else.

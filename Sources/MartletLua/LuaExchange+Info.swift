@@ -33,6 +33,9 @@ extension LuaExchange {
 
     // MARK: Metadata
 
+    /// Where Envoy's filter leaves a token's claims, and scripts look for them.
+    private static let jwtAuthn = "envoy.filters.http.jwt_authn"
+
     func metadata(_ space: Int32, _ filter: Span<UInt8>) -> mrt_bytes_borrowed? {
         guard let exchange else { return nil }
         let name = filter.string()
@@ -43,6 +46,10 @@ extension LuaExchange {
         }
         var values = exchange.metadata
         if let own = shadow?.metadata { values.merge(own) { $0.merging($1) { $1 } } }
+        // Encoded when a policy asks: most requests bring a token, and few policies look into it.
+        if filter.isEmpty || name == Self.jwtAuthn, let claims = exchange.identity(.jwt)?.claims {
+            values[Self.jwtAuthn, default: [:]]["jwt_payload"] = EncodedValue.json(claims)
+        }
         if filter.isEmpty {
             scratch = EncodedValue.mapping(
                 values.map { ($0.key, EncodedValue.mapping($0.value.map { ($0.key, $0.value) })) })

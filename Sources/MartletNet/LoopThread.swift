@@ -36,4 +36,14 @@ package enum Machine {
 
     /// Resident memory of this process in bytes.
     package static var residentBytes: Int { Int(mrt_resident_bytes()) }
+
+    /// Resident memory of this process that is no file's and so cannot be had back without killing it, in bytes; 0 when the
+    /// system does not say.
+    package static var anonymousBytes: Int { max(Int(mrt_anonymous_bytes()), 0) }
+
+    package static var physicalBytes: Int { max(Int(mrt_physical_bytes()), 1) }
+
+    /// Gives freed memory that the allocator keeps back to the system. Takes milliseconds, and each thread's allocator for a
+    /// part of them.
+    package static func trimMemory() { mrt_trim_memory() }
 }

@@ -61,6 +61,11 @@ struct DocsTests {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-docs-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
+        // Files that the configurations name, each under the name its first line gives.
+        for text in Self.blocks("text", in: try Self.page(name)) where text.hasPrefix("# file: ") {
+            let file = String(text.dropFirst("# file: ".count).prefix { $0 != "\n" })
+            try text.write(to: folder.appendingPathComponent(file), atomically: true, encoding: .utf8)
+        }
         for text in complete {
             let file = folder.appendingPathComponent("martlet.yaml")
             try text.write(to: file, atomically: true, encoding: .utf8)

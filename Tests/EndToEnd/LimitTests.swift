@@ -124,19 +124,19 @@ struct LimitTests {
         let proxy = try TestProxy(
             workers: 2, listener: TestProxy.forwarding,
             rest: TestProxy.cluster(upstream.port, "    circuit_breaker: { max_requests: 10 }"))
-        let clients = try (0..<40).map { _ in try proxy.connect() }
+        let clients = try (0..<100).map { _ in try proxy.connect() }
         for client in clients { try client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n") }
         #expect(eventually { upstream.recorded.count == 10 })
         #expect(
             try eventually {
                 try proxy.metric("martlet_requests_total{listener=\"public\",cluster=\"up\",response_class=\"5xx\"}")
-                    == "30"
+                    == "90"
             })
         #expect(upstream.recorded.count == 10)
-        for _ in 0..<40 { release.signal() }
+        for _ in 0..<100 { release.signal() }
         for client in clients { client.receiveToEnd() }
         #expect(clients.filter { $0.text.hasPrefix("HTTP/1.1 200") }.count == 10)
-        #expect(clients.filter { $0.text.contains("x-martlet-error: upstream-overflow-requests") }.count == 30)
+        #expect(clients.filter { $0.text.contains("x-martlet-error: upstream-overflow-requests") }.count == 90)
     }
 
     @Test("A request that takes longer than its route allows is 504")

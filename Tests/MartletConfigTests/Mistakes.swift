@@ -152,6 +152,25 @@ extension Mistake {
             """#,
             "1:12: error: listeners: a proxy needs at least one listener",
             "2:11: error: clusters: expected a list, found a mapping (write [a, b], or one `- item` a line)"),
+        Mistake(
+            #"""
+            overload:
+              memory: { limit: 8MiB, hysteresis: 60%, refuse_requests: 99% }
+              connections: { max: 0 }
+              cpu: {}
+            listeners: [{ name: a, address: 127.0.0.1:1, filters: [router], routes: [] }]
+            """#,
+            "2:20: error: overload.memory.limit: 8MiB is out of bounds (expected 16MiB to 16384GiB)",
+            "2:38: error: overload.memory.hysteresis: 60% is out of bounds (expected 0% to 50%)",
+            "2:60: error: overload.memory.refuse_requests: requests under way would be reset before new ones are refused (refuse first: refuse_requests below reset_streams)",
+            "3:23: error: overload.connections.max: 0 is out of bounds (expected 1 to 10000000)",
+            #"4:3: error: overload.cpu: unknown key "cpu" (valid keys: connections, memory)"#),
+        Mistake(
+            #"""
+            overload: { memory: { limit: half } }
+            listeners: [{ name: a, address: 127.0.0.1:1, filters: [router], routes: [] }]
+            """#,
+            #"1:30: error: overload.memory.limit: "half" is no limit of memory (write 80%, or 512MiB)"#),
     ]
 
     private static let listener: [Mistake] = [
@@ -578,10 +597,27 @@ extension Mistake {
                 #"""
                 - match: { path: { prefix: / } }
                   cluster: api
-                  hash: [client_ip]
+                  hash: [clientip, { header: x-user, cookie: sid }, { cookie: { ttl: 1h } }, { query: "" }, {}]
                 """#),
-            "8:5: error: listeners[0].routes[0].hash: consistent hashing is not available in this "
-                + "version (remove the key)"),
+            #"8:12: error: listeners[0].routes[0].hash[0]: "clientip" is not a hash policy (write "#
+                + #"client_ip, or { header: clientip })"#,
+            #"8:48: error: listeners[0].routes[0].hash[1].cookie: "header" and "cookie" exclude each "#
+                + #"other (keep one)"#,
+            #"8:65: error: listeners[0].routes[0].hash[2].cookie: "name" is required (expected a "#
+                + #"cookie's name)"#,
+            "8:89: error: listeners[0].routes[0].hash[3].query: must not be empty",
+            #"8:95: error: listeners[0].routes[0].hash[4]: one of "header", "cookie", "client_ip", "#
+                + #""query" is required"#),
+        Mistake(
+            Around.route(
+                #"""
+                - match: { path: { prefix: / } }
+                  redirect: { path: /new }
+                  hash: [{ cookie: { name: "a b", path: "/;x" } }]
+                """#),
+            #"8:11: error: listeners[0].routes[0].hash: has no meaning for a route that asks no cluster (remove it)"#,
+            #"8:30: error: listeners[0].routes[0].hash[0].cookie.name: "a b" is not a cookie's name"#,
+            #"8:43: error: listeners[0].routes[0].hash[0].cookie.path: a cookie's path holds no ";""#),
         Mistake(
             Around.route(
                 #"""
@@ -754,7 +790,7 @@ extension Mistake {
                   protocol: http3
                 """#),
             #"10:19: error: clusters[0].load_balancing: "leastrequest" is not known here (did you "#
-                + #"mean "least_request"? valid: round_robin, least_request, random)"#,
+                + #"mean "least_request"? valid: round_robin, least_request, random, ring_hash, maglev, peak_ewma)"#,
             #"11:13: error: clusters[0].protocol: "http3" is not known here (did you mean "http1"? "#
                 + #"valid: http1)"#),
         Mistake(
@@ -762,23 +798,59 @@ extension Mistake {
                 #"""
                 - name: api
                   endpoints: ["10.0.0.1:80"]
-                  load_balancing: maglev
                   protocol: http2
                   tls: {}
-                  health_check: {}
-                  outlier_detection: {}
-                  slow_start: 30s
+                  health_check: { grpc: {} }
                 """#),
-            "10:19: error: clusters[0].load_balancing: consistent hashing is not available in this version",
-            "11:13: error: clusters[0].protocol: HTTP/2 to upstreams is not available in this version",
-            "12:3: error: clusters[0].tls: TLS to upstreams is not available in this version (remove "
+            "10:13: error: clusters[0].protocol: HTTP/2 to upstreams is not available in this version",
+            "11:3: error: clusters[0].tls: TLS to upstreams is not available in this version (remove "
                 + "the key)",
-            "13:3: error: clusters[0].health_check: active health checking is not available in this "
-                + "version (remove the key)",
-            "14:3: error: clusters[0].outlier_detection: outlier detection is not available in this "
-                + "version (remove the key)",
-            "15:3: error: clusters[0].slow_start: slow start is not available in this version "
+            "12:19: error: clusters[0].health_check.grpc: checking by gRPC is not available in this version "
                 + "(remove the key)"),
+        Mistake(
+            Around.cluster(
+                #"""
+                - name: api
+                  endpoints: ["10.0.0.1:80"]
+                  load_balancing: maglev
+                  maglev: { table_size: 1000 }
+                  ring_hash: { min_ring_size: 9, max_ring_size: 8 }
+                  slow_start: 30s
+                  zone_preference: { overprovisioning: 50% }
+                """#),
+            "11:25: error: clusters[0].maglev.table_size: 1000 is not a prime (such as 251, 4099, 65537, 655373)",
+            "12:14: error: clusters[0].ring_hash: is not used (write load_balancing: ring_hash, or remove it)",
+            "12:31: error: clusters[0].ring_hash.min_ring_size: is above max_ring_size (write 8 or less)",
+            "13:15: error: clusters[0].slow_start: has no meaning for maglev, whose choice is the key's "
+                + "alone (remove it)",
+            "14:20: error: clusters[0].zone_preference: has no meaning for maglev, whose choice is the "
+                + "key's alone (remove it)",
+            "14:40: error: clusters[0].zone_preference.overprovisioning: 50% is out of bounds (expected "
+                + "100% to 1000%)"),
+        Mistake(
+            Around.cluster(
+                #"""
+                - name: api
+                  endpoints: ["10.0.0.1:80"]
+                  slow_start: 30
+                  health_check: { http: { expect: [ok, 99, 300-200], method: CONNECT }, interval: 1ms, tcp: {} }
+                  outlier_detection: { consecutive_local_origin_failure: 3, base_ejection_time: 60s, max_ejection_time: 30s }
+                  circuit_breaker: { error_rate: { threshold: 50, half_open: 1 } }
+                """#),
+            #"10:15: error: clusters[0].slow_start: "30" has no unit (write 30s or 30ms)"#,
+            #"11:25: error: clusters[0].health_check.http: "path" is required (expected a path such as /new or /new?a=b)"#,
+            #"11:36: error: clusters[0].health_check.http.expect[0]: "ok" is no status (write 200, or 200-299; from 200 to 599)"#,
+            #"11:40: error: clusters[0].health_check.http.expect[1]: "99" is no status (write 200, or 200-299; from 200 to 599)"#,
+            #"11:44: error: clusters[0].health_check.http.expect[2]: "300-200" is no status (write 200, or 200-299; from 200 to 599)"#,
+            #"11:62: error: clusters[0].health_check.http.method: CONNECT checks nothing (write GET or HEAD)"#,
+            "11:83: error: clusters[0].health_check.interval: 1ms is out of bounds (expected 10ms to 1h)",
+            #"11:93: error: clusters[0].health_check.tcp: "http" and "tcp" exclude each other (keep one)"#,
+            "12:58: error: clusters[0].outlier_detection.consecutive_local_origin_failure: is not used "
+                + "(add split_external_local_origin_errors: true)",
+            "12:105: error: clusters[0].outlier_detection.max_ejection_time: is below base_ejection_time",
+            #"13:47: error: clusters[0].circuit_breaker.error_rate.threshold: "50" is not a percentage such as 20% or 0.5% (write: 50%)"#,
+            #"13:51: error: clusters[0].circuit_breaker.error_rate.half_open: unknown key "half_open" (did you mean "half_open_requests"?)"#
+        ),
         Mistake(
             Around.cluster(
                 #"""

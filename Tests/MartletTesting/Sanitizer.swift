@@ -1,8 +1,8 @@
 import Foundation
 
 /// What differs under `make sanitize`.
-enum Sanitizer {
-    static let isOn = ProcessInfo.processInfo.environment["MARTLET_SANITIZER"] != nil
+public enum Sanitizer {
+    public static let isOn = ProcessInfo.processInfo.environment["MARTLET_SANITIZER"] != nil
 
     /// Of the programs under test: they are asked for leaks at their end. The test process is not: threads of its clients
     /// hold buffers when it exits.

@@ -21,9 +21,10 @@ public final class TestProxy: @unchecked Sendable {
     /// - Parameters:
     ///   - listener: further lines of the one listener, indented by four spaces: filters, routes, limits.
     ///   - rest: top-level keys: clusters, policies.
+    ///   - launcher: a command that starts the proxy, such as `prlimit --nofile=64`.
     ///   - companions: upstreams to keep alive with the proxy.
     public init(
-        workers: Int = 1, listener: String, rest: String, files: [String: String] = [:],
+        workers: Int = 1, listener: String, rest: String, files: [String: String] = [:], launcher: [String] = [],
         companions: [ScriptedUpstream] = []
     ) throws {
         self.companions = companions
@@ -35,8 +36,10 @@ public final class TestProxy: @unchecked Sendable {
         try write("martlet.yaml", Self.text(port, adminPort, listener, rest))
         let binary = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
         process.environment = Sanitizer.environment
-        process.executableURL = binary.appendingPathComponent("martlet")
-        process.arguments = ["run", "--config", file.path, "--workers", "\(workers)"]
+        let martlet = binary.appendingPathComponent("martlet")
+        let command = launcher + [martlet.path, "run", "--config", file.path, "--workers", "\(workers)"]
+        process.executableURL = launcher.isEmpty ? martlet : URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = Array(command.dropFirst(launcher.isEmpty ? 1 : 0))
         let output = Pipe()
         process.standardError = output
         process.standardOutput = FileHandle.nullDevice

@@ -35,8 +35,11 @@ public enum Tool {
 public final class BackgroundTool: @unchecked Sendable {
     // Sendable because the process is set in `init` and only ended after.
     private let process = Process()
+    private let signal: Int32
 
-    public init(_ name: String, _ arguments: [String]) throws {
+    /// - Parameter signal: what ends it. Children inherit a mask that keeps `SIGTERM` from those that do not set their own.
+    public init(_ name: String, _ arguments: [String], endedBy signal: Int32 = SIGTERM) throws {
+        self.signal = signal
         process.environment = Sanitizer.environment
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = [name] + arguments
@@ -47,7 +50,7 @@ public final class BackgroundTool: @unchecked Sendable {
 
     deinit {
         guard process.isRunning else { return }
-        process.terminate()
+        kill(process.processIdentifier, signal)
         process.waitUntilExit()
     }
 }

@@ -80,5 +80,10 @@ int mrt_online_cores(void);
 long mrt_raise_open_files(void);
 // Resident memory of this process in bytes; -1 when unknown.
 long mrt_resident_bytes(void);
+// Of it, what belongs to no file; -1 when unknown.
+long mrt_anonymous_bytes(void);
+long mrt_physical_bytes(void);
+// Gives memory that was freed back to the system.
+void mrt_trim_memory(void);
 
 #endif

@@ -9,11 +9,8 @@ enum UnavailableFeatures {
             "tls": "TLS is", "cluster": "proxying of plain TCP is", "split": "proxying of plain TCP is",
             "sni": "TLS passthrough is",
         ],
-        "routes": ["hash": "consistent hashing is"],
-        "clusters": [
-            "tls": "TLS to upstreams is", "health_check": "active health checking is",
-            "outlier_detection": "outlier detection is", "slow_start": "slow start is",
-        ],
+        "clusters": ["tls": "TLS to upstreams is"],
+        "health_check": ["grpc": "checking by gRPC is"],
     ]
 
     /// Values by `mapping.key`.
@@ -21,9 +18,6 @@ enum UnavailableFeatures {
         "listeners.protocol": ["tcp": "proxying of plain TCP is"],
         "listeners.proxy_protocol": ["true": "the PROXY protocol is"],
         "clusters.protocol": ["http2": "HTTP/2 to upstreams is", "auto": "HTTP/2 to upstreams is"],
-        "clusters.load_balancing": [
-            "ring_hash": "consistent hashing is", "maglev": "consistent hashing is", "peak_ewma": "peak EWMA is",
-        ],
     ]
 
     static func name(of key: String, at path: ConfigPath) -> String? { keys[path.lastName]?[key] }

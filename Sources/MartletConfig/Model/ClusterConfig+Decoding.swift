@@ -11,12 +11,20 @@ extension ClusterConfig {
         let dns = section.section("discovery").flatMap { DNSConfig($0) }
         source = dns.map { .dns($0) } ?? .endpoints(endpoints)
         loadBalancing = section.choice("load_balancing", default: .roundRobin)
+        balancing = BalancingConfig(section, loadBalancing)
+        healthCheck = section.section("health_check").flatMap { HealthCheckConfig($0) }
+        outlierDetection = section.section("outlier_detection").map { OutlierConfig($0) }
         let _: UpstreamProtocol? = section.choice("protocol")
         connectTimeout = section.duration(
             "connect_timeout", default: .seconds(5), in: .milliseconds(1) ... .seconds(3600))
         idleTimeout = section.timeout("idle_timeout", default: .seconds(60))
         limits = section.section("limits").map { ClusterLimits($0) } ?? ClusterLimits()
         circuitBreaker = section.section("circuit_breaker").map { CircuitBreakerConfig($0) } ?? CircuitBreakerConfig()
+        if loadBalancing == .maglev, endpoints.count > balancing.maglevTableSize {
+            section.error(
+                at: "endpoints", "are more than the maglev table has slots",
+                hint: "raise maglev.table_size, or use ring_hash")
+        }
     }
 
     private static func endpoints(_ section: ConfigSection) -> [EndpointConfig] {

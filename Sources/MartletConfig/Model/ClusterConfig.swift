@@ -12,6 +12,15 @@ package struct ClusterConfig: Sendable {
         /// The less busy of two picked at random.
         case leastRequest = "least_request"
         case random
+        /// By a key of the request, on a ring of hashes.
+        case ringHash = "ring_hash"
+        /// By a key of the request, in a table: faster, and less even when endpoints come and go.
+        case maglev
+        /// The one of two picked at random that would answer sooner, by the latency seen and the requests under way.
+        case peakEWMA = "peak_ewma"
+
+        /// Chosen by a key.
+        package var isByHash: Bool { self == .ringHash || self == .maglev }
     }
 
     /// Unique; labels metrics and logs.
@@ -19,6 +28,11 @@ package struct ClusterConfig: Sendable {
     package var source: Source
     /// Default: round_robin.
     package var loadBalancing: LoadBalancing
+    package var balancing: BalancingConfig
+    /// Nil: endpoints are not asked.
+    package var healthCheck: HealthCheckConfig?
+    /// Nil: endpoints are not judged by their answers.
+    package var outlierDetection: OutlierConfig?
     /// From dialling to an open connection. Default 5s, 1ms to 1h.
     package var connectTimeout: Duration
     /// How long an unused connection is kept. Default 60s, 0 is for ever. Shorter than the upstream's own is best:
@@ -34,7 +48,7 @@ package struct EndpointConfig: Sendable {
     package var address: ConfigAddress
     /// Its share of requests against the others'. Default 1, 1 to 128.
     package var weight: Int
-    /// A label shown by the admin API.
+    /// Where it runs: for `zone_preference`, and shown by the admin API.
     package var zone: String?
 }
 
@@ -59,26 +73,5 @@ package struct ClusterLimits: Sendable {
         responseHeaders = section.size(
             "response_headers", default: responseHeaders, in: .kibibytes(1) ... .mebibytes(1))
         headerCount = section.int("header_count", default: headerCount, in: 1...10_000)
-    }
-}
-
-/// How much of a proxy one cluster may take, over all workers. Beyond a limit requests are answered 503 at once.
-package struct CircuitBreakerConfig: Sendable {
-    /// Connections open or being opened. Default 1024, 1 to 10 million.
-    package var maxConnections = 1024
-    /// Requests waiting for a connection. Default 1024, 0 to 10 million.
-    package var maxPendingRequests = 1024
-    /// Requests under way. Default 1024, 1 to 10 million.
-    package var maxRequests = 1024
-    /// Retries under way. Default 3, 0 to 10 million.
-    package var maxRetries = 3
-
-    init() {}
-
-    init(_ section: ConfigSection) {
-        maxConnections = section.int("max_connections", default: maxConnections, in: 1...10_000_000)
-        maxPendingRequests = section.int("max_pending_requests", default: maxPendingRequests, in: 0...10_000_000)
-        maxRequests = section.int("max_requests", default: maxRequests, in: 1...10_000_000)
-        maxRetries = section.int("max_retries", default: maxRetries, in: 0...10_000_000)
     }
 }

@@ -2,6 +2,7 @@
 enum ConfigJSON {
     case string(String)
     case number(Int)
+    case decimal(Double)
     case bool(Bool)
     case null
     case list([ConfigJSON])
@@ -25,7 +26,7 @@ enum ConfigJSON {
 
     private var isFlat: Bool {
         switch self {
-        case .string, .number, .bool, .null: true
+        case .string, .number, .decimal, .bool, .null: true
         case .list(let items): items.isEmpty
         case .object(let members): members.allSatisfy { $0.1 == nil }
         }
@@ -35,6 +36,7 @@ enum ConfigJSON {
         switch self {
         case .string(let text): Self.quote(text, to: &output)
         case .number(let number): output += String(number)
+        case .decimal(let number): output += number == number.rounded() ? String(Int(number)) : String(number)
         case .bool(let value): output += value ? "true" : "false"
         case .null: output += "null"
         case .list(let items):

@@ -63,10 +63,12 @@ extension ProxyConfig {
         file = section.place.mark.file
         admin = section.section("admin").map { AdminConfig($0) }
         workers = section.int("workers", in: 1...1024)
+        zone = section.value("zone", .label)
         accessLogs = section.raw("access_log").map { AccessLogConfig.logs($0, in: section) } ?? []
         localReplies = LocalReplyConfig.replies(section)
         metrics = section.section("metrics").map { MetricsConfig($0) } ?? MetricsConfig()
         drain = section.section("drain").map { DrainConfig($0) } ?? DrainConfig()
+        overload = section.section("overload").map { OverloadConfig($0) } ?? OverloadConfig()
         listeners = section.sections("listeners").map { ListenerConfig($0, filters: known) }
         clusters = section.sections("clusters").map { ClusterConfig($0) }
         policies = section.sections("policies").map { PolicyConfig($0) }

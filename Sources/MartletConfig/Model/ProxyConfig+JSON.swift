@@ -8,10 +8,12 @@ extension ProxyConfig {
         ConfigJSON.object([
             ("admin", admin.map { .object([("address", .string($0.address.description))]) }),
             ("workers", workers.map { .number($0) }),
+            ("zone", zone.map { .string($0) }),
             ("access_log", AccessLogConfig.json(accessLogs)),
             ("local_replies", localReplies.isEmpty ? nil : .list(localReplies, \.json)),
             ("metrics", .object([("exemplars", .bool(metrics.exemplars))])),
             ("drain", .object([("deadline", .string(ConfigText.duration(drain.deadline)))])),
+            ("overload", overload.json),
             ("listeners", .list(listeners, \.json)),
             ("clusters", .list(clusters, \.json)),
             ("policies", .list(policies, \.json)),
@@ -86,8 +88,8 @@ extension ClusterConfig {
                     ])
                 ))
         }
+        members += balancing.members(loadBalancing)
         members += [
-            ("load_balancing", .string(loadBalancing.rawValue)),
             ("protocol", .string("http1")),
             ("connect_timeout", .string(ConfigText.duration(connectTimeout))),
             ("idle_timeout", .timeout(idleTimeout)),
@@ -98,15 +100,9 @@ extension ClusterConfig {
                     ("header_count", .number(limits.headerCount)),
                 ])
             ),
-            (
-                "circuit_breaker",
-                .object([
-                    ("max_connections", .number(circuitBreaker.maxConnections)),
-                    ("max_pending_requests", .number(circuitBreaker.maxPendingRequests)),
-                    ("max_requests", .number(circuitBreaker.maxRequests)),
-                    ("max_retries", .number(circuitBreaker.maxRetries)),
-                ])
-            ),
+            ("circuit_breaker", circuitBreaker.json),
+            ("health_check", healthCheck?.json),
+            ("outlier_detection", outlierDetection?.json),
         ]
         return .object(members)
     }

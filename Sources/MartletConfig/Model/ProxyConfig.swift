@@ -8,11 +8,14 @@ package struct ProxyConfig: Sendable {
     package var admin: AdminConfig?
     /// Worker threads, 1 to 1024. Nil: one a core.
     package var workers: Int?
+    /// Where the proxy runs, for clusters with `zone_preference`. Nil: `MARTLET_ZONE` says.
+    package var zone: String?
     /// One log or several. Empty: none.
     package var accessLogs: [AccessLogConfig]
     package var localReplies: [LocalReplyConfig]
     package var metrics: MetricsConfig
     package var drain: DrainConfig
+    package var overload: OverloadConfig
     package var listeners: [ListenerConfig]
     package var clusters: [ClusterConfig]
     package var policies: [PolicyConfig]

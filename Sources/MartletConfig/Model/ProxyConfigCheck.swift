@@ -14,6 +14,7 @@ struct ProxyConfigCheck {
         unique("clusters", "cluster")
         unique("policies", "policy")
         addresses()
+        hashing()
         let clusters = Set(config.clusters.map(\.name))
         let policies = Set(config.policies.map(\.name))
         for listener in config.listeners {
@@ -31,6 +32,27 @@ struct ProxyConfigCheck {
                 diagnostics.error(
                     at: node.place, "no policy \"\(policy.prefix(60))\"",
                     hint: NearestName.hint(policy, in: policies, what: "policies") ?? "add it to policies")
+            }
+        }
+    }
+
+    /// A key that nobody chooses by, and a choice by a key that nobody makes: allowed, and most likely a mistake.
+    private func hashing() {
+        let byHash = Set(config.clusters.filter { $0.loadBalancing.isByHash }.map(\.name))
+        for listener in config.listeners {
+            for route in listener.routes {
+                let asked = route.targets.map(\.name)
+                if !route.hash.isEmpty, !asked.contains(where: byHash.contains) {
+                    diagnostics.warning(
+                        at: route.place.key("hash"), "has no effect: no cluster of the route balances by hash",
+                        hint: "write load_balancing: ring_hash or maglev in the cluster")
+                }
+                if route.hash.isEmpty, let name = asked.first(where: byHash.contains) {
+                    diagnostics.warning(
+                        at: route.place,
+                        "requests go to cluster \"\(name.prefix(60))\" at random: the route has no hash",
+                        hint: "add hash: [{ header: x-user }], or client_ip")
+                }
             }
         }
     }
@@ -82,13 +104,14 @@ extension ConfigAddress {
 
 extension RouteConfig {
     /// Every cluster the route may ask.
-    package var clusters: [ClusterReference] {
-        let asked: [ClusterReference] =
-            switch action {
-            case .cluster(let cluster): [cluster]
-            case .split(let parts): parts.map(\.cluster)
-            case .redirect, .respond: []
-            }
-        return asked + mirrors.map(\.cluster)
+    package var clusters: [ClusterReference] { targets + mirrors.map(\.cluster) }
+
+    /// Those one of which answers.
+    var targets: [ClusterReference] {
+        switch action {
+        case .cluster(let cluster): [cluster]
+        case .split(let parts): parts.map(\.cluster)
+        case .redirect, .respond: []
+        }
     }
 }

@@ -13,6 +13,7 @@ extension RouteConfig {
         idleTimeout = section.duration("idle_timeout")
         rewrite = section.section("rewrite").map { RewriteConfig($0, match: match) }
         mirrors = Self.mirrors(section)
+        hash = section.list("hash").compactMap { HashPolicy($0, in: section) }
         overrides = (section.section("filters")?.allEntries() ?? []).map { FilterOverride($0) }
         checkAction(section)
         if let timeout, let idleTimeout, idleTimeout != .zero, idleTimeout > timeout, section.has("timeout") {
@@ -41,7 +42,7 @@ extension RouteConfig {
             }
         case .respond: break
         }
-        for key in ["timeout", "idle_timeout", "rewrite", "mirror"] where section.has(key) {
+        for key in ["timeout", "idle_timeout", "rewrite", "mirror", "hash"] where section.has(key) {
             section.error(at: key, "has no meaning for a route that asks no cluster", hint: "remove it")
         }
     }
@@ -98,7 +99,7 @@ extension RouteMatch {
         }
     }
 
-    init(_ section: ConfigSection) {
+    package init(_ section: ConfigSection) {
         hosts = section.oneOrMore("hosts", HostPattern.scalar)
         path = Self.path(section)
         isCaseSensitive = section.bool("case_sensitive", default: true)
@@ -152,7 +153,7 @@ extension PathMatch {
 }
 
 extension HeaderMatch {
-    init?(_ section: ConfigSection) {
+    package init?(_ section: ConfigSection) {
         isInverted = section.bool("invert", default: false)
         let test = TextMatch(section, ["exact", "prefix", "suffix", "contains", "regex", "present"])
         guard let name = section.headerName(required: "name"), let test else { return nil }
@@ -172,7 +173,7 @@ extension QueryMatch {
 
 extension TextMatch {
     /// One test of those in `kinds`; none is `present: true`.
-    init?(_ section: ConfigSection, _ kinds: [String]) {
+    package init?(_ section: ConfigSection, _ kinds: [String]) {
         for kind in kinds { _ = section.raw(kind) }
         section.oneOf(kinds)
         guard let kind = kinds.first(where: section.has) else {

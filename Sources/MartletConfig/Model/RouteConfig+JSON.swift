@@ -20,6 +20,7 @@ extension RouteConfig {
             members += [
                 ("timeout", .timeout(timeout)), ("idle_timeout", idleTimeout.map { .timeout($0) }),
                 ("rewrite", rewrite?.json), ("mirror", mirrors.isEmpty ? nil : .list(mirrors, \.json)),
+                ("hash", hash.isEmpty ? nil : .list(hash, \.json)),
             ]
         }
         if !overrides.isEmpty {

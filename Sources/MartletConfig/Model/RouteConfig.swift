@@ -12,6 +12,8 @@ package struct RouteConfig: Sendable {
     package var idleTimeout: Duration?
     package var rewrite: RewriteConfig?
     package var mirrors: [MirrorConfig]
+    /// What a request of this route is recognised by, for clusters that balance by hash. Empty: nothing.
+    package var hash: [HashPolicy]
     package var overrides: [FilterOverride]
     package var place: ConfigPlace
 

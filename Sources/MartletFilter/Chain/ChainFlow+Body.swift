@@ -27,7 +27,7 @@ extension ChainFlow {
     }
 
     private func runRests(_ exchange: Exchange, _ generation: UInt64) {
-        while !isItemHeld, exchange.generation == generation, !isStopped {
+        while !isItemHeld, !isHeadHeld || collection.isOpen, exchange.generation == generation, !isStopped {
             guard let rest = rests.last else { return runTrailersBehind(exchange) }
             // What is collected has its own limit.
             guard !isHeadPassed || exchange.host.hasRoom(direction, of: exchange) else { return }

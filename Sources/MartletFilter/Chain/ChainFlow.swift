@@ -27,7 +27,7 @@ package final class ChainFlow {
 
     /// Index in `heads` of the filter that runs or holds the head.
     var headCursor = 0
-    private var isHeadHeld = false
+    private(set) var isHeadHeld = false
     package private(set) var isHeadPassed = false
     var headEnds = false
 
@@ -148,25 +148,6 @@ package final class ChainFlow {
 
     // MARK: Collecting
 
-    /// For the head hook that runs now: collect the body behind the head, which the hook then holds with `.wait`.
-    /// False when there is nothing to wait for: no body, or all of it is here already.
-    func collectBody(limit: Int) -> Bool {
-        guard !isHeadPassed, !headEnds, !ignoresSource, !collection.isComplete else { return false }
-        collection.isOpen = true
-        collection.limit = limit
-        return true
-    }
-
-    /// The whole body, once collected behind a held head.
-    var collectedBody: [UInt8]? { collection.isComplete ? collection.bytes : nil }
-
-    /// Puts other bytes in the place of the collected body. False when none is collected.
-    func replaceCollectedBody(_ bytes: [UInt8]) -> Bool {
-        guard collection.isComplete, !isHeadPassed else { return false }
-        collection.bytes = bytes
-        return true
-    }
-
     /// The filter holding the head comes before this one for the items of this direction.
     func isBehindHolder(_ entry: Chain.Entry) -> Bool {
         guard collection.isOpen || collection.isComplete, headCursor < heads.count else { return false }
@@ -182,15 +163,21 @@ package final class ChainFlow {
                 ? .refusal(413, "request-body-too-large") : .refusal(500, "response-body-too-large")
             return begin(reply, exchange)
         }
-        if chunk.isLast && trailersBehind == nil { collectionEnded(exchange) }
+        if chunk.isLast && trailersBehind == nil {
+            collectionEnded(exchange)
+        } else if !chunk.isLast && collection.isFull {
+            collectionEnded(exchange, isPartial: true)
+        }
     }
 
-    private func collectionEnded(_ exchange: Exchange) {
+    private func collectionEnded(_ exchange: Exchange, isPartial: Bool = false) {
         collection.isOpen = false
         collection.isComplete = true
+        collection.isFresh = true
+        collection.isPartial = isPartial
         guard isHeadHeld, headCursor < heads.count else { return }
         let filter = heads[headCursor].filter
-        var chunk = BodyChunk(ByteSlice(copying: collection.bytes), isLast: true)
+        var chunk = BodyChunk(ByteSlice(copying: collection.bytes), isLast: !isPartial)
         running = .head
         let verdict = call(filter, exchange, &chunk)
         running = nil
@@ -218,16 +205,19 @@ package final class ChainFlow {
 
     private func passHead(_ exchange: Exchange) {
         isHeadPassed = true
-        collection.isOpen = false
+        collection.close()
         let generation = exchange.generation
         guard collection.isComplete else {
             return exchange.host.headPassed(direction, of: exchange, ended: headEnds)
         }
         let body = collection.bytes
         let hasTrailers = collection.hasTrailers
-        // The length is known now, whatever it was announced as or edited to.
-        let length: BodyLength = hasTrailers || bodyLengthChanges ? .chunked : .exactly(UInt64(body.count))
-        if direction == .request { exchange.request.body = length } else { exchange.response.body = length }
+        let isPartial = collection.isPartial
+        if !isPartial {
+            // The length is known now, whatever it was announced as or edited to.
+            let length: BodyLength = hasTrailers || bodyLengthChanges ? .chunked : .exactly(UInt64(body.count))
+            if direction == .request { exchange.request.body = length } else { exchange.response.body = length }
+        }
         // Of an empty body, too, a filter may make something.
         let hasBody = !body.isEmpty || (!hasTrailers && bodyLengthChanges && hasEndWatchers)
         exchange.host.headPassed(direction, of: exchange, ended: !hasBody && !hasTrailers)
@@ -235,7 +225,7 @@ package final class ChainFlow {
         // What was collected follows the head as one piece, past the filters that have not seen it.
         if hasBody {
             if hasTrailers { trailersBehind = collection.seenTrailers }
-            runBody(exchange, BodyChunk(ByteSlice(copying: body), isLast: true), from: collection.seenBodies)
+            runBody(exchange, BodyChunk(ByteSlice(copying: body), isLast: !isPartial), from: collection.seenBodies)
         } else if hasTrailers {
             sendTrailers(exchange, from: collection.seenTrailers, bodyFrom: collection.seenBodies)
         }
@@ -274,12 +264,21 @@ package final class ChainFlow {
         switch taken(verdict) {
         case .wait:
             isHeadHeld = true
-            if collection.isOpen { exchange.host.flowOpened(direction, of: exchange) }
+            guard collection.isOpen else { return }
+            let generation = exchange.generation
+            // What an earlier filter had collected in part comes first.
+            if let carried = collection.takeCarried() {
+                runBody(exchange, BodyChunk(carried, isLast: false), from: collection.seenBodies)
+            }
+            reopen(exchange, generation)
         case .next:
             isHeadHeld = false
             headWaitID &+= 1
-            if collection.isComplete { rememberWhoSawTheBody() }
-            bodyLengthChanges = false
+            // Filters between the one it was collected for and a later one that waits have yet to see it.
+            if collection.isFresh {
+                rememberWhoSawTheBody()
+                bodyLengthChanges = false
+            }
             headCursor += 1
             let generation = exchange.generation
             runHead(exchange)
@@ -324,6 +323,7 @@ package final class ChainFlow {
     }
 
     func rememberWhoSawTheBody() {
+        collection.isFresh = false
         collection.seenBodies = bodies.firstIndex { isPastHolder($0) } ?? bodies.count
         collection.seenTrailers = trailerHooks.firstIndex { isPastHolder($0) } ?? trailerHooks.count
     }

@@ -30,9 +30,10 @@ extension Exchange {
     /// Collects the whole request body behind the head that the running `onRequestHead` hook is about to hold with
     /// `.wait`. The filter then gets one `onRequestBody` with all of it, whose verdict is about the head: `next` lets head
     /// and body go on. Beyond `limit`, by default
-    /// the listener's `filter_buffer`, the client gets 413. False when there is nothing to wait for.
-    public func collectRequestBody(limit: ByteCount? = nil) -> Bool {
-        requestFlow.collectBody(limit: (limit ?? bodyLimit).bytes)
+    /// the listener's `filter_buffer`, the client gets 413; or, if `allowsPartial`, the filter gets what has come so far, a
+    /// piece more than the limit at most, as a chunk that is not the last. False when there is nothing to wait for.
+    public func collectRequestBody(limit: ByteCount? = nil, allowsPartial: Bool = false) -> Bool {
+        requestFlow.collectBody(limit: (limit ?? bodyLimit).bytes, allowsPartial: allowsPartial)
     }
 
     /// As `collectRequestBody`, for the response. Beyond `limit` the client gets 500.

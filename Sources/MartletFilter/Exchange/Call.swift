@@ -8,6 +8,8 @@ public struct CallRequest {
     public var path: String
     public var authority: String
     public var headers: [(name: HeaderName, value: String)] = []
+    /// Further fields, for what a client sent, which need not be text. Copied when the call is made.
+    public var fields: HeaderTable?
     public var body: [UInt8] = []
     /// For streamed calls: the body is sent in pieces, chunked; `body` does not count.
     public var streamsBody = false

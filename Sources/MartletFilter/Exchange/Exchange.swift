@@ -112,6 +112,8 @@ public final class Exchange {
         response.reset()
         if !requestTrailers.isEmpty { requestTrailers.reset() }
         if !responseTrailers.isEmpty { responseTrailers.reset() }
+        requestFlow.recycle()
+        responseFlow.recycle()
         for index in slots.indices where slots[index] != nil { slots[index] = nil }
         downstream = nil
         clientIP = ""

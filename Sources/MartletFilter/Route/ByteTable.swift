@@ -2,16 +2,16 @@ internal import MartletCore
 
 /// A hash table from byte strings to numbers, made once and then only read. Looking up hashes the bytes where they are:
 /// no string and no array is made.
-struct ByteTable: Sendable {
+package struct ByteTable: Sendable {
     private var keys: [UInt8] = []
     private var entries: [(start: Int, length: Int, hash: UInt64)] = []
     private var slots: [Int32] = []
     private let folds: Bool
 
     /// - Parameter folds: ASCII case does not count.
-    init(folds: Bool) { self.folds = folds }
+    package init(folds: Bool) { self.folds = folds }
 
-    var count: Int { entries.count }
+    package var count: Int { entries.count }
 
     // MARK: Hashing
 
@@ -46,7 +46,7 @@ struct ByteTable: Sendable {
         return nil
     }
 
-    func find(_ bytes: Span<UInt8>) -> Int? { slots.isEmpty ? nil : find(bytes, hash: hash(bytes)) }
+    package func find(_ bytes: Span<UInt8>) -> Int? { slots.isEmpty ? nil : find(bytes, hash: hash(bytes)) }
 
     private func equals(_ bytes: Span<UInt8>, _ start: Int) -> Bool {
         for index in bytes.indices where fold(bytes[index]) != keys[start + index] { return false }
@@ -56,7 +56,7 @@ struct ByteTable: Sendable {
     // MARK: Making
 
     /// The number of `key`, which is added when it is new.
-    mutating func insert(_ key: [UInt8]) -> Int {
+    package mutating func insert(_ key: [UInt8]) -> Int {
         let folded = key.map { fold($0) }
         let hash = hash(folded.span)
         if let known = find(folded.span, hash: hash) { return known }

@@ -19,10 +19,11 @@ package struct ForwardAction: Sendable {
     package var sendsDeadline: Bool
     package var rewrite: RewriteAction?
     package var mirrors: [MirrorAction]
+    package var hash: [HashRule]
 
     package init(
         clusters: [CompiledCluster], timeout: Nanoseconds, idleTimeout: Nanoseconds = .zero,
-        sendsDeadline: Bool = false, rewrite: RewriteAction? = nil, mirrors: [MirrorAction] = []
+        sendsDeadline: Bool = false, rewrite: RewriteAction? = nil, mirrors: [MirrorAction] = [], hash: [HashRule] = []
     ) {
         self.clusters = clusters
         totalWeight = clusters.reduce(0) { $0 + UInt64($1.weight) }
@@ -31,6 +32,7 @@ package struct ForwardAction: Sendable {
         self.sendsDeadline = sendsDeadline
         self.rewrite = rewrite
         self.mirrors = mirrors
+        self.hash = hash
     }
 }
 

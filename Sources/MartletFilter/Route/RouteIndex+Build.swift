@@ -121,7 +121,8 @@ extension RouteIndex {
             ForwardAction(
                 clusters: clusters, timeout: route.timeout.map { Nanoseconds($0) } ?? .zero,
                 idleTimeout: route.idleTimeout.map { Nanoseconds($0) } ?? .zero,
-                sendsDeadline: route.hasOwnTimeout && route.timeout != nil, rewrite: rewrite, mirrors: mirrors))
+                sendsDeadline: route.hasOwnTimeout && route.timeout != nil, rewrite: rewrite, mirrors: mirrors,
+                hash: route.hash.map { HashRule($0) }))
     }
 
     private static func compile(

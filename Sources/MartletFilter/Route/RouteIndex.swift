@@ -115,20 +115,13 @@ struct HostTable: Sendable {
         of authority: Span<UInt8>, _ body: (Int) throws(RouteMatchFailure) -> Void
     ) throws(RouteMatchFailure) {
         try body(0)
-        var end = authority.count
-        if end > 0, authority[end - 1] != 0x5D,
-            let colon = authority.firstIndex(
-                of: 0x3A, from: authority[0] == 0x5B ? authority.firstIndex(of: 0x5D) ?? 0 : 0)
-        {
-            end = colon
-        }
-        let host = authority.extracting(0..<end)
+        let host = authority.withoutPort()
         if let number = exact.find(host) { try body(exactGroups[number]) }
         guard suffixes.count + prefixes.count > 0 else { return }
         var dot = host.firstIndex(of: 0x2E)
         while let at = dot {
-            if at > 0, let number = suffixes.find(host.extracting(at..<end)) { try body(suffixGroups[number]) }
-            if at + 1 < end, let number = prefixes.find(host.extracting(0..<(at + 1))) {
+            if at > 0, let number = suffixes.find(host.extracting(at..<host.count)) { try body(suffixGroups[number]) }
+            if at + 1 < host.count, let number = prefixes.find(host.extracting(0..<(at + 1))) {
                 try body(prefixGroups[number])
             }
             dot = host.firstIndex(of: 0x2E, from: at + 1)

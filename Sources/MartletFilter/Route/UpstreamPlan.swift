@@ -12,15 +12,21 @@ package struct UpstreamPlan {
     package var sendsDeadline: Bool
     /// Clusters that get a copy whose response is dropped.
     package var mirrors: [Int]
+    /// What the route's `hash` policies made of the request; nil when none applied.
+    package var hashKey: UInt64?
+    /// A `set-cookie` value for upstream's response: the client had no cookie to be recognised by.
+    package var cookie: [UInt8]?
 
     package init(
         cluster: Int, timeout: Nanoseconds, idleTimeout: Nanoseconds = .zero, sendsDeadline: Bool = false,
-        mirrors: [Int] = []
+        mirrors: [Int] = [], hashKey: UInt64? = nil, cookie: [UInt8]? = nil
     ) {
         self.cluster = cluster
         self.timeout = timeout
         self.idleTimeout = idleTimeout
         self.sendsDeadline = sendsDeadline
         self.mirrors = mirrors
+        self.hashKey = hashKey
+        self.cookie = cookie
     }
 }

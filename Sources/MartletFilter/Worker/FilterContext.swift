@@ -33,6 +33,12 @@ public final class FilterContext {
         services.metrics.gauge("martlet_\(name)", [("listener", listener)] + labels)
     }
 
+    /// A gauge of what all workers share, read when it is scraped: once, not once a worker. Gone when `read` answers nil.
+    public func processGauge(_ name: String, _ labels: [(String, String)] = [], _ read: @escaping () -> Int64?) {
+        guard workerIndex == 0 else { return }
+        services.metrics.watch("martlet_\(name)", [("listener", listener)] + labels, read)
+    }
+
     public func histogram(_ name: String, _ labels: [(String, String)] = []) -> Histogram {
         services.metrics.histogram("martlet_\(name)", [("listener", listener)] + labels)
     }
@@ -57,6 +63,10 @@ public final class FilterContext {
         services.stream(request, of: nil, events)
     }
 
+    /// For what filters on other workers have to tell this one: `handler` runs on this worker. It goes with the inbox, which
+    /// the filter keeps; it must not hold the filter.
+    public func inbox(_ handler: @escaping (UInt64) -> Void) -> FilterInbox { services.inbox(handler) }
+
     /// The one object on this worker for `owner`, made when no filter holds it.
     package func shared<Shared: AnyObject>(for owner: AnyObject, _ make: () -> Shared) -> Shared? {
         services.shared(ObjectIdentifier(owner), make) as? Shared
@@ -67,6 +77,26 @@ public final class FilterContext {
 
     /// A worker that drains waits for `target`, until the drain deadline.
     package func holdDrain(for target: any DrainTarget) { services.holdDrain(for: target) }
+
+    /// A handler on this worker for messages that other threads send.
+    public func receiver<Message: Sendable>(
+        of type: Message.Type, _ handler: @escaping (Message) -> Void
+    ) -> Receiver<Message> {
+        let (post, forget) = services.receive { message in
+            if let message = message as? Message { handler(message) }
+        }
+        return Receiver(sender: Sender { post($0) }, forget: forget)
+    }
+
+    /// Does `work`, which may block or take long, on a thread that is no worker's, then `done` on this worker with what it came to.
+    /// False, and neither is called, when `limit` pieces of work wait for such a thread already, whoever they are of.
+    public func offload<Outcome: Sendable>(
+        limit: Int, _ work: @escaping @Sendable () -> Outcome, _ done: @escaping (Outcome) -> Void
+    ) -> Bool {
+        services.offload(limit: limit, work) { outcome in
+            if let outcome = outcome as? Outcome { done(outcome) }
+        }
+    }
 
     public var now: Instant { services.now }
     /// Which worker the filter lives on, from 0.

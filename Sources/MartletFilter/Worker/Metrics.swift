@@ -29,13 +29,15 @@ package final class Metrics {
     private var counters: [Series: Counter] = [:]
     private var gauges: [Series: Gauge] = [:]
     private var histograms: [Series: Histogram] = [:]
+    /// Asked at each scrape.
+    private var watched: [Series: () -> Int64?] = [:]
     /// More series than this and further ones share one that is not exposed, so that a label made from input cannot
     /// grow memory without bound.
     private static let maxSeries = 50_000
 
     package init() {}
 
-    private var isFull: Bool { counters.count + gauges.count + histograms.count >= Self.maxSeries }
+    private var isFull: Bool { counters.count + gauges.count + histograms.count + watched.count >= Self.maxSeries }
 
     package func counter(_ name: String, _ labels: [(String, String)] = []) -> Counter {
         let series = Series(name, labels)
@@ -53,6 +55,12 @@ package final class Metrics {
         return gauge
     }
 
+    /// A gauge that is read when it is scraped, for as long as `read` has something to say. The last one of a series counts.
+    package func watch(_ name: String, _ labels: [(String, String)] = [], _ read: @escaping () -> Int64?) {
+        let series = Series(name, labels)
+        if watched[series] != nil || !isFull { watched[series] = read }
+    }
+
     package func histogram(_ name: String, _ labels: [(String, String)] = []) -> Histogram {
         let series = Series(name, labels)
         if let histogram = histograms[series] { return histogram }
@@ -63,11 +71,13 @@ package final class Metrics {
 
     /// A copy to be added up elsewhere.
     package func copy() -> MetricsCopy {
-        MetricsCopy(
-            counters: counters.mapValues(\.value), gauges: gauges.mapValues(\.value),
-            histograms: histograms.mapValues {
-                HistogramCopy(buckets: $0.buckets, sum: $0.sum, exemplars: $0.exemplars)
-            })
+        var gauges = gauges.mapValues(\.value)
+        for (series, read) in watched {
+            if let value = read() { gauges[series] = value } else { watched[series] = nil }
+        }
+        return MetricsCopy(
+            counters: counters.mapValues(\.value), gauges: gauges,
+            histograms: histograms.mapValues { HistogramCopy(buckets: $0.buckets, sum: $0.sum, exemplars: $0.exemplars) })
     }
 }
 

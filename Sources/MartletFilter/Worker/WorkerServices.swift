@@ -17,6 +17,18 @@ package protocol WorkerServices: AnyObject {
     func randomBits() -> UInt64
     /// A worker that drains waits, until the drain deadline, for `target` to settle. Held weakly.
     func holdDrain(for target: any DrainTarget)
+    /// `handler` hears what any thread posts, on this worker, until the inbox is let go of.
+    func inbox(_ handler: @escaping (UInt64) -> Void) -> FilterInbox
+    /// Calls `handler` on this worker with what `post`, which any thread may call, is given, until `forget`. False from `post` once
+    /// the worker has ended.
+    func receive(
+        _ handler: @escaping (any Sendable) -> Void
+    ) -> (post: @Sendable (any Sendable) -> Bool, forget: () -> Void)
+    /// Does `work` on a thread that is no worker's, then `done` here with what it came to. False, and neither is called, when `limit`
+    /// pieces of work wait for such a thread already.
+    func offload(
+        limit: Int, _ work: @escaping @Sendable () -> any Sendable, _ done: @escaping (any Sendable) -> Void
+    ) -> Bool
 }
 
 /// For workers of tests, which neither drain nor count on speed.
@@ -29,6 +41,23 @@ extension WorkerServices {
 package protocol DrainTarget: AnyObject {
     /// The worker has nothing else left to do. True when nothing is held; otherwise `done` runs once, when that is so.
     func settle(_ done: @escaping () -> Void) -> Bool
+}
+
+/// For workers that are alone in their process, as those of tests are.
+extension WorkerServices {
+    /// There are no other threads that could send.
+    package func receive(
+        _ handler: @escaping (any Sendable) -> Void
+    ) -> (post: @Sendable (any Sendable) -> Bool, forget: () -> Void) { ({ _ in false }, {}) }
+
+    /// Done at once, and heard of later.
+    package func offload(
+        limit: Int, _ work: @escaping @Sendable () -> any Sendable, _ done: @escaping (any Sendable) -> Void
+    ) -> Bool {
+        let outcome = work()
+        _ = schedule(after: .zero) { done(outcome) }
+        return true
+    }
 }
 
 /// Severity of a log line.

@@ -67,6 +67,18 @@ extension Supervisor: AdminBackend {
             copy.gauges[Metrics.Series(name, labels)] = Int64(value)
         }
         gauge("process_resident_memory_bytes", [], Machine.residentBytes)
+        let actions = overload.state.actions
+        for entry in OverloadActions.all {
+            gauge("martlet_overload_active", [("action", entry.name)], actions.contains(entry.action) ? 1 : 0)
+        }
+        gauge("martlet_overload_pressure_percent", [("resource", "memory")], overload.pressure)
+        gauge("martlet_overload_memory_used_bytes", [], overload.used)
+        gauge("martlet_overload_memory_limit_bytes", [], overload.limit)
+        let connections = overload.state.connections
+        gauge(
+            "martlet_overload_pressure_percent", [("resource", "connections")],
+            connections.open * 100 / max(connections.max, 1))
+        gauge("martlet_overload_connections_limit", [], connections.max)
         gauge("martlet_build_info", [("version", options.version)], 1)
         gauge("martlet_workers", [], workers.count)
         gauge("martlet_config_version", [], snapshot?.version ?? 0)
@@ -77,6 +89,7 @@ extension Supervisor: AdminBackend {
             copy.counters[Metrics.Series("martlet_access_log_dropped_total", [("path", entry.path)])] = entry.lines
         }
         for cluster in snapshot?.clusters ?? [] {
+            ClusterStatus(cluster, monitor, now: loop.now).add(to: &copy)
             for endpoint in cluster.currentEndpoints {
                 gauge(
                     "martlet_endpoint_requests_active", [("cluster", cluster.name), ("endpoint", endpoint.name)],
@@ -91,28 +104,20 @@ extension Supervisor: AdminBackend {
         gather { [weak self] reports in
             guard let self else { return }
             let clusters = (self.snapshot?.clusters ?? []).map { cluster in
+                let status = ClusterStatus(cluster, self.monitor, now: self.loop.now)
                 let counts = reports.flatMap(\.clusters).filter { $0.name == cluster.name }
-                return JSONText.object([
-                    ("name", JSONText.string(cluster.name)),
-                    ("load_balancing", JSONText.string(cluster.config.loadBalancing.rawValue)),
-                    ("connections_open", "\(counts.reduce(0) { $0 + $1.open })"),
-                    ("connections_idle", "\(counts.reduce(0) { $0 + $1.idle })"),
-                    ("requests_active", "\(cluster.limits.requests.inUse)"),
-                    ("requests_pending", "\(cluster.limits.pending.inUse)"),
-                    ("endpoints", JSONText.array(cluster.currentEndpoints.map(Self.json))),
-                ])
+                return JSONText.object(
+                    [
+                        ("name", JSONText.string(cluster.name)),
+                        ("load_balancing", JSONText.string(cluster.config.loadBalancing.rawValue)),
+                        ("connections_open", "\(counts.reduce(0) { $0 + $1.open })"),
+                        ("connections_idle", "\(counts.reduce(0) { $0 + $1.idle })"),
+                        ("requests_active", "\(cluster.limits.requests.inUse)"),
+                        ("requests_pending", "\(cluster.limits.pending.inUse)"),
+                    ] + status.members)
             }
             done(JSONText.object([("clusters", JSONText.array(clusters))]) + "\n")
         }
-    }
-
-    private static func json(_ endpoint: Endpoint) -> String {
-        // Nothing checks health yet, so every endpoint counts as healthy and none is ever ejected.
-        JSONText.object([
-            ("address", JSONText.string(endpoint.name)), ("weight", "\(endpoint.weight)"),
-            ("zone", endpoint.zone.map(JSONText.string) ?? "null"), ("health", "\"healthy\""), ("ejected", "false"),
-            ("requests_active", "\(endpoint.activeRequests)"),
-        ])
     }
 
     // MARK: Reload

@@ -67,6 +67,25 @@ extension HTTP1Downstream {
         timer.require(deadline, loop, self)
     }
 
+    /// Closes the connection if it has no request; whether it did.
+    func closeIfIdle() -> Bool {
+        guard state == .idle, pending == nil, !isConsumeLater else { return false }
+        // A request may have come since the last poll.
+        socket.readNow()
+        guard state == .idle, pending == nil, !isConsumeLater else { return false }
+        closeWhenSent()
+        return true
+    }
+
+    /// Bytes that this connection and its exchange keep.
+    var heldBytes: Int { (pending?.count ?? 0) + socket.queuedBytes + (driver?.heldBytes ?? 0) }
+
+    /// Its exchange holds more than the process can spare.
+    func shed() {
+        keepsAlive = false
+        driver?.rescue(.overloaded)
+    }
+
     /// The drain deadline has passed.
     func cut() {
         if driver != nil { driver?.give(up: .drain) }

@@ -31,7 +31,11 @@ extension HTTP1Downstream: DownstreamStream {
         } else {
             framing = .chunked
         }
-        if worker.isDraining || exchange.drainsConnection || closesEarly { keepsAlive = false }
+        if worker.isDraining || exchange.drainsConnection || closesEarly
+            || worker.overload.actions.contains(.disableKeepAlive)
+        {
+            keepsAlive = false
+        }
         let connection: HTTP1Encoder.Connection
         if tunnels {
             connection = isConnect ? .keep : .upgrade

@@ -216,7 +216,13 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
             keepsAlive = driver.request.keepsAlive && !worker.isDraining
             requestIsHead = driver.request.method == .head
             awaitsContinue = driver.request.expectsContinue
-            driver.open(self, client, listener.current, ended: endsHere)
+            if worker.overload.actions.contains(.refuseRequests) {
+                worker.overloadCounts.requests.add()
+                keepsAlive = false
+                driver.refuse(self, client, listener.current, status: 503, "overloaded", .overloadManager)
+            } else {
+                driver.open(self, client, listener.current, ended: endsHere)
+            }
             return state != .closed
         case .failed(let fault):
             refuse(fault, driver)

@@ -142,6 +142,7 @@ extension ExchangeDriver: ConnectionTaker {
         switch reason {
         case .noHealthyUpstream: rescue(.noHealthyUpstream)
         case .overflow(let kind): rescue(.overflow(kind))
+        case .circuitOpen: rescue(.circuitOpen)
         case .dialFailed: if !retries(.connectFailure) { rescue(.connectFailed) }
         }
     }
@@ -153,6 +154,7 @@ extension ExchangeDriver: ConnectionTaker {
     var requestMethod: Method { request.method }
     var asksForUpgrade: Bool { request.asksForUpgrade }
     var endpointOverride: (address: String, isStrict: Bool)? { exchange.upstreamOverride }
+    var hashKey: UInt64? { exchange.plan?.hashKey }
     private var wantsMore: Bool { isTunnel ? (downstream?.queuedBytes ?? 0) < bufferLimit : acceptsResponse }
 
     func upstreamConnected() {}
@@ -167,6 +169,7 @@ extension ExchangeDriver: ConnectionTaker {
 
     func upstreamHead(ended: Bool, tunnels: Bool) {
         lastActivity = loop.now
+        attempt.connection?.report(.status(response.status))
         if exchange.retryPolicy != nil, !tunnels, answersWithRetry(ended: ended) { return }
         passHead(ended: ended, tunnels: tunnels)
     }
@@ -174,6 +177,7 @@ extension ExchangeDriver: ConnectionTaker {
     /// The response goes on to the client.
     func passHead(ended: Bool, tunnels: Bool) {
         exchange.upstreamResponded = loop.now
+        if let cookie = exchange.plan?.cookie { response.headers.append(.setCookie, cookie.span) }
         attempt.hasResponse = true
         attempt.forgetReplay()
         attempt.isUpgraded = tunnels
@@ -243,6 +247,7 @@ extension ExchangeDriver: ConnectionTaker {
             attempt.isWaiting = true
             return cluster.take(for: self, fresh: true)
         }
+        connection?.report(failure.outcome)
         if retries(RetryPolicy.Outcome(failure, wasSent: connection?.hasSent ?? false)) { return }
         switch failure {
         case .connectFailed: rescue(.connectFailed)

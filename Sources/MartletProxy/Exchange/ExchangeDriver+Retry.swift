@@ -132,6 +132,7 @@ extension ExchangeDriver {
     // MARK: Time
 
     func requestTimedOut() {
+        attempt.connection?.report(.timeout)
         endTry(failed: true)
         rescue(.requestTimeout)
     }
@@ -151,6 +152,7 @@ extension ExchangeDriver {
 
     private func tryTimedOut() {
         guard let policy = exchange.retryPolicy, let cluster = attempt.cluster else { return }
+        attempt.connection?.report(.timeout)
         if hedges(policy, cluster) { return }
         // With tries side by side there is no other to make room for: they have until the request's own deadline.
         if !attempt.hedges.isEmpty { return }

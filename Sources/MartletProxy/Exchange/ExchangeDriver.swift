@@ -89,6 +89,9 @@ final class ExchangeDriver: ExchangeHost {
         self.downstream = downstream
         if self.listener !== listener { self.listener = listener }
         bufferLimit = listener.streamBuffer
+        if worker.overload.actions.contains(.shrinkBuffers) {
+            bufferLimit = min(bufferLimit, OverloadActions.shrunkBuffer)
+        }
         isRequestComplete = ended
         isResponseHeadSent = false
         isResponseComplete = false
@@ -216,6 +219,20 @@ final class ExchangeDriver: ExchangeHost {
             if !isResponseHeadSent { downstream?.sendContinue() }
         }
         downstream?.resumeRequest()
+    }
+
+    /// From now on to the end of the exchange. What is queued beyond it already has to be asked for when it has gone: nobody
+    /// has, while it was within the limit.
+    func shrinkBuffer(to limit: Int) {
+        guard bufferLimit > limit else { return }
+        bufferLimit = limit
+        if let downstream, downstream.queuedBytes >= limit { downstream.askDrained() }
+        if attempt.queuedBytes >= limit { attempt.connection?.askDrained() }
+    }
+
+    /// Bytes of both messages that the exchange keeps.
+    var heldBytes: Int {
+        attempt.queuedBytes + attempt.replay.bytes + requestFlow.collectedBytes + responseFlow.collectedBytes
     }
 
     // MARK: ExchangeHost
@@ -348,7 +365,10 @@ extension ExchangeDriver: TimerTarget {
         if requestDeadline <= now { return requestTimedOut() }
         if attempt.retry.nextEvent <= now { return retryTimerFired() }
         let idleDeadline = idleTimeout > .zero ? lastActivity + idleTimeout : .never
-        if idleDeadline <= now { return rescue(isRequestComplete ? .streamIdleTimeout : .requestIdleTimeout) }
+        if idleDeadline <= now {
+            if isRequestComplete { attempt.connection?.report(.timeout) }
+            return rescue(isRequestComplete ? .streamIdleTimeout : .requestIdleTimeout)
+        }
         timer.require(min(idleDeadline, requestDeadline, attempt.retry.nextEvent), loop, self)
     }
 }

@@ -26,6 +26,7 @@ final class HedgedTry: ConnectionTaker {
 
     func start() { cluster.take(for: self) }
 
+    var hashKey: UInt64? { driver.hashKey }
     func prefers(_ endpoint: WorkerEndpoint) -> Bool { driver.prefers(endpoint) }
 
     func connectionReady(_ connection: UpstreamConnection) {
@@ -43,11 +44,13 @@ final class HedgedTry: ConnectionTaker {
     func upstreamHead(ended: Bool, tunnels: Bool) {
         guard isRunning else { return }
         isRunning = false
+        connection?.report(.status(responseHead.status))
         driver.hedgeAnswered(self, ended: ended, isWanted: tunnels || policy.wants(.response, responseHead))
     }
 
     func upstreamFailed(_ failure: UpstreamFailure) {
         let wasSent = connection?.hasSent ?? false
+        connection?.report(failure.outcome)
         connection = nil
         fail(RetryPolicy.Outcome(failure, wasSent: wasSent))
     }

@@ -6,10 +6,12 @@ internal import MartletHTTP
 enum ProxyFault {
     case noRoute, noCluster, noHealthyUpstream, connectFailed, connectTimeout, upstreamClosed
     case overflow(ClusterAllowances.Kind)
+    case circuitOpen
     case invalidResponse(HTTP1Fault)
     case requestTimeout, tryTimeout, streamIdleTimeout, requestIdleTimeout
     case brokenRequest(HTTP1Fault)
     case invalidRequestHead, invalidResponseHead, bodyLengthMismatch
+    case overloaded
 
     /// The one table from what happened to what the client, the access log and the metrics are told.
     var answer: (status: UInt16, reason: String, flag: ResponseFlag) {
@@ -24,6 +26,7 @@ enum ProxyFault {
         case .overflow(.pending): (503, "upstream-overflow-pending", .upstreamOverflow)
         case .overflow(.requests): (503, "upstream-overflow-requests", .upstreamOverflow)
         case .overflow(.retries): (503, "upstream-overflow-retries", .upstreamOverflow)
+        case .circuitOpen: (503, "upstream-circuit-open", .upstreamOverflow)
         case .invalidResponse: (502, "upstream-invalid-response", .upstreamProtocolError)
         case .requestTimeout: (504, "request-timeout", .upstreamRequestTimeout)
         case .tryTimeout: (504, "per-try-timeout", .upstreamRequestTimeout)
@@ -33,6 +36,7 @@ enum ProxyFault {
         case .brokenRequest(let fault): (400, "bad-request-body: \(fault.rawValue)", .downstreamProtocolError)
         case .invalidRequestHead: (500, "invalid-request-after-filters", .localReset)
         case .invalidResponseHead: (500, "invalid-response-after-filters", .localReset)
+        case .overloaded: (503, "overloaded", .overloadManager)
         case .bodyLengthMismatch: (500, "body-length-changed-by-filter", .localReset)
         }
     }
@@ -43,6 +47,7 @@ enum ProxyFault {
         case .streamIdleTimeout, .requestIdleTimeout: .idleTimeout
         case .invalidResponse: .upstreamProtocolError
         case .brokenRequest: .downstreamProtocolError
+        case .overloaded: .overload
         default: .upstreamDisconnect
         }
     }

@@ -50,7 +50,11 @@ final class EndpointResolver {
         let mailbox = supervisor.mailbox
         do throws(SystemError) {
             try LoopThread.start("resolve") {
-                mailbox.post(.resolved(runtime, NameResolver.addresses(of: dns.host, port: dns.port)))
+                let result = NameResolver.addresses(of: dns.host, port: dns.port)
+                // Here, as it may build a large table.
+                var changed = false
+                if case .success(let addresses) = result { changed = runtime.update(resolved: addresses) }
+                mailbox.post(.resolved(runtime, result, changed: changed))
             }
         } catch {
             underWay.remove(ObjectIdentifier(runtime))
@@ -58,18 +62,22 @@ final class EndpointResolver {
         }
     }
 
-    func answered(_ runtime: ClusterRuntime, _ result: Result<[SocketAddress], ResolveError>) {
+    /// - Parameter changed: the answer is not what the cluster's endpoints were.
+    func answered(
+        _ runtime: ClusterRuntime, _ result: Result<[SocketAddress], ResolveError>, changed: Bool
+    ) {
         let key = ObjectIdentifier(runtime)
         underWay.remove(key)
         answeredOnce.insert(key)
         guard clusters.contains(where: { $0 === runtime }), case .dns(let dns) = runtime.config.source else { return }
         switch result {
-        case .success(let addresses):
+        case .success:
             if failing.remove(key) != nil {
                 supervisor.options.log(.info, "cluster \(runtime.name): \(dns.host) resolves again")
             }
-            if runtime.update(resolved: addresses) != nil {
-                for worker in supervisor.workers { worker.post(.endpointsChanged(runtime)) }
+            if changed {
+                supervisor.endpointsChanged(runtime)
+                supervisor.monitor?.endpointsChanged(runtime)
             }
         case .failure(let error):
             // The last known addresses stay in use: an outage of DNS is not one of the service.

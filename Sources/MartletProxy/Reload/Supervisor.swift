@@ -12,7 +12,9 @@ internal import Glibc
 enum SupervisorMessage: Sendable {
     case loaded(ConfigLoad)
     case adopted(worker: Int, SystemError?)
-    case resolved(ClusterRuntime, Result<[SocketAddress], ResolveError>)
+    case resolved(ClusterRuntime, Result<[SocketAddress], ResolveError>, changed: Bool)
+    /// A worker ejected an endpoint, ended a probation, or moved a circuit breaker.
+    case standingChanged(ClusterRuntime)
     case workerDrained(Int)
     case gathered(Gathering)
 }
@@ -54,6 +56,9 @@ package final class Supervisor {
     let sinks: LogSinks
     private let shared = SharedCounts()
     private let peers = WorkerPeers()
+    /// For filters' work that takes long. Half the cores: the workers need the others.
+    private let threads = WorkThreads(name: "work", count: max(1, Machine.cores / 2))
+    let overload: OverloadWatch
     private var sources: [LevelSource] = []
     private var watcher: DirectoryWatcher?
     private(set) var workers: [Mailbox<WorkerMessage>] = []
@@ -80,6 +85,7 @@ package final class Supervisor {
     private var drained: Set<Int> = []
     private var exitCode: Int32 = 0
     private var resolver: EndpointResolver?
+    private(set) var monitor: HealthMonitor?
     private var admin: AdminServer?
     /// Scrapes waiting for the workers' answers.
     var pendingGathers: [(Gathering, ([WorkerReport]) -> Void)] = []
@@ -87,7 +93,7 @@ package final class Supervisor {
     package init(_ options: SupervisorOptions) throws(SystemError) {
         self.options = options
         let signals = try SignalBlock()
-        Machine.raiseOpenFiles()
+        overload = OverloadWatch(descriptors: Machine.raiseOpenFiles(), log: options.log)
         loop = try EventLoop()
         mailbox = try Mailbox()
         sinks = LogSinks()
@@ -122,7 +128,12 @@ package final class Supervisor {
             return false
         }
         do throws(SystemError) {
+            overload.use(ready.snapshot.config.overload)
+            watchOverload()
             try startWorkers(count)
+            monitor = HealthMonitor(
+                loop: loop, log: options.log, publish: { [unowned self] in self.endpointsChanged($0) })
+            monitor?.use(ready.snapshot.clusters)
             resolver = EndpointResolver(self)
             resolver?.use(ready.snapshot)
             try startAdmin(ready.snapshot.config)
@@ -148,12 +159,15 @@ package final class Supervisor {
             let mailbox = self.mailbox
             let shared = self.shared
             let peers = self.peers
+            let threads = self.threads
+            let overload = self.overload.state
             let log = options.log
             try LoopThread.start("worker-\(index)") {
                 do throws(SystemError) {
                     let worker = try Worker(
-                        index: index, mailbox: inbox, shared: shared, peers: peers, operatorLog: log,
-                        drained: { mailbox.post(.workerDrained($0)) })
+                        index: index, mailbox: inbox, shared: shared, peers: peers, threads: threads,
+                        overload: overload, operatorLog: log, drained: { mailbox.post(.workerDrained($0)) },
+                        changed: { mailbox.post(.standingChanged($0)) })
                     worker.run()
                 } catch {
                     log(.critical, "worker \(index): \(error)")
@@ -174,7 +188,8 @@ package final class Supervisor {
         switch message {
         case .loaded(let load): loaded(load)
         case .adopted(_, let failure): adopted(failure)
-        case .resolved(let cluster, let result): resolver?.answered(cluster, result)
+        case .resolved(let cluster, let result, let changed): resolver?.answered(cluster, result, changed: changed)
+        case .standingChanged(let cluster): monitor?.standingChanged(cluster)
         case .workerDrained(let index):
             drained.insert(index)
             if drained.count == workers.count { loop.stop() }
@@ -252,6 +267,14 @@ package final class Supervisor {
 
     private func adopt(_ ready: ConfigLoad.Ready) {
         adopting = (ready, workers.count, nil)
+        // At the start it is readiness that waits for the first health checks; a cluster that a reload brings must have been
+        // checked before it is sent requests.
+        guard snapshot != nil, let monitor else { return handOut(ready) }
+        monitor.prepare(ready.snapshot.clusters)
+        monitor.whenChecked { [unowned self] in self.handOut(ready) }
+    }
+
+    private func handOut(_ ready: ConfigLoad.Ready) {
         let mailbox = self.mailbox
         for (index, worker) in workers.enumerated() {
             worker.post(
@@ -264,6 +287,15 @@ package final class Supervisor {
         }
     }
 
+    /// Goes on for as long as the process does.
+    private func watchOverload() {
+        if let (actions, bytes) = overload.look(at: loop.now) {
+            // Each its share; who holds less leaves the rest to the next look.
+            for worker in workers { worker.post(.shed(actions, bytes: bytes / max(workers.count, 1))) }
+        }
+        after(overload.interval) { [unowned self] in self.watchOverload() }
+    }
+
     private func adopted(_ failure: SystemError?) {
         guard var state = adopting else { return }
         state.left -= 1
@@ -273,15 +305,25 @@ package final class Supervisor {
         adopting = nil
         let isFirst = snapshot == nil
         snapshot = state.load.snapshot
+        overload.use(state.load.snapshot.config.overload)
         resolver?.use(state.load.snapshot)
+        monitor?.use(state.load.snapshot.clusters)
         if let failure = state.failure { options.log(.error, "a worker could not open a listener: \(failure)") }
         if isFirst {
-            resolver?.whenResolved { [unowned self] in self.becomeReady() }
+            resolver?.whenResolved { [unowned self] in
+                guard let monitor = self.monitor else { return self.becomeReady() }
+                monitor.whenChecked { [unowned self] in self.becomeReady() }
+            }
         } else {
             reloads.succeeded += 1
             options.log(.info, "version \(state.load.snapshot.version) in force")
         }
         answer(.success(state.load.snapshot))
+    }
+
+    /// A cluster's endpoints, or what is known of them, are not what the workers go by.
+    func endpointsChanged(_ runtime: ClusterRuntime) {
+        for worker in workers { worker.post(.endpointsChanged(runtime)) }
     }
 
     private func becomeReady() {
@@ -366,11 +408,4 @@ extension Supervisor: TimerTarget {
         }
         reload { (_: Result<Snapshot, ConfigLoadFailure>) in }
     }
-}
-
-/// A timer with a closure for a target.
-final class TimerAction: TimerTarget {
-    private let action: () -> Void
-    init(_ action: @escaping () -> Void) { self.action = action }
-    func timerFired(_ tag: UInt8) { action() }
 }

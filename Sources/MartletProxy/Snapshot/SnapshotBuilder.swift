@@ -18,10 +18,16 @@ package struct SnapshotBuilder {
     package func build(
         _ config: ProxyConfig, previous: Snapshot?, sinks: LogSinks, diagnostics: ConfigDiagnostics
     ) -> (snapshot: Snapshot?, files: [String]) {
-        let clusters = config.clusters.map { cluster(for: $0, previous: previous) }
+        let zone = config.zone ?? ProxyZone.ofEnvironment
+        let clusters = config.clusters.map { cluster(for: $0, zone, previous: previous) }
+        if zone == nil, let asking = config.clusters.first(where: { $0.balancing.zonePreference != nil }) {
+            diagnostics.warning(
+                at: asking.place.key("zone_preference"), "has no effect: the proxy does not know its zone",
+                hint: "write zone: a at the top level, or set \(ProxyZone.variable)")
+        }
         var numbers: [String: Int] = [:]
         for (number, cluster) in config.clusters.enumerated() { numbers[cluster.name] = number }
-        let load = LoadContext(config: config, workers: workers)
+        let load = LoadContext(config: config, workers: workers, pathProblem: Self.pathProblem)
         let listeners = config.listeners.compactMap {
             listener($0, config, numbers, load, sinks, diagnostics)
         }
@@ -32,29 +38,31 @@ package struct SnapshotBuilder {
         return (snapshot, load.files)
     }
 
-    private func cluster(for config: ClusterConfig, previous: Snapshot?) -> ClusterRuntime {
-        let description = ClusterRuntime.fingerprint(config)
-        if let same = previous?.clusters.first(where: { $0.name == config.name && $0.fingerprint == description }) {
-            return same
-        }
-        return ClusterRuntime(config: config, endpoints: endpoints(of: config, previous: previous))
+    private func cluster(for config: ClusterConfig, _ zone: String?, previous: Snapshot?) -> ClusterRuntime {
+        let description = ClusterRuntime.fingerprint(config, localZone: zone)
+        let present = previous?.clusters.first { $0.name == config.name }
+        if let present, present.fingerprint == description { return present }
+        return ClusterRuntime(config: config, endpoints: endpoints(of: config, present: present), localZone: zone)
     }
 
-    private func endpoints(of config: ClusterConfig, previous: Snapshot?) -> [Endpoint] {
+    private func endpoints(of config: ClusterConfig, present: ClusterRuntime?) -> [Endpoint] {
+        var known: [String: Endpoint] = [:]
+        for endpoint in present?.currentEndpoints ?? [] { known[endpoint.name] = endpoint }
+        let joining = present.map { _ in Instant.now() }
         switch config.source {
         case .endpoints(let list):
             return list.compactMap { entry in
-                SocketAddress(entry.address).map {
-                    Endpoint(address: $0, weight: UInt32(entry.weight), zone: entry.zone)
+                guard let address = SocketAddress(entry.address) else { return nil }
+                let weight = UInt32(entry.weight)
+                if let known = known[address.description] {
+                    return Endpoint(of: known, weight: weight, zone: entry.zone, config)
                 }
+                return Endpoint(address: address, weight: weight, zone: entry.zone, config, joining: joining)
             }
         case .dns(let name):
             // What a name stood for a moment ago it most likely still does: requests need not wait for the next look-up.
-            let known = previous?.clusters.first { cluster in
-                guard cluster.name == config.name, case .dns(let present) = cluster.config.source else { return false }
-                return present.isSameName(name)
-            }
-            return known?.currentEndpoints ?? []
+            guard let present, case .dns(let before) = present.config.source, before.isSameName(name) else { return [] }
+            return present.currentEndpoints.map { Endpoint(of: $0, weight: $0.weight, zone: $0.zone, config) }
         }
     }
 
@@ -81,20 +89,27 @@ extension SnapshotBuilder {
     /// A guard on a path that no request has when it is matched guards nothing.
     private func checkPaths(_ config: ListenerConfig, _ diagnostics: ConfigDiagnostics) {
         for route in config.routes {
-            let (path, isWhole): (String, Bool)
-            switch route.match.path {
-            case .exact(let text), .segments(let text): (path, isWhole) = (text, true)
-            case .prefix(let text): (path, isWhole) = (text, false)
-            case .regex, nil: continue
-            }
-            let seen = PathNormalizer.seen(path, isWhole: isWhole, config.path)
-            guard path.hasPrefix("/"), seen != path else { continue }
+            guard let problem = Self.pathProblem(route.match.path, config) else { continue }
             diagnostics.error(
-                at: route.place.key("match").key("path"),
-                "no request has the path \"\(path.prefix(60))\" when routes are matched",
-                hint: seen.map { "paths are made normal before: write \"\($0.prefix(60))\"" }
-                    ?? "such paths are refused before")
+                at: route.place.key("match").key("path"), problem.message, hint: problem.hint)
         }
+    }
+
+    private static func pathProblem(
+        _ match: PathMatch?, _ config: ListenerConfig
+    ) -> (message: String, hint: String)? {
+        let (path, isWhole): (String, Bool)
+        switch match {
+        case .exact(let text), .segments(let text): (path, isWhole) = (text, true)
+        case .prefix(let text): (path, isWhole) = (text, false)
+        case .regex, nil: return nil
+        }
+        let seen = PathNormalizer.seen(path, isWhole: isWhole, config.path)
+        guard path.hasPrefix("/"), seen != path else { return nil }
+        return (
+            "no request has the path \"\(path.prefix(60))\" when routes are matched",
+            seen.map { "paths are made normal before: write \"\($0.prefix(60))\"" } ?? "such paths are refused before"
+        )
     }
 }
 

@@ -1,92 +1,196 @@
-internal import MartletConfig
-internal import MartletCore
+package import MartletConfig
+package import MartletCore
 
-/// Chooses an endpoint. One per worker and cluster, so choosing takes no lock; loads are compared across workers.
-struct Balancer {
+/// Chooses an endpoint. One per worker and cluster, so choosing takes no lock and allocates nothing; loads and health are
+/// compared across workers.
+package struct Balancer {
     private let policy: ClusterConfig.LoadBalancing
-    private(set) var endpoints: [WorkerEndpoint] = []
-    /// Sum of weights up to and including each endpoint, for weighted random choice. Empty when all weights are equal.
-    private var cumulative: [UInt64] = []
-    /// Smooth weighted round robin: each endpoint's credit.
-    private var credit: [Int64] = []
-    private var next = 0
+    private let slowStart: SlowStart?
+    /// Nanoseconds in which a latency fades to 1/e.
+    private let decay: Double
+    // Of the set in use, held here too: a step further away each use would count references.
+    private var endpoints: [Endpoint] = []
+    private var pools: [EndpointPool] = []
+    private var turns: [Turns] = []
+    private var table = EndpointSet.HashTable.none
+    private var localShare = 0.0
+    private var isPanicking = false
+    private var usesUnhealthy = true
 
-    init(policy: ClusterConfig.LoadBalancing, endpoints: [WorkerEndpoint], random: inout WorkerRandom) {
-        self.policy = policy
-        update(endpoints, random: &random)
+    /// Whose turn it is in one pool.
+    private enum Turns {
+        case equal(Int)
+        case weighted(DeadlineHeap)
     }
 
-    mutating func update(_ endpoints: [WorkerEndpoint], random: inout WorkerRandom) {
-        self.endpoints = endpoints
-        let isWeighted = endpoints.contains { $0.shared.weight != endpoints[0].shared.weight }
-        cumulative = []
-        credit = []
-        if isWeighted {
-            var sum: UInt64 = 0
-            cumulative = endpoints.map { endpoint in
-                sum += UInt64(endpoint.shared.weight)
-                return sum
+    package init(_ config: ClusterConfig) {
+        policy = config.loadBalancing
+        slowStart = config.balancing.slowStart.map { SlowStart($0) }
+        decay = Double(Nanoseconds(config.balancing.latencyDecay).rawValue)
+    }
+
+    package mutating func use(_ set: EndpointSet, now: Instant, _ random: inout WorkerRandom) {
+        endpoints = set.endpoints
+        pools = set.pools
+        table = set.table
+        localShare = set.localShare
+        isPanicking = set.isPanicking
+        usesUnhealthy = set.usesUnhealthy
+        turns = []
+        guard policy == .roundRobin else { return }
+        for pool in pools {
+            if pool.cumulative.isEmpty && slowStart == nil {
+                // Workers start at different places, or all would send their first request to the first endpoint.
+                turns.append(.equal(Int(random.next() % UInt64(pool.members.count))))
+            } else {
+                var dice = random
+                turns.append(
+                    .weighted(
+                        DeadlineHeap(
+                            pool.members, weight: { weight(of: Int($0), now) }, phase: { dice.fraction() })))
+                random = dice
             }
-            credit = [Int64](repeating: 0, count: endpoints.count)
         }
-        // Workers start at different places, or all would send their first request to the first endpoint.
-        next = endpoints.isEmpty ? 0 : Int(random.next() % UInt64(endpoints.count))
     }
 
-    /// Nil when there is no endpoint.
-    mutating func pick(_ random: inout WorkerRandom) -> WorkerEndpoint? {
-        guard endpoints.count > 1 else { return endpoints.first }
+    private func weight(of index: Int, _ now: Instant) -> Double {
+        Double(endpoints[index].weight) * endpoints[index].warmth(slowStart, at: now)
+    }
+
+    /// The place of an endpoint in the set; nil when none may be used.
+    /// - Parameters:
+    ///   - hash: the key for `ring_hash` and `maglev`, which choose at random without one.
+    ///   - attempt: 0, then up for each choice that did not suit: another one, though the key is the same.
+    package mutating func pick(
+        hash: UInt64?, attempt: Int = 0, now: Instant, _ random: inout WorkerRandom
+    ) -> Int? {
+        guard !pools.isEmpty else { return nil }
+        if let hash {
+            let key = attempt == 0 ? hash : StableHash.mix(hash &+ UInt64(attempt))
+            switch table {
+            case .none: break
+            case .ring(let ring) where ring.count > 0: return owner(of: key, in: ring)
+            case .maglev(let table) where table.count > 0: return owner(of: key, in: table)
+            case .ring, .maglev: return nil
+            }
+        }
+        let number = pools.count > 1 && random.fraction() >= localShare ? 1 : 0
+        var candidate = choose(number, now, &random)
+        // Mostly the first is: a set holds what was healthy when it was made.
+        for _ in 0..<3 {
+            if isPanicking || endpoints[candidate].isAvailable { return candidate }
+            candidate = choose(number, now, &random)
+        }
+        return firstAvailable(from: Int(random.next() % UInt64(endpoints.count))) ?? (usesUnhealthy ? candidate : nil)
+    }
+
+    /// Looks at one after the other, all round.
+    private func firstAvailable(from start: Int) -> Int? {
+        for step in 0..<endpoints.count {
+            let index = start + step < endpoints.count ? start + step : start + step - endpoints.count
+            if endpoints[index].isAvailable { return index }
+        }
+        return nil
+    }
+
+    /// The first of the places from `start` that `isSuitable` and may be used, in a random order of a kind.
+    package func first(_ random: inout WorkerRandom, where isSuitable: (Int) -> Bool) -> Int? {
+        guard !endpoints.isEmpty else { return nil }
+        let start = Int(random.next() % UInt64(endpoints.count))
+        for step in 0..<endpoints.count {
+            let index = start + step < endpoints.count ? start + step : start + step - endpoints.count
+            if isPanicking || endpoints[index].isAvailable, isSuitable(index) { return index }
+        }
+        return nil
+    }
+
+    // MARK: By key
+
+    /// Steps along the ring, or draws from the table, before what is healthy is taken by its number.
+    private static let hashSteps = 64
+
+    private func owner(of key: UInt64, in ring: HashRing) -> Int? {
+        var place = ring.place(of: key)
+        for _ in 0..<min(ring.count, Self.hashSteps) {
+            let owner = ring.owner(at: place)
+            if isPanicking || endpoints[owner].isAvailable { return owner }
+            place = place + 1 < ring.count ? place + 1 : 0
+        }
+        return fallback(key)
+    }
+
+    private func owner(of key: UInt64, in table: MaglevTable) -> Int? {
+        var key = key
+        for _ in 0..<Self.hashSteps {
+            let owner = table.owner(of: key)
+            if isPanicking || endpoints[owner].isAvailable { return owner }
+            key = StableHash.mix(key &+ 1)
+        }
+        return fallback(key)
+    }
+
+    private func fallback(_ key: UInt64) -> Int? {
+        let pool = pools[0]
+        let candidate = Int(pool.members[pool.place(StableHash.mix(key))])
+        if endpoints[candidate].isAvailable { return candidate }
+        return firstAvailable(from: candidate) ?? (usesUnhealthy ? candidate : nil)
+    }
+
+    // MARK: By load
+
+    private mutating func choose(_ number: Int, _ now: Instant, _ random: inout WorkerRandom) -> Int {
         switch policy {
-        case .roundRobin: return roundRobin()
-        case .random: return anyEndpoint(&random)
-        case .leastRequest: return leastRequest(&random)
+        case .roundRobin: next(number, now)
+        case .leastRequest, .peakEWMA: lighter(pools[number], now, &random)
+        case .random, .ringHash, .maglev: Int(pools[number].members[draw(pools[number], now, &random)])
         }
     }
 
-    private mutating func roundRobin() -> WorkerEndpoint {
-        guard !credit.isEmpty else {
-            next = next + 1 < endpoints.count ? next + 1 : 0
-            return endpoints[next]
+    private mutating func next(_ number: Int, _ now: Instant) -> Int {
+        switch turns[number] {
+        case .equal(let last):
+            let place = last + 1 < pools[number].members.count ? last + 1 : 0
+            turns[number] = .equal(place)
+            return Int(pools[number].members[place])
+        case .weighted(var heap):
+            // Taken out and put back: the heap stays the only reference to its entries.
+            turns[number] = .equal(0)
+            let member = heap.next { weight(of: Int($0), now) }
+            turns[number] = .weighted(heap)
+            return Int(member)
         }
-        var best = 0
-        var total: Int64 = 0
-        for index in endpoints.indices {
-            let weight = Int64(endpoints[index].shared.weight)
-            credit[index] += weight
-            total += weight
-            if credit[index] > credit[best] { best = index }
-        }
-        credit[best] -= total
-        return endpoints[best]
     }
 
-    private func anyEndpoint(_ random: inout WorkerRandom) -> WorkerEndpoint {
-        guard let total = cumulative.last else {
-            return endpoints[Int(random.next() % UInt64(endpoints.count))]
+    /// When most start slowly, chance decides between them soon enough.
+    private static let maxDraws = 8
+
+    /// A place in the pool, by weight. One that starts slowly is drawn as often as its part of the weight says.
+    private func draw(_ pool: EndpointPool, _ now: Instant, _ random: inout WorkerRandom) -> Int {
+        var place = pool.place(random.next())
+        guard slowStart != nil else { return place }
+        for _ in 0..<Self.maxDraws {
+            let warmth = endpoints[Int(pool.members[place])].warmth(slowStart, at: now)
+            if warmth >= 1 || random.fraction() < warmth { break }
+            place = pool.place(random.next())
         }
-        let point = random.next() % total
-        var low = 0
-        var high = cumulative.count - 1
-        while low < high {
-            let middle = (low + high) / 2
-            if cumulative[middle] > point { high = middle } else { low = middle + 1 }
-        }
-        return endpoints[low]
+        return place
     }
 
-    /// Power of two choices: of two endpoints drawn at random, the one with fewer requests under way for its weight.
-    private func leastRequest(_ random: inout WorkerRandom) -> WorkerEndpoint {
-        let first = anyEndpoint(&random)
-        var second = anyEndpoint(&random)
-        if second === first {
-            // Drawn twice: take its neighbour, so that two different ones are compared.
-            if let index = endpoints.firstIndex(where: { $0 === first }) {
-                second = endpoints[index + 1 < endpoints.count ? index + 1 : 0]
-            }
-        }
-        // a/wa <= b/wb without division. Equally idle: the first, which was drawn by weight.
-        let left = first.shared.activeRequests * Int(second.shared.weight)
-        let right = second.shared.activeRequests * Int(first.shared.weight)
-        return left <= right ? first : second
+    /// Power of two choices: of two endpoints drawn at random, the one with the lighter load for its weight.
+    private func lighter(_ pool: EndpointPool, _ now: Instant, _ random: inout WorkerRandom) -> Int {
+        let first = draw(pool, now, &random)
+        var second = draw(pool, now, &random)
+        // Drawn twice: take its neighbour, so that two different ones are compared.
+        if second == first { second = second + 1 < pool.members.count ? second + 1 : 0 }
+        let one = Int(pool.members[first])
+        let other = Int(pool.members[second])
+        // a/wa <= b/wb without division. Equally loaded: the first, which was drawn by weight.
+        return load(one, now) * weight(of: other, now) <= load(other, now) * weight(of: one, now) ? one : other
+    }
+
+    private func load(_ index: Int, _ now: Instant) -> Double {
+        let active = endpoints[index].activeRequests
+        guard policy == .peakEWMA else { return Double(active) }
+        return endpoints[index].latency.cost(active: active, at: now, decay: decay)
     }
 }

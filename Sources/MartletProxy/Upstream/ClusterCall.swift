@@ -55,6 +55,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
             default: request.headers.append(field.name, field.value)
             }
         }
+        if let fields = call.fields { add(fields) }
         if call.streamsBody {
             request.body = .chunked
             isRequestEnded = false
@@ -64,6 +65,15 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     }
 
     private let isValid: Bool
+
+    private func add(_ fields: HeaderTable) {
+        for index in 0..<fields.count {
+            switch fields.id(at: index) {
+            case .host, .contentLength, .transferEncoding, .connection, .upgrade, .te, .expect: continue
+            default: request.headers.append(named: fields.name(at: index), fields.value(at: index))
+            }
+        }
+    }
 
     private init(mirroring exchange: Exchange, ended: Bool, worker: Worker, timeout: Nanoseconds) {
         self.worker = worker
@@ -177,7 +187,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
         isWaiting = false
         switch reason {
         case .noHealthyUpstream: fail(.noHealthyUpstream)
-        case .overflow: fail(.overflow)
+        case .overflow, .circuitOpen: fail(.overflow)
         case .dialFailed: fail(.connectFailure)
         }
     }
@@ -195,6 +205,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     func upstreamTunnelEnded() { fail(.reset) }
 
     func upstreamHead(ended: Bool, tunnels: Bool) {
+        connection?.report(.status(responseHead.status))
         if tunnels { return fail(.reset) }
         if ended { releaseConnection() }
         notify(.head(responseHead))
@@ -218,6 +229,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     func upstreamTrailers() { finish() }
 
     func upstreamFailed(_ failure: UpstreamFailure) {
+        connection?.report(failure.outcome)
         connection = nil
         switch failure {
         case .connectFailed, .connectTimeout: fail(.connectFailure)
@@ -228,6 +240,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     func timerFired(_ tag: UInt8) {
         timer.fired()
         guard deadline <= worker.loop.now else { return timer.require(deadline, worker.loop, self) }
+        connection?.report(.timeout)
         fail(.timeout)
     }
 

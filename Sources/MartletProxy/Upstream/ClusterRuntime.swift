@@ -1,75 +1,116 @@
 package import MartletConfig
 internal import MartletCore
-package import MartletNet
+internal import MartletNet
 internal import Synchronization
 
-/// A cluster as all workers share it: its configuration and what is counted across workers. It outlives a reload that
-/// leaves its configuration unchanged, and with it its connection pools.
+/// A cluster as all workers share it: its configuration, its endpoints and what is known of them, and what is counted across
+/// workers. It outlives a reload that leaves its configuration unchanged, and with it its connection pools.
 package final class ClusterRuntime: Sendable {
     package let config: ClusterConfig
     package var name: String { config.name }
     /// Everything of the configuration that matters to connections; where it was written does not.
     let fingerprint: String
+    /// Where the proxy runs, if the cluster prefers endpoints there.
+    let localZone: String?
     /// Counts against `circuit_breaker`. Read and written by every worker; relaxed order is enough for limits.
     package let limits: ClusterAllowances
-    // The present endpoints: set at load, and by the resolver for a DNS cluster. Workers keep their own copy, sent to
-    // them by message; this one is for new workers' snapshots and the admin API.
-    private let endpoints: Locked<[Endpoint]>
+    package let outliers: OutlierDetector?
+    package let breaker: ErrorRateBreaker?
+    /// Nanoseconds in which a latency fades; nil where latencies are not kept.
+    private let latencyDecay: Double?
+    /// Whether outcomes of attempts are of any interest.
+    let keepsOutcomes: Bool
+    // The present endpoints: set at load, by the resolver for a DNS cluster, and when their health changes. Workers use the set
+    // they were last told of; this one is for new workers' snapshots and the admin API.
+    private let current: Locked<EndpointSet>
+    private let traffic = Atomic<Bool>(false)
 
-    package init(config: ClusterConfig, endpoints: [Endpoint]) {
+    package init(config: ClusterConfig, endpoints: [Endpoint], localZone: String? = nil) {
         self.config = config
-        fingerprint = Self.fingerprint(config)
+        self.localZone = config.balancing.zonePreference == nil ? nil : localZone
+        fingerprint = Self.fingerprint(config, localZone: localZone)
         limits = ClusterAllowances(config.circuitBreaker)
-        self.endpoints = Locked(endpoints)
+        outliers = config.outlierDetection.map { OutlierDetector($0) }
+        outliers?.use(endpoints)
+        breaker = config.circuitBreaker.errorRate.map { ErrorRateBreaker($0) }
+        latencyDecay =
+            config.loadBalancing == .peakEWMA
+            ? Double(Nanoseconds(config.balancing.latencyDecay).rawValue) : nil
+        keepsOutcomes = outliers != nil || breaker != nil || latencyDecay != nil
+        current = Locked(EndpointSet(endpoints, config, localZone: self.localZone))
     }
 
-    static func fingerprint(_ config: ClusterConfig) -> String {
-        """
-        \(config.name) \(config.source) \(config.loadBalancing) \(config.connectTimeout) \(String(describing: config.idleTimeout)) \
-        \(config.limits) \(config.circuitBreaker)
-        """
+    static func fingerprint(_ config: ClusterConfig, localZone: String?) -> String {
+        let zone = config.balancing.zonePreference == nil ? nil : localZone
+        return """
+            \(config.name) \(config.source) \(config.loadBalancing) \(config.connectTimeout) \
+            \(String(describing: config.idleTimeout)) \(config.limits) \(config.circuitBreaker) \(config.balancing) \
+            \(String(describing: config.healthCheck)) \(String(describing: config.outlierDetection)) \
+            \(String(describing: zone))
+            """
     }
 
-    package var currentEndpoints: [Endpoint] { endpoints.withLock { $0 } }
+    package var currentSet: EndpointSet { current.withLock { $0 } }
+    package var currentEndpoints: [Endpoint] { currentSet.endpoints }
 
-    /// Takes what a name stands for now; endpoints that stay keep their object, and so their counts. Returns the new list
-    /// when it differs from the old one.
-    package func update(resolved addresses: [SocketAddress]) -> [Endpoint]? {
-        endpoints.withLock { present in
+    /// Takes what a name stands for now; endpoints that stay keep their object, and so their counts and their health. True when
+    /// the list differs from the old one. Slow for a large ring, which is built here: not for a thread that others wait for.
+    func update(resolved addresses: [SocketAddress], at now: Instant = .now()) -> Bool {
+        replaceSet { present in
             var known: [String: Endpoint] = [:]
-            for endpoint in present { known[endpoint.name] = endpoint }
-            let next = addresses.map { known[$0.description] ?? Endpoint(address: $0, weight: 1, zone: nil) }
-            guard next.map(ObjectIdentifier.init) != present.map(ObjectIdentifier.init) else { return nil }
-            present = next
+            for endpoint in present.endpoints { known[endpoint.name] = endpoint }
+            // The first answer makes the cluster; who comes later joins it.
+            let joining = present.endpoints.isEmpty ? nil : now
+            let next = addresses.map {
+                known[$0.description] ?? Endpoint(address: $0, weight: 1, zone: nil, config, joining: joining)
+            }
+            guard !next.elementsEqual(present.endpoints, by: { $0 === $1 }) else { return nil }
             return next
         }
     }
-}
 
-/// One address of a cluster, shared by all workers.
-package final class Endpoint: Sendable {
-    package let address: SocketAddress
-    /// `address:port`, as logs show it.
-    package let name: String
-    /// At least 1.
-    package let weight: UInt32
-    package let zone: String?
-    /// Requests under way, over all workers: what least_request compares.
-    private let active = Atomic<Int>(0)
+    /// Makes a new set of the same endpoints: their health has changed.
+    func refresh() { _ = replaceSet { $0.endpoints } }
 
-    package init(address: SocketAddress, weight: UInt32, zone: String?) {
-        self.address = address
-        name = address.description
-        self.weight = max(weight, 1)
-        self.zone = zone
+    /// The set is made outside the lock, which workers take too; when another one was put in place meanwhile, once more.
+    private func replaceSet(_ endpoints: (EndpointSet) -> [Endpoint]?) -> Bool {
+        while true {
+            let present = currentSet
+            guard let next = endpoints(present) else { return false }
+            let made = EndpointSet(next, config, localZone: localZone, present: present)
+            let isDone = current.withLock { set in
+                guard set === present else { return false }
+                set = made
+                return true
+            }
+            guard isDone else { continue }
+            outliers?.use(next)
+            return true
+        }
     }
 
-    /// `text` is this endpoint's address, with its port or without.
-    func isAt(_ text: String) -> Bool { name == text || name.hasPrefix(text + ":") || address.host == text }
+    // MARK: Outcomes
 
-    package var activeRequests: Int { active.load(ordering: .relaxed) }
-    func requestStarted() { active.add(1, ordering: .relaxed) }
-    func requestEnded() { active.subtract(1, ordering: .relaxed) }
+    /// How an attempt ended. True when that changed the standing of the endpoint or of the cluster.
+    func record(
+        _ outcome: AttemptOutcome, of endpoint: Endpoint, latency: Nanoseconds, at now: Instant,
+        _ random: inout WorkerRandom
+    ) -> Bool {
+        if let latencyDecay {
+            endpoint.latency.record(latency, isFailure: outcome.isFailure, at: now, decay: latencyDecay)
+        }
+        var changed = false
+        if let outliers { changed = outliers.record(outcome, of: endpoint, at: now, &random) }
+        if let breaker {
+            let started = Instant(nanoseconds: (now - Instant(nanoseconds: latency.rawValue)).rawValue)
+            if breaker.record(isFailure: outcome.isFailure, started: started, at: now) { changed = true }
+        }
+        return changed
+    }
+
+    /// The cluster has had a request.
+    var hasTraffic: Bool { traffic.load(ordering: .relaxed) }
+    func sawTraffic() { if !hasTraffic { traffic.store(true, ordering: .relaxed) } }
 }
 
 /// Envoy's circuit-breaker thresholds, counted over all workers: going beyond one is refused at once instead of queued.

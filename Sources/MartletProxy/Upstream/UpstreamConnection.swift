@@ -37,6 +37,16 @@ enum UpstreamFailure: Equatable {
     case invalidResponse(HTTP1Fault)
 }
 
+extension UpstreamFailure {
+    /// What it says about the endpoint.
+    var outcome: AttemptOutcome {
+        switch self {
+        case .connectFailed, .connectTimeout: .connectFailure
+        case .closed, .invalidResponse: .reset
+        }
+    }
+}
+
 /// One HTTP/1.1 connection to an endpoint: dialling, lent to one receiver at a time, or idle in its pool.
 final class UpstreamConnection: StreamSocketOwner, TimerTarget {
     let cluster: WorkerCluster
@@ -48,6 +58,9 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
     private var receiver: (any UpstreamReceiver)?
     /// The request lent for counts in the endpoint's load.
     private var isCounted = false
+    private var isProbe = false
+    private var lentAt: Instant
+    private var isReported = false
     private var pending: ByteBuffer?
     private var timer = LazyTimer()
     private var connectDeadline: Instant
@@ -73,6 +86,7 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
         buffers = loop.buffers
         decoder = HTTP1ResponseDecoder(limits: cluster.codecLimits)
         socket = try StreamSocket(loop: loop, connectingTo: endpoint.shared.address)
+        lentAt = loop.now
         connectDeadline = loop.now + cluster.connectTimeout
         try socket.start(self)
         timer.require(connectDeadline, loop, self)
@@ -90,7 +104,9 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
     func lend(to receiver: any UpstreamReceiver) {
         self.receiver = receiver
         isCounted = true
-        endpoint.shared.requestStarted()
+        lentAt = loop.now
+        isReported = false
+        isProbe = endpoint.shared.requestStarted()
         isPaused = false
         requests += 1
         responseStarted = false
@@ -99,6 +115,14 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
         isRequestDone = false
         idleDeadline = .never
         decoder.expect(requestMethod: receiver.requestMethod, askedForUpgrade: receiver.asksForUpgrade)
+    }
+
+    /// Tells how the attempt that the connection is lent to ended, for balancing and outlier detection. Only the first
+    /// word counts: what breaks behind a response's head says nothing new.
+    func report(_ outcome: AttemptOutcome) {
+        guard !isReported else { return }
+        isReported = true
+        endpoint.report(outcome, latency: loop.now - lentAt)
     }
 
     func write(reserving space: Int, _ body: (ByteBuffer) -> Void) { socket.write(reserving: space, body) }
@@ -305,7 +329,7 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
     private func stopCounting() {
         guard isCounted else { return }
         isCounted = false
-        endpoint.shared.requestEnded()
+        endpoint.shared.requestEnded(wasProbe: isProbe)
     }
 
     /// The receiver has taken the last of its response.

@@ -12,12 +12,15 @@ protocol ConnectionTaker: UpstreamReceiver {
     func connectionRefused(_ reason: ConnectionRefusal)
     /// An endpoint to be taken whatever the balancer would choose.
     var endpointOverride: (address: String, isStrict: Bool)? { get }
+    /// What ring_hash and maglev choose by; nil chooses at random.
+    var hashKey: UInt64? { get }
     /// False for an endpoint that another is to be preferred to.
     func prefers(_ endpoint: WorkerEndpoint) -> Bool
 }
 
 extension ConnectionTaker {
     var endpointOverride: (address: String, isStrict: Bool)? { nil }
+    var hashKey: UInt64? { nil }
     func prefers(_ endpoint: WorkerEndpoint) -> Bool { true }
 }
 
@@ -25,6 +28,8 @@ enum ConnectionRefusal {
     case noHealthyUpstream
     /// A circuit-breaker threshold.
     case overflow(ClusterAllowances.Kind)
+    /// The cluster's circuit breaker is open: too many requests failed.
+    case circuitOpen
     case dialFailed(Int32)
 }
 
@@ -33,6 +38,9 @@ final class WorkerCluster: TimerTarget {
     let runtime: ClusterRuntime
     let worker: Worker
     private var balancer: Balancer
+    /// In the order of the set that the balancer uses.
+    private var endpoints: [WorkerEndpoint] = []
+    private var set: EndpointSet
     private var waiting: [any ConnectionTaker] = []
     private var waitingHead = 0
     private var openConnections = 0
@@ -46,15 +54,15 @@ final class WorkerCluster: TimerTarget {
     private let connectionsOpened: Counter
     private let connectFailures: Counter
     private let overflows: [Counter]
+    private let circuitOpen: Counter
     var retryBudget = RetryBudget()
     let retries: RetryCounters
 
     init(runtime: ClusterRuntime, worker: Worker) {
         self.runtime = runtime
         self.worker = worker
-        balancer = Balancer(
-            policy: runtime.config.loadBalancing, endpoints: runtime.currentEndpoints.map(WorkerEndpoint.init),
-            random: &worker.random)
+        balancer = Balancer(runtime.config)
+        set = runtime.currentSet
         connectTimeout = Nanoseconds(runtime.config.connectTimeout)
         idleTimeout = runtime.config.idleTimeout.map { Nanoseconds($0) } ?? .zero
         codecLimits = HTTP1Limits(
@@ -66,6 +74,9 @@ final class WorkerCluster: TimerTarget {
         overflows = ["connections", "pending", "requests", "retries"].map {
             worker.metrics.counter("martlet_upstream_overflow_total", labels + [("limit", $0)])
         }
+        circuitOpen = worker.metrics.counter("martlet_upstream_circuit_open_total", labels)
+        endpoints = set.endpoints.map { WorkerEndpoint($0, self) }
+        balancer.use(set, now: worker.loop.now, &worker.random)
     }
 
     var name: String { runtime.name }
@@ -74,6 +85,19 @@ final class WorkerCluster: TimerTarget {
 
     /// Finds a connection for `taker`, who hears of it now or later. `fresh`: not one that was idle.
     func take(for taker: any ConnectionTaker, fresh: Bool = false) {
+        runtime.sawTraffic()
+        if let breaker = runtime.breaker {
+            let (isAdmitted, changed) = breaker.admit(at: worker.loop.now)
+            if changed { worker.standingChanged(of: runtime) }
+            guard isAdmitted else {
+                circuitOpen.add()
+                return taker.connectionRefused(.circuitOpen)
+            }
+        }
+        find(for: taker, fresh: fresh)
+    }
+
+    private func find(for taker: any ConnectionTaker, fresh: Bool) {
         guard let endpoint = endpoint(for: taker) else {
             return taker.connectionRefused(.noHealthyUpstream)
         }
@@ -84,18 +108,37 @@ final class WorkerCluster: TimerTarget {
         dial(endpoint, for: taker)
     }
 
+    /// Choices that do not suit the taker before all endpoints are looked at.
+    private static let maxChoices = 4
+
     private func endpoint(for taker: any ConnectionTaker) -> WorkerEndpoint? {
         if let wanted = taker.endpointOverride {
-            if let endpoint = balancer.endpoints.first(where: { $0.shared.isAt(wanted.address) }) { return endpoint }
+            if let endpoint = endpoints.first(where: { $0.shared.isAt(wanted.address) }),
+                wanted.isStrict || endpoint.shared.isAvailable
+            {
+                return endpoint
+            }
             if wanted.isStrict { return nil }
         }
-        guard let picked = balancer.pick(&worker.random) else { return nil }
-        if taker.prefers(picked) { return picked }
+        let hash = taker.hashKey
+        let now = worker.loop.now
+        guard let first = balancer.pick(hash: hash, now: now, &worker.random) else { return nil }
+        if taker.prefers(endpoints[first]) { return endpoints[first] }
         // By the policy for as long as that may help, then any other.
-        for _ in 0..<4 {
-            if let next = balancer.pick(&worker.random), taker.prefers(next) { return next }
+        for attempt in 1..<Self.maxChoices {
+            guard let next = balancer.pick(hash: hash, attempt: attempt, now: now, &worker.random) else { break }
+            if taker.prefers(endpoints[next]) { return endpoints[next] }
         }
-        return balancer.endpoints.first { taker.prefers($0) } ?? picked
+        let other = balancer.first(&worker.random) { taker.prefers(endpoints[$0]) }
+        return endpoints[other ?? first]
+    }
+
+    /// How an attempt at `endpoint` ended.
+    func report(_ outcome: AttemptOutcome, of endpoint: Endpoint, latency: Nanoseconds) {
+        guard runtime.keepsOutcomes else { return }
+        if runtime.record(outcome, of: endpoint, latency: latency, at: worker.loop.now, &worker.random) {
+            worker.standingChanged(of: runtime)
+        }
     }
 
     private func dial(_ endpoint: WorkerEndpoint, for taker: any ConnectionTaker) {
@@ -120,13 +163,14 @@ final class WorkerCluster: TimerTarget {
             runtime.limits.connections.giveBack()
             runtime.limits.pending.giveBack()
             connectFailures.add()
+            endpoint.report(.connectFailure, latency: .zero)
             taker.connectionRefused(.dialFailed(error.code))
         }
     }
 
     /// Closes a connection that nobody uses, of whatever endpoint, so that another may be opened. False when there is none.
     func dropIdle() -> Bool {
-        guard let endpoint = balancer.endpoints.max(by: { $0.idle.count < $1.idle.count }),
+        guard let endpoint = endpoints.max(by: { $0.idle.count < $1.idle.count }),
             let oldest = endpoint.idle.first
         else { return false }
         oldest.discard()
@@ -203,7 +247,8 @@ final class WorkerCluster: TimerTarget {
         while waitingHead < waiting.count, runtime.limits.connections.inUse < runtime.limits.connections.limit {
             guard let taker = nextWaiting() else { return }
             runtime.limits.pending.giveBack()
-            take(for: taker)
+            // The circuit breaker has let it pass already.
+            find(for: taker, fresh: false)
         }
     }
 
@@ -235,33 +280,53 @@ final class WorkerCluster: TimerTarget {
 
     // MARK: Changes
 
-    /// New addresses. Idle connections to those that left are closed; those under way finish.
-    func update(_ shared: [Endpoint]) {
-        let present = balancer.endpoints
-        let next = shared.map { endpoint in
-            present.first { $0.shared === endpoint } ?? WorkerEndpoint(endpoint)
+    /// Endpoints came or went, or their health changed. Idle connections to those that left are closed, and, if the
+    /// configuration says so, to those that their checks found unhealthy; those under way finish.
+    func update(_ next: EndpointSet) {
+        guard next !== set else { return }
+        if !next.endpoints.elementsEqual(set.endpoints, by: { $0 === $1 }) { replaceEndpoints(next.endpoints) }
+        set = next
+        balancer.use(next, now: worker.loop.now, &worker.random)
+        guard runtime.config.healthCheck?.closesConnections == true else { return }
+        for endpoint in endpoints where endpoint.shared.hasFailedCheck { endpoint.closeIdle() }
+    }
+
+    private func replaceEndpoints(_ shared: [Endpoint]) {
+        var present: [ObjectIdentifier: WorkerEndpoint] = [:]
+        for endpoint in endpoints { present[ObjectIdentifier(endpoint.shared)] = endpoint }
+        endpoints = shared.map {
+            present.removeValue(forKey: ObjectIdentifier($0)) ?? WorkerEndpoint($0, self)
         }
-        balancer.update(next, random: &worker.random)
-        for endpoint in present where !next.contains(where: { $0 === endpoint }) { endpoint.remove() }
+        for endpoint in present.values { endpoint.remove() }
     }
 
     /// The configuration has it no more. Exchanges that began with it finish; nothing is kept for later ones.
     func retire() {
         isRetired = true
-        for endpoint in balancer.endpoints { endpoint.remove() }
+        for endpoint in endpoints { endpoint.remove() }
     }
 
     /// Connections of this cluster on this worker, in use and idle.
-    var counts: (open: Int, idle: Int) { (openConnections, balancer.endpoints.reduce(0) { $0 + $1.idle.count }) }
+    var counts: (open: Int, idle: Int) { (openConnections, endpoints.reduce(0) { $0 + $1.idle.count }) }
 }
 
 /// An endpoint on one worker: its idle connections, the most recently used last.
 final class WorkerEndpoint {
     let shared: Endpoint
+    /// Outlives its endpoints' connections, each of which holds it.
+    private unowned let cluster: WorkerCluster
     var idle: [UpstreamConnection] = []
     private(set) var isRemoved = false
 
-    init(_ shared: Endpoint) { self.shared = shared }
+    init(_ shared: Endpoint, _ cluster: WorkerCluster) {
+        self.shared = shared
+        self.cluster = cluster
+    }
+
+    /// How an attempt ended that was lent one of the endpoint's connections.
+    func report(_ outcome: AttemptOutcome, latency: Nanoseconds) {
+        cluster.report(outcome, of: shared, latency: latency)
+    }
 
     func forget(_ connection: UpstreamConnection) {
         if let index = idle.lastIndex(where: { $0 === connection }) { idle.remove(at: index) }
@@ -270,6 +335,10 @@ final class WorkerEndpoint {
     /// The cluster has it no more.
     func remove() {
         isRemoved = true
+        closeIdle()
+    }
+
+    func closeIdle() {
         let connections = idle
         idle = []
         for connection in connections { connection.discard() }

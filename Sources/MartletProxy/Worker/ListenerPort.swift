@@ -17,6 +17,7 @@ final class ListenerPort {
     /// In no order; each knows its place, so that none is looked for.
     private var connections: [HTTP1Downstream] = []
     private var counts: Counts
+    private var lastStarved = Instant(nanoseconds: 0)
 
     /// What is counted of a listener.
     private struct Counts {
@@ -56,7 +57,12 @@ final class ListenerPort {
     private var starved: (SystemError) -> Void {
         { [unowned self] error in
             counts.starved.add()
-            worker.log(.error, "cannot accept: \(error)", of: nil)
+            // Every 50 ms while it lasts: one line in a second is enough.
+            if worker.now >= lastStarved + .seconds(1) {
+                lastStarved = worker.now
+                worker.log(.error, "cannot accept: \(error)", of: nil)
+            }
+            worker.closeIdle()
         }
     }
 
@@ -82,7 +88,16 @@ final class ListenerPort {
 
     private func accept(_ socket: StreamSocket, _ peer: SocketAddress) {
         counts.accepted.add()
+        guard !worker.overload.actions.contains(.refuseConnections) else {
+            worker.overloadCounts.connections.add()
+            return socket.reset()
+        }
+        guard worker.overload.takeConnection() else {
+            worker.overloadCounts.connectionsBeyond.add()
+            return socket.reset()
+        }
         guard counts.connections.take(limit: current.maxConnections) else {
+            worker.overload.giveBackConnection()
             current.rejectedConnections.add()
             return socket.reset()
         }
@@ -94,6 +109,7 @@ final class ListenerPort {
             counts.open.add(1)
         } catch {
             counts.connections.giveBack()
+            worker.overload.giveBackConnection()
         }
     }
 
@@ -112,6 +128,7 @@ final class ListenerPort {
         connection.place = -1
         counts.open.add(-1)
         counts.connections.giveBack()
+        worker.overload.giveBackConnection()
         worker.connectionGone()
     }
 
@@ -140,6 +157,21 @@ final class ListenerPort {
     func drain() {
         stopAccepting()
         for connection in connections { connection.drain() }
+    }
+
+    /// Closes connections without a request. How many.
+    func closeIdle() -> Int { connections.reduce(0) { $0 + ($1.closeIfIdle() ? 1 : 0) } }
+
+    func shrinkBuffers() {
+        for connection in connections { connection.driver?.shrinkBuffer(to: OverloadActions.shrunkBuffer) }
+    }
+
+    /// Those whose request, or response, holds so much memory.
+    func connectionsHolding(atLeast bytes: Int) -> [(connection: HTTP1Downstream, bytes: Int, started: Instant)] {
+        connections.compactMap { connection in
+            guard let driver = connection.driver, connection.heldBytes >= bytes else { return nil }
+            return (connection, connection.heldBytes, driver.exchange.started)
+        }
     }
 
     /// The drain deadline has passed.

@@ -46,6 +46,32 @@ final class PortTable {
     private var all: [ListenerPort] { ports + retired }
     var connectionCount: Int { all.reduce(0) { $0 + $1.connectionCount } }
 
+    /// How many.
+    func closeIdle() -> Int { all.reduce(0) { $0 + $1.closeIdle() } }
+
+    func shrinkBuffers() {
+        for port in all { port.shrinkBuffers() }
+    }
+
+    /// Gives up exchanges, those that hold most first, and of equals the oldest, until they have held so much; one at
+    /// least. How many.
+    func resetLargest(freeing bytes: Int) -> Int {
+        var largest = all.flatMap { $0.connectionsHolding(atLeast: Self.muchHeld) }
+        largest.sort { ($0.bytes, $1.started) > ($1.bytes, $0.started) }
+        var freed = 0
+        var count = 0
+        for entry in largest {
+            entry.connection.shed()
+            freed += entry.bytes
+            count += 1
+            if freed >= bytes { break }
+        }
+        return count
+    }
+
+    /// What less than this would free is not worth a request.
+    private static let muchHeld = 65_536
+
     func drain() {
         for port in all { port.drain() }
     }

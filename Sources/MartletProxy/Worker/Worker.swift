@@ -14,6 +14,13 @@ enum WorkerMessage: Sendable {
     /// A worker waits for a connection of this cluster, and its limit is reached: close one that is idle.
     case connectionWanted(ClusterRuntime)
     case report(@Sendable (WorkerReport) -> Void)
+    /// For the handler of that number, which may be gone.
+    case deliver(UInt64, any Sendable)
+    /// For a filter's inbox, by its number.
+    case post(inbox: UInt64, UInt64)
+    case closeInbox(UInt64)
+    /// Too much memory is in use: close what is idle, and of what holds most give up so much.
+    case shed(OverloadActions, bytes: Int)
     case drain
     /// The drain deadline has passed.
     case cut
@@ -50,6 +57,8 @@ final class Worker {
     /// The drain deadline has passed: nothing is waited for any more.
     private var isCut = false
     let replays: Counter
+    let overload: OverloadState
+    let overloadCounts: OverloadCounts
 
     private let mailbox: Mailbox<WorkerMessage>
     private var mail: LevelSource?
@@ -57,6 +66,7 @@ final class Worker {
     private let peers: WorkerPeers
     private let operatorLog: @Sendable (LogLevel, String) -> Void
     private let drained: @Sendable (Int) -> Void
+    private let changed: @Sendable (ClusterRuntime) -> Void
 
     private let ports = PortTable()
     private var listeners: [WorkerListener] = []
@@ -80,20 +90,29 @@ final class Worker {
         weak var target: (any DrainTarget)?
     }
     private var drainHolders: [DrainHolder] = []
+    private var inboxes: [UInt64: (UInt64) -> Void] = [:]
+    private var inboxCounter: UInt64 = 0
     private var calls: [ObjectIdentifier: [ClusterCall]] = [:]
+    private var handlers = MessageHandlers()
+    private let threads: WorkThreads
     private var connectionCounter: UInt64 = 0
     private var requestIDs: RequestIDs
 
     init(
         index: Int, mailbox: Mailbox<WorkerMessage>, shared: SharedCounts, peers: WorkerPeers,
-        operatorLog: @escaping @Sendable (LogLevel, String) -> Void, drained: @escaping @Sendable (Int) -> Void
+        threads: WorkThreads, overload: OverloadState, operatorLog: @escaping @Sendable (LogLevel, String) -> Void,
+        drained: @escaping @Sendable (Int) -> Void, changed: @escaping @Sendable (ClusterRuntime) -> Void
     ) throws(SystemError) {
         self.index = index
         self.mailbox = mailbox
         self.shared = shared
         self.peers = peers
+        self.threads = threads
+        self.overload = overload
+        overloadCounts = OverloadCounts(metrics)
         self.operatorLog = operatorLog
         self.drained = drained
+        self.changed = changed
         loop = try EventLoop()
         replays = metrics.counter("martlet_upstream_stale_connection_replays_total")
         requestIDs = RequestIDs(random: WorkerRandom())
@@ -122,11 +141,15 @@ final class Worker {
         case .adopt(let snapshot, let sockets, let done): done(adopt(snapshot, sockets))
         case .endpointsChanged(let runtime):
             for cluster in clusters.all + retiredClusters where cluster.runtime === runtime {
-                cluster.update(runtime.currentEndpoints)
+                cluster.update(runtime.currentSet)
             }
         case .connectionWanted(let runtime):
             _ = (clusters.all + retiredClusters).first { $0.runtime === runtime && $0.dropIdle() }
         case .report(let answer): answer(report())
+        case .deliver(let number, let message): handlers[number]?(message)
+        case .post(let inbox, let number): inboxes[inbox]?(number)
+        case .closeInbox(let inbox): inboxes[inbox] = nil
+        case .shed(let actions, let bytes): shed(actions, bytes: bytes)
         case .drain: drain()
         case .cut:
             isCut = true
@@ -162,6 +185,17 @@ final class Worker {
             clusters: clusters.all.map { (name: $0.name, open: $0.counts.open, idle: $0.counts.idle) },
             connections: ports.connectionCount, activeExchanges: openDrivers)
     }
+
+    // MARK: Overload
+
+    private func shed(_ actions: OverloadActions, bytes: Int) {
+        if actions.contains(.shrinkBuffers) { ports.shrinkBuffers() }
+        if actions.contains(.closeIdle) { closeIdle() }
+        if actions.contains(.resetStreams) { overloadCounts.streams.add(UInt64(ports.resetLargest(freeing: bytes))) }
+    }
+
+    /// Closes client connections that have no request.
+    func closeIdle() { overloadCounts.idle.add(UInt64(ports.closeIdle())) }
 
     // MARK: Draining
 
@@ -225,6 +259,9 @@ final class Worker {
     /// Asks the other workers to close an idle connection of this cluster.
     func askForConnection(of runtime: ClusterRuntime) { peers.post(.connectionWanted(runtime), from: mailbox) }
 
+    /// An endpoint was ejected or let back, or a circuit breaker opened or closed.
+    func standingChanged(of runtime: ClusterRuntime) { changed(runtime) }
+
     func appendRequestID(to headers: HeaderTable) { requestIDs.append(to: headers) }
 
     /// Sends a copy of a request and drops the answer.
@@ -277,6 +314,36 @@ extension Worker: WorkerServices {
     func holdDrain(for target: any DrainTarget) {
         drainHolders.removeAll { $0.target == nil }
         drainHolders.append(DrainHolder(target: target))
+    }
+
+    func receive(
+        _ handler: @escaping (any Sendable) -> Void
+    ) -> (post: @Sendable (any Sendable) -> Bool, forget: () -> Void) {
+        let number = handlers.add(handler)
+        let mailbox = self.mailbox
+        return ({ mailbox.post(.deliver(number, $0)) }, { [weak self] in self?.handlers.remove(number) })
+    }
+
+    func offload(
+        limit: Int, _ work: @escaping @Sendable () -> any Sendable, _ done: @escaping (any Sendable) -> Void
+    ) -> Bool {
+        var number: UInt64 = 0
+        number = handlers.add { [unowned self] outcome in
+            self.handlers.remove(number)
+            done(outcome)
+        }
+        let (mailbox, handler) = (self.mailbox, number)
+        let isAccepted = threads.submit(limit: limit) { mailbox.post(.deliver(handler, work())) }
+        if !isAccepted { handlers.remove(number) }
+        return isAccepted
+    }
+
+    func inbox(_ handler: @escaping (UInt64) -> Void) -> FilterInbox {
+        inboxCounter &+= 1
+        let (number, mailbox) = (inboxCounter, self.mailbox)
+        inboxes[number] = handler
+        return FilterInbox(
+            send: { mailbox.post(.post(inbox: number, $0)) }, close: { mailbox.post(.closeInbox(number)) })
     }
 
     func cancelCalls(of exchange: Exchange) {

@@ -1,13 +1,20 @@
+internal import MartletCore
+
 /// Random numbers for choices, not for secrets: xoshiro256**, seeded by the system. One per worker.
-struct WorkerRandom: RandomNumberGenerator {
+package struct WorkerRandom: RandomNumberGenerator {
     private var state: (UInt64, UInt64, UInt64, UInt64)
 
-    init() {
+    package init() {
         var system = SystemRandomNumberGenerator()
         state = (system.next(), system.next(), system.next(), system.next() | 1)
     }
 
-    mutating func next() -> UInt64 {
+    /// The same numbers each time: for tests.
+    package init(seed: UInt64) {
+        state = (StableHash.mix(seed &+ 1), StableHash.mix(seed &+ 2), StableHash.mix(seed &+ 3), seed | 1)
+    }
+
+    package mutating func next() -> UInt64 {
         let result = Self.rotate(state.1 &* 5, 7) &* 9
         let shifted = state.1 << 17
         state.2 ^= state.0
@@ -24,5 +31,5 @@ struct WorkerRandom: RandomNumberGenerator {
     }
 
     /// 0..<1.
-    mutating func fraction() -> Double { Double(next() >> 11) * 0x1p-53 }
+    package mutating func fraction() -> Double { Double(next() >> 11) * 0x1p-53 }
 }

@@ -1,0 +1,208 @@
+internal import MartletConfig
+internal import MartletCore
+internal import MartletFilter
+internal import MartletHTTP
+
+/// Where in a request a client puts what proves who it is.
+enum CredentialSource: Sendable, Equatable {
+    /// What follows `prefix`, in any case, in the one field of this name. Spaces around it do not count.
+    case header(HeaderName, prefix: [UInt8])
+    /// A parameter of the query, by its name as it stands in the target.
+    case query([UInt8])
+    case cookie([UInt8])
+
+    static let bearer = CredentialSource.header(.authorization, prefix: Array("bearer ".utf8))
+
+    var header: HeaderName? {
+        if case .header(let name, _) = self { return name }
+        return nil
+    }
+}
+
+/// Where in a request's bytes a credential stands.
+struct CredentialPlace {
+    /// The header field; nil is the target.
+    let field: Int?
+    let range: Range<Int>
+
+    /// Calls `body` with the credential where it stands.
+    func read<Outcome>(in request: RequestHead, _ body: (Span<UInt8>) -> Outcome) -> Outcome {
+        guard let field else { return body(request.target().extracting(range)) }
+        let headers = request.headers
+        return body(headers.value(at: field).extracting(range))
+    }
+}
+
+enum FoundCredential {
+    case none
+    case one(CredentialPlace)
+    /// Two readers could take different ones.
+    case several
+}
+
+extension CredentialSource {
+    func find(in request: RequestHead) -> FoundCredential {
+        switch self {
+        case .header(let name, let prefix): Self.find(name, prefix, in: request.headers)
+        case .query(let name): Self.find(parameter: name, in: request)
+        case .cookie(let name): Self.find(cookie: name, in: request.headers)
+        }
+    }
+
+    private static func find(_ name: HeaderName, _ prefix: [UInt8], in headers: HeaderTable) -> FoundCredential {
+        guard let index = headers.firstIndex(of: name) else { return .none }
+        guard headers.firstIndex(of: name, from: index + 1) == nil else { return .several }
+        let value = headers.value(at: index)
+        guard startsIgnoringCase(value, with: prefix) else { return .none }
+        var start = prefix.count
+        var end = value.count
+        while start < end, value[start] == 0x20 || value[start] == 0x09 { start += 1 }
+        while end > start, value[end - 1] == 0x20 || value[end - 1] == 0x09 { end -= 1 }
+        return start < end ? .one(CredentialPlace(field: index, range: start..<end)) : .none
+    }
+
+    /// `prefix` is in lower case.
+    private static func startsIgnoringCase(_ value: Span<UInt8>, with prefix: [UInt8]) -> Bool {
+        guard value.count >= prefix.count else { return false }
+        for index in prefix.indices where value[index].lowercasedASCII != prefix[index] { return false }
+        return true
+    }
+
+    private static func find(parameter name: [UInt8], in request: RequestHead) -> FoundCredential {
+        let target = request.target()
+        var found = FoundCredential.none
+        guard var start = target.firstIndex(of: 0x3F).map({ $0 + 1 }) else { return found }
+        while start <= target.count {
+            let end = target.firstIndex(of: 0x26, from: start) ?? target.count
+            if let value = value(of: name, in: target, start..<end) {
+                guard case .none = found else { return .several }
+                found = .one(CredentialPlace(field: nil, range: value))
+            }
+            start = end + 1
+        }
+        return found
+    }
+
+    private static func find(cookie name: [UInt8], in headers: HeaderTable) -> FoundCredential {
+        var found = FoundCredential.none
+        var next = headers.firstIndex(of: .cookie)
+        while let field = next {
+            let line = headers.value(at: field)
+            var start = 0
+            while start <= line.count {
+                let end = line.firstIndex(of: 0x3B, from: start) ?? line.count
+                while start < end, line[start] == 0x20 || line[start] == 0x09 { start += 1 }
+                if let value = value(of: name, in: line, start..<end) {
+                    guard case .none = found else { return .several }
+                    found = .one(CredentialPlace(field: field, range: value))
+                }
+                start = end + 1
+            }
+            next = headers.firstIndex(of: .cookie, from: field + 1)
+        }
+        return found
+    }
+
+    /// Where the value is, when `pair` is `name=value` of this name.
+    private static func value(of name: [UInt8], in text: Span<UInt8>, _ pair: Range<Int>) -> Range<Int>? {
+        guard pair.count > name.count, text[pair.lowerBound + name.count] == 0x3D,
+            text.extracting(pair.lowerBound..<(pair.lowerBound + name.count)).equals(name.span)
+        else { return nil }
+        var end = pair.upperBound
+        let start = pair.lowerBound + name.count + 1
+        while end > start, text[end - 1] == 0x20 || text[end - 1] == 0x09 { end -= 1 }
+        return start..<end
+    }
+
+    // MARK: Removing
+
+    /// Takes what stands at this place out of the request, all of it.
+    func remove(from exchange: Exchange) {
+        let request = exchange.request
+        switch self {
+        case .header(let name, let prefix):
+            let headers = request.headers
+            var next = headers.firstIndex(of: name)
+            while let index = next {
+                if Self.startsIgnoringCase(headers.value(at: index), with: prefix) {
+                    headers.remove(at: index)
+                    next = headers.firstIndex(of: name, from: index)
+                } else {
+                    next = headers.firstIndex(of: name, from: index + 1)
+                }
+            }
+        case .query(let name):
+            if case .none = Self.find(parameter: name, in: request) { return }
+            // Routes are matched with what the client asked for.
+            _ = exchange.route
+            request.setTarget(Self.target(without: name, of: request).span)
+        case .cookie(let name): Self.remove(cookie: name, from: request.headers)
+        }
+    }
+
+    private static func target(without name: [UInt8], of request: RequestHead) -> [UInt8] {
+        let target = request.target()
+        guard var start = target.firstIndex(of: 0x3F).map({ $0 + 1 }) else { return target.array() }
+        var out = target.extracting(first: start - 1).array()
+        var separator: UInt8 = 0x3F
+        while start <= target.count {
+            let end = target.firstIndex(of: 0x26, from: start) ?? target.count
+            if value(of: name, in: target, start..<end) == nil {
+                out.append(separator)
+                out += target.extracting(start..<end).array()
+                separator = 0x26
+            }
+            start = end + 1
+        }
+        return out
+    }
+
+    private static func remove(cookie name: [UInt8], from headers: HeaderTable) {
+        var next = headers.firstIndex(of: .cookie)
+        while let field = next {
+            let line = headers.value(at: field)
+            var kept: [UInt8] = []
+            var isChanged = false
+            var start = 0
+            while start <= line.count {
+                let end = line.firstIndex(of: 0x3B, from: start) ?? line.count
+                while start < end, line[start] == 0x20 || line[start] == 0x09 { start += 1 }
+                if value(of: name, in: line, start..<end) != nil {
+                    isChanged = true
+                } else if start < end {
+                    if !kept.isEmpty { kept += [0x3B, 0x20] }
+                    kept += line.extracting(start..<end).array()
+                }
+                start = end + 1
+            }
+            guard isChanged else {
+                next = headers.firstIndex(of: .cookie, from: field + 1)
+                continue
+            }
+            if kept.isEmpty {
+                headers.remove(at: field)
+                next = headers.firstIndex(of: .cookie, from: field)
+            } else {
+                headers.replaceValue(at: field, kept.span)
+                next = headers.firstIndex(of: .cookie, from: field + 1)
+            }
+        }
+    }
+}
+
+extension ConfigScalar where Value == [UInt8] {
+    /// The name of a cookie or of a query's parameter: no separator, space or control character.
+    static var parameterName: ConfigScalar {
+        ConfigScalar(expected: "a name") { text in
+            let bytes = Array(text.utf8)
+            guard !bytes.isEmpty, bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F && !Self.separators.contains($0) }) else {
+                return .failure(
+                    Problem("\"\(text.prefix(60))\" cannot be a name here", hint: "no spaces and none of = & ; , ? # %")
+                )
+            }
+            return .success(bytes)
+        }
+    }
+
+    private static var separators: [UInt8] { Array("=&;,?#%\"".utf8) }
+}

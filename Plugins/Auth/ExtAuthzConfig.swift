@@ -1,0 +1,144 @@
+internal import MartletConfig
+internal import MartletCore
+internal import MartletFilter
+
+/// The settings of an `ext_authz` filter.
+public struct ExtAuthzConfig: Sendable {
+    enum FilterProtocol: String, CaseIterable {
+        case http, grpc
+    }
+    enum OnError: String, CaseIterable {
+        case deny, allow
+    }
+
+    struct Body: Sendable {
+        let maxBytes: ByteCount
+        /// A longer body is asked about by its beginning; otherwise it is 413.
+        let allowsPartial: Bool
+    }
+
+    /// Envoy's.
+    static let defaultTimeout = Duration.milliseconds(200)
+
+    let cluster: String
+    let timeout: Duration
+    let onError: OnError
+    let statusOnError: UInt16
+    let pathPrefix: String
+    let maxResponseBody: ByteCount
+    let body: Body?
+    let context: [(name: HeaderName, value: String)]
+    /// Sent to the service.
+    let allowed: HeaderNameSet
+    /// From its 200 to the request.
+    let upstream: HeaderNameSet
+    /// From its denial to the client.
+    let client: HeaderNameSet
+    /// From its 200 to the client's response.
+    let clientOnSuccess: HeaderNameSet
+
+    private static let defaultAllowed = HeaderNameSet([
+        .name("authorization"), .name("cookie"), .prefix("x-forwarded-"), .name("x-request-id"),
+    ])
+    private static let defaultClient = HeaderNameSet([
+        .name("www-authenticate"), .name("location"), .name("set-cookie"), .name("retry-after"), .name("cache-control"),
+    ])
+
+    /// Nil after reporting what is wrong.
+    init?(_ section: ConfigSection, _ load: LoadContext) {
+        let cluster = section.value(required: "cluster", .label)
+        if let cluster, !load.hasCluster(cluster) {
+            section.error(
+                at: "cluster", "no cluster \"\(cluster.prefix(60))\"",
+                hint: NearestName.hint(cluster, in: load.clusterNames, what: "clusters") ?? "add it to clusters")
+        }
+        if section.choice("protocol", default: FilterProtocol.http) == .grpc {
+            section.error(
+                at: "protocol", "gRPC authorization services are not available in this version", hint: "write: http")
+        }
+        timeout = section.duration("timeout", default: Self.defaultTimeout, in: .milliseconds(1) ... .seconds(60))
+        onError = section.choice("on_error", default: .deny)
+        statusOnError = UInt16(section.int("status_on_error", default: 403, in: 400...599))
+        pathPrefix = section.value("path_prefix", .pathPrefix) ?? ""
+        maxResponseBody = section.size("max_response_body", default: .kibibytes(64), in: 0 ... .mebibytes(16))
+        context = Self.context(section)
+        body = section.section("with_request_body").flatMap { Body($0) }
+        func names(_ key: String, default standard: HeaderNameSet) -> HeaderNameSet {
+            section.has(key) ? HeaderNameSet(section.values(key, .headerNamePattern)) : standard
+        }
+        allowed = names("allowed_headers", default: Self.defaultAllowed)
+        upstream = HeaderNameSet(section.values("upstream_headers", .headerNamePattern))
+        client = names("client_headers", default: Self.defaultClient)
+        clientOnSuccess = HeaderNameSet(section.values("client_headers_on_success", .headerNamePattern))
+        // All keys are known, whatever is written.
+        _ = section.raw("allowed_headers")
+        _ = section.raw("client_headers")
+        guard let cluster else { return nil }
+        self.cluster = cluster
+    }
+
+    /// Fields of the operator's own that go along with the question.
+    static func context(_ section: ConfigSection) -> [(name: HeaderName, value: String)] {
+        let fields = section.headers("context")
+        for field in fields where field.name.framesMessages {
+            section.error(
+                at: "context", "\(field.name) cannot be set", hint: "the proxy frames messages itself")
+        }
+        return fields
+    }
+}
+
+extension ExtAuthzConfig.Body {
+    init?(_ section: ConfigSection) {
+        guard
+            let size = section.value(
+                required: "max_bytes", .size(in: 1 ... .mebibytes(64)))
+        else { return nil }
+        maxBytes = size
+        allowsPartial = section.bool("allow_partial", default: false)
+    }
+}
+
+/// What a route says about `ext_authz`.
+public struct ExtAuthzRoute: Sendable {
+    /// Nobody is asked. What only the service may say is taken from the request all the same.
+    let isOff: Bool
+    /// Beside the filter's own; of two with one name the route's is sent.
+    let context: [(name: HeaderName, value: String)]
+
+    static let off = ExtAuthzRoute(isOff: true, context: [])
+
+    private init(isOff: Bool, context: [(name: HeaderName, value: String)]) {
+        self.isOff = isOff
+        self.context = context
+    }
+
+    init(_ section: ConfigSection) {
+        isOff = false
+        context = ExtAuthzConfig.context(section)
+        if !section.has("context") {
+            section.missing("context", hint: "write context: { x-name: value }, or ext_authz: off")
+        }
+    }
+}
+
+extension HeaderNamePattern {
+    fileprivate static func name(_ text: String) -> HeaderNamePattern {
+        HeaderNamePattern(text: Array(text.utf8), isPrefix: false)
+    }
+    fileprivate static func prefix(_ text: String) -> HeaderNamePattern {
+        HeaderNamePattern(text: Array(text.utf8), isPrefix: true)
+    }
+}
+
+extension ConfigScalar where Value == String {
+    /// What is put before a path: itself a path, without a slash behind.
+    fileprivate static var pathPrefix: ConfigScalar {
+        target.checked { text in
+            if text.contains("?") { return Problem("a path has no query") }
+            return text.hasSuffix("/")
+                ? Problem("must not end with a slash: the request's path follows", hint: "write: \(text.dropLast())")
+                : nil
+        }
+    }
+}

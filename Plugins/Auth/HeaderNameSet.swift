@@ -1,0 +1,81 @@
+internal import MartletConfig
+internal import MartletCore
+
+/// Names of headers as an operator lists them: whole ones, and beginnings with a star behind them (`x-forwarded-*`).
+struct HeaderNameSet: Sendable {
+    private let names: [[UInt8]]
+    private let prefixes: [[UInt8]]
+
+    init(_ patterns: [HeaderNamePattern]) {
+        names = patterns.filter { !$0.isPrefix }.map(\.text)
+        prefixes = patterns.filter(\.isPrefix).map(\.text)
+    }
+
+    var isEmpty: Bool { names.isEmpty && prefixes.isEmpty }
+
+    func contains(_ name: Span<UInt8>) -> Bool {
+        for known in names where name.equalsIgnoringCase(known.span) { return true }
+        for prefix in prefixes where name.count > prefix.count {
+            if name.extracting(first: prefix.count).equalsIgnoringCase(prefix.span) { return true }
+        }
+        return false
+    }
+
+    /// As `contains`, an underscore standing for a hyphen too: servers that make variables of headers (CGI, WSGI) read
+    /// `X_User` as `X-User`.
+    func containsSpelling(of name: Span<UInt8>) -> Bool {
+        for known in names where name.count == known.count && Self.begins(name, known) { return true }
+        for prefix in prefixes where name.count > prefix.count && Self.begins(name, prefix) { return true }
+        return false
+    }
+
+    private static func begins(_ name: Span<UInt8>, _ known: [UInt8]) -> Bool {
+        for index in known.indices {
+            let byte = name[index] == 0x5F ? 0x2D : name[index].lowercasedASCII
+            guard byte == (known[index] == 0x5F ? 0x2D : known[index]) else { return false }
+        }
+        return true
+    }
+}
+
+/// One entry of such a list.
+struct HeaderNamePattern: Sendable {
+    /// Lower case, the star taken off.
+    let text: [UInt8]
+    let isPrefix: Bool
+}
+
+extension ConfigScalar where Value == HeaderNamePattern {
+    static var headerNamePattern: ConfigScalar {
+        ConfigScalar(expected: "a header's name, or its beginning as in x-forwarded-*") { text in
+            let isPrefix = text.hasSuffix("*")
+            let name = isPrefix ? String(text.dropLast()) : text
+            guard let header = HeaderName(name), !name.contains("*") else {
+                return .failure(
+                    Problem(
+                        "\"\(text.prefix(60))\" is not a header's name",
+                        hint: "write x-user, or x-user-* for all that begin so"))
+            }
+            if !isPrefix, header.framesMessages {
+                return .failure(Problem("\(header) cannot be passed on", hint: "the proxy frames messages itself"))
+            }
+            return .success(HeaderNamePattern(text: header.lowercased, isPrefix: isPrefix))
+        }
+    }
+}
+
+extension HeaderName {
+    /// The field belongs to one connection or says where a message goes or ends: never taken from one message to another.
+    var framesMessages: Bool { id.framesMessages }
+}
+
+extension HeaderID {
+    var framesMessages: Bool {
+        switch self {
+        case .connection, .contentLength, .expect, .host, .http2Settings, .keepAlive, .proxyConnection, .te, .trailer,
+            .transferEncoding, .upgrade:
+            true
+        default: false
+        }
+    }
+}

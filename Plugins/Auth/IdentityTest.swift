@@ -1,0 +1,214 @@
+internal import MartletConfig
+internal import MartletCore
+internal import MartletFilter
+
+/// A test of who a request is proved to be from. Without such proof no test holds.
+struct IdentityTest: Sendable {
+    private enum Subject: Sendable {
+        /// That there is the proof.
+        case proof
+        case name
+        case provider
+        case claim(ClaimPath)
+    }
+
+    private let proof: Identity.Proof
+    private let subject: Subject
+    /// One of these.
+    private let tests: [TextTest]
+
+    func match(_ exchange: Exchange) -> Pattern.Outcome {
+        guard let identity = exchange.identity(proof) else { return .differs }
+        switch subject {
+        case .proof: return .matches
+        case .name: return match(identity.name)
+        case .provider: return match(identity.provider)
+        case .claim(let path): return match(identity.claims.flatMap { path.value(in: $0) }, path)
+        }
+    }
+
+    private func match(_ text: String?) -> Pattern.Outcome {
+        var result = Pattern.Outcome.differs
+        for test in tests {
+            switch text.map({ test.match($0.utf8Span.span) }) ?? test.matchOfNothing {
+            case .matches: return .matches
+            case .differs: continue
+            case .gaveUp: result = .gaveUp
+            }
+        }
+        return result
+    }
+
+    private func match(_ claim: JSONValue?, _ path: ClaimPath) -> Pattern.Outcome {
+        switch claim {
+        case .array(let items):
+            var result = Pattern.Outcome.differs
+            for item in items {
+                switch item {
+                // A list of lists is nothing that anybody issues.
+                case .array: continue
+                default: break
+                }
+                switch match(item, path) {
+                case .matches: return .matches
+                case .differs: continue
+                case .gaveUp: result = .gaveUp
+                }
+            }
+            return result
+        case .string(let text): return path.isWordList ? match(words: text) : match(text)
+        case .bool(let value): return match(value ? "true" : "false")
+        case .integer(let value): return match(String(value))
+        // There, but with no text to compare: only `present` can hold.
+        case .number, .object:
+            return Pattern.Outcome(
+                tests.contains {
+                    if case .present(true) = $0 { return true }
+                    return false
+                })
+        case .null, nil: return match(nil)
+        }
+    }
+
+    /// RFC 8693 section 4.2: scopes are one text with spaces between.
+    private func match(words text: String) -> Pattern.Outcome {
+        let bytes = text.utf8Span.span
+        var result = Pattern.Outcome.differs
+        var start = 0
+        while start <= bytes.count {
+            let end = bytes.firstIndex(of: 0x20, from: start) ?? bytes.count
+            let word = bytes.extracting(start..<end)
+            for test in tests where !word.isEmpty {
+                switch test.match(word) {
+                case .matches: return .matches
+                case .differs: continue
+                case .gaveUp: result = .gaveUp
+                }
+            }
+            start = end + 1
+        }
+        return result
+    }
+}
+
+extension IdentityTest {
+    /// All of them must hold.
+    static func list(_ section: ConfigSection, _ load: LoadContext) -> [IdentityTest] {
+        var list: [IdentityTest] = []
+        if let claims = section.section("jwt_claim") {
+            require(.jwt, "jwt_claim", section, load)
+            let entries = claims.allEntries()
+            if entries.isEmpty && !claims.isMalformed {
+                claims.error("names no claim", hint: "write jwt_claim: { role: admin }, or jwt: {} for any token")
+            }
+            for entry in entries {
+                guard let path = ClaimPath(entry, section.diagnostics),
+                    let tests = tests(entry.value, section)
+                else { continue }
+                list.append(IdentityTest(proof: .jwt, subject: .claim(path), tests: tests))
+            }
+        }
+        for (proof, keys) in [
+            (Identity.Proof.jwt, [("issuer", Subject.claim(.issuer)), ("subject", .name), ("provider", .provider)]),
+            (.apiKey, [("client", .name)]), (.basicAuth, [("user", .name)]),
+        ] {
+            guard let node = section.raw(proof.rawValue) else { continue }
+            require(proof, proof.rawValue, section, load)
+            let inner = section.section(of: node)
+            list.append(IdentityTest(proof: proof, subject: .proof, tests: []))
+            for (key, subject) in keys {
+                guard let value = inner.raw(key), let tests = tests(value, inner) else { continue }
+                list.append(IdentityTest(proof: proof, subject: subject, tests: tests))
+            }
+        }
+        if section.raw("certificate") != nil {
+            section.error(
+                at: "certificate", "client certificates are not available in this version", hint: "remove the key")
+        }
+        if (section.node.entries ?? []).isEmpty && !section.isMalformed {
+            section.error(
+                "names nobody", hint: "write jwt_claim: { role: admin }, or jwt: {} for whoever has a valid token")
+        }
+        return list
+    }
+
+    /// Where nothing proves it, a rule that asks for it never holds: one that denies would guard nothing.
+    private static func require(
+        _ proof: Identity.Proof, _ key: String, _ section: ConfigSection, _ load: LoadContext
+    ) {
+        guard !load.proofs.contains(proof) else { return }
+        section.error(
+            at: key, "no filter before this one proves it: the rule would never hold",
+            hint: "put \"\(proof.rawValue)\" before \"rbac\" in the listener's filters")
+    }
+
+    /// `admin`, `[admin, owner]`, or how to compare: `{ prefix: team- }`. Nil after reporting what is wrong.
+    private static func tests(_ node: ConfigNode, _ section: ConfigSection) -> [TextTest]? {
+        switch node.content {
+        case .mapping:
+            let inner = section.section(of: node)
+            guard let match = TextMatch(inner, ["exact", "prefix", "suffix", "contains", "regex", "present"]) else {
+                return nil
+            }
+            return TextTest(match, section.diagnostics).map { [$0] }
+        case .list(let items):
+            if items.isEmpty {
+                section.diagnostics.error(
+                    at: node.place, "an empty list matches nothing", hint: "write { present: true } for any value")
+            }
+            let texts = items.compactMap { section.read($0, .string) }
+            return texts.count == items.count ? texts.map { .exact(Array($0.utf8)) } : nil
+        case .scalar, .null: return section.read(node, .string).map { [.exact(Array($0.utf8))] }
+        }
+    }
+}
+
+/// Where in a token's claims a value is: `role`, or `realm_access.roles` for a member of a member.
+///
+/// Names may have dots of their own (`https://id.example.com/roles`), so every way to divide the path is tried, those with the
+/// longest names first. Made once: looking up allocates nothing.
+struct ClaimPath: Sendable {
+    static let issuer = ClaimPath(ways: [["iss"]], isWordList: false)
+    /// The number of ways doubles with each dot.
+    private static let maxDots = 6
+
+    private let ways: [[String]]
+    /// One text with words in it.
+    let isWordList: Bool
+
+    private init(ways: [[String]], isWordList: Bool) {
+        self.ways = ways
+        self.isWordList = isWordList
+    }
+
+    /// Nil after reporting what is wrong.
+    init?(_ entry: ConfigNode.Entry, _ diagnostics: ConfigDiagnostics) {
+        let place = ConfigPlace(mark: entry.keyMark, path: entry.value.path)
+        let parts = entry.key.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+        guard !entry.key.isEmpty, parts.count <= Self.maxDots + 1 else {
+            diagnostics.error(
+                at: place, "\"\(entry.key.prefix(60))\" is not a claim's name",
+                hint: "write role, or realm_access.roles for a member of a member, at most \(Self.maxDots) dots")
+            return nil
+        }
+        ways = Self.ways(parts[...])
+        isWordList = entry.key == "scope" || entry.key == "scp"
+    }
+
+    private static func ways(_ parts: ArraySlice<String>) -> [[String]] {
+        guard !parts.isEmpty else { return [[]] }
+        return (1...parts.count).reversed().flatMap { length in
+            let name = parts.prefix(length).joined(separator: ".")
+            return ways(parts.dropFirst(length)).map { [name] + $0 }
+        }
+    }
+
+    func value(in claims: JSONValue) -> JSONValue? {
+        for way in ways {
+            var value: JSONValue? = claims
+            for name in way { value = value?[name] }
+            if let value { return value }
+        }
+        return nil
+    }
+}

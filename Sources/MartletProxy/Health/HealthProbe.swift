@@ -1,0 +1,160 @@
+internal import MartletConfig
+internal import MartletCore
+internal import MartletHTTP
+internal import MartletNet
+
+/// One check of one endpoint, over a connection of its own: connecting is part of what is checked. Success needs the wanted
+/// status, or text, within the timeout; the body is not waited for.
+final class HealthProbe: StreamSocketOwner, TimerTarget {
+    private let loop: EventLoop
+    private let config: HealthCheckConfig
+    /// Dropped when it has been called; once.
+    private var done: ((String?) -> Void)?
+    private var socket: StreamSocket?
+    private var timer: TimerID?
+    private let received = ByteBuffer(capacity: HealthProbe.limit)
+    private var consumed = 0
+    private let head = ResponseHead()
+    private let trailers = HeaderTable()
+    private var decoder = HTTP1ResponseDecoder(limits: HTTP1Limits(head: HealthProbe.limit, fields: 100))
+    private let endpointName: String
+
+    /// Bytes of an answer that are looked at.
+    private static let limit = 16_384
+
+    /// - Parameter done: gets nil for success, or what went wrong. Called once, unless the probe is cancelled; never from here.
+    init(_ endpoint: Endpoint, _ config: HealthCheckConfig, loop: EventLoop, _ done: @escaping (String?) -> Void) {
+        self.loop = loop
+        self.config = config
+        self.done = done
+        endpointName = endpoint.name
+        timer = loop.arm(at: loop.now + Nanoseconds(config.timeout), self, tag: 0)
+        let address = config.port.flatMap { endpoint.address.at(port: UInt16($0)) } ?? endpoint.address
+        do throws(SystemError) {
+            let socket = try StreamSocket(loop: loop, connectingTo: address)
+            self.socket = socket
+            try socket.start(self)
+        } catch {
+            failure = error.description
+            loop.runNextTurn(self)
+        }
+    }
+
+    /// Found while it was made.
+    private var failure: String?
+
+    func cancel() {
+        done = nil
+        close()
+    }
+
+    private func close() {
+        if let timer { loop.cancel(timer) }
+        timer = nil
+        socket?.close()
+        socket = nil
+    }
+
+    private func finish(_ failure: String?) {
+        let done = self.done.take()
+        close()
+        done?(failure)
+    }
+
+    func timerFired(_ tag: UInt8) {
+        guard done != nil else { return }
+        finish(failure ?? "no answer within \(config.timeout.text)")
+    }
+
+    // MARK: The socket's news
+
+    func socketConnected(_ socket: StreamSocket) {
+        switch config.kind {
+        case .http(let http): send(http, on: socket)
+        case .tcp(let send, let receive):
+            if !send.isEmpty { socket.write(send.utf8Span.span) }
+            if receive.isEmpty { send.isEmpty ? finish(nil) : sent(on: socket) }
+        }
+    }
+
+    /// What was sent need only be taken.
+    private func sent(on socket: StreamSocket) { socket.wantsDrained = true }
+
+    private func send(_ http: HTTPCheckConfig, on socket: StreamSocket) {
+        let request = RequestHead()
+        request.setMethod(http.method.utf8Span.span)
+        request.setTarget(http.path.utf8Span.span)
+        // A unix socket has no name that could stand here.
+        let host = http.host ?? (endpointName.hasPrefix("unix:") ? "localhost" : endpointName)
+        request.setAuthority(host.utf8Span.span)
+        request.headers.append(.userAgent, "martlet-health-check")
+        if request.method == .post || request.method == .put { request.body = .exactly(0) }
+        decoder.expect(requestMethod: request.method, askedForUpgrade: false)
+        var fits = false
+        socket.write(reserving: HTTP1Encoder.sizeBound(request)) { fits = HTTP1Encoder.encode(request, into: $0) }
+        if !fits { finish("the request cannot be sent") }
+    }
+
+    func socketReadable(_ socket: StreamSocket) {
+        while done != nil {
+            switch socket.read(into: received) {
+            case .bytes: look()
+            case .nothing:
+                if received.free == 0 { finish("the answer is longer than \(Self.limit) bytes") }
+                return
+            case .end: return finish("closed before the answer")
+            case .failed(let error): return finish(error.description)
+            }
+        }
+    }
+
+    private func look() {
+        let received = self.received
+        switch config.kind {
+        case .http(let http): decode(http)
+        case .tcp(_, let receive):
+            if !receive.isEmpty, received.bytes().contains(receive.utf8Span.span) { finish(nil) }
+        }
+    }
+
+    private func decode(_ http: HTTPCheckConfig) {
+        let received = self.received
+        while done != nil {
+            let step = decoder.decode(received.bytes(in: consumed..<received.count), into: head, trailers: trailers)
+            consumed += step.consumed
+            switch step.event {
+            case .needMore: return
+            case .informational: head.reset()
+            case .failed(let fault): return finish("the answer is no HTTP: \(fault.rawValue)")
+            case .head, .body, .end, .upgraded:
+                let status = Int(head.status)
+                return finish(http.expect.contains { $0.contains(status) } ? nil : "status \(status)")
+            }
+        }
+    }
+
+    func socketDrained(_ socket: StreamSocket) { finish(nil) }
+    func socketFailed(_ socket: StreamSocket, _ error: SystemError) { finish(error.description) }
+    func socketClosed(_ socket: StreamSocket) {}
+}
+
+extension SocketAddress {
+    /// The same host at another port; nil for a unix socket.
+    fileprivate func at(port: UInt16) -> SocketAddress? {
+        family == .unix ? nil : SocketAddress(ip: host, port: port)
+    }
+}
+
+extension Duration {
+    /// As a configuration writes it.
+    fileprivate var text: String { ConfigText.duration(self) }
+}
+
+extension Span where Element == UInt8 {
+    /// `part` is somewhere in it.
+    fileprivate func contains(_ part: Span<UInt8>) -> Bool {
+        guard count >= part.count else { return false }
+        for start in 0...(count - part.count) where extracting(start..<start + part.count).equals(part) { return true }
+        return false
+    }
+}

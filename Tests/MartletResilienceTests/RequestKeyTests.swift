@@ -1,0 +1,77 @@
+import MartletCore
+import MartletFilter
+import MartletHTTP
+import Testing
+
+@testable import MartletResilience
+
+@Suite("Keys of requests")
+struct RequestKeyTests {
+    private func hash(_ parts: [RequestKey.Part], of identity: Identity?, target: String = "/") -> UInt64? {
+        let exchange = Exchange()
+        exchange.request.setTarget(target.utf8Span.span)
+        if let identity { exchange.proved(identity) }
+        return RequestKey(parts: parts).hash(of: exchange)
+    }
+
+    private func token(_ claims: [(String, JSONValue)]) -> Identity {
+        Identity(
+            .jwt, name: "ann", claims: .object(claims.map { JSONMember(name: $0.0, value: $0.1) }))
+    }
+
+    @Test("Claims: by name, further in, of every single kind; others are missing")
+    func claims() {
+        let inner = JSONValue.object([JSONMember(name: "team", value: .string("a"))])
+        let nested = token([("realm", inner)])
+        let dotted = token([("realm.team", .string("a"))])
+        #expect(hash([.jwt("realm.team")], of: nested) != nil)
+        #expect(hash([.jwt("realm.team")], of: nested) == hash([.jwt("realm.team")], of: dotted))
+        let values: [JSONValue] = [
+            .string("1"), .string("2"), .integer(1), .integer(-1), .number(1.5), .bool(true), .string("true"),
+        ]
+        let hashes = values.map { hash([.jwt("c")], of: token([("c", $0)])) }
+        #expect(!hashes.contains(nil))
+        #expect(Set(hashes).count == values.count)
+        for missing in [JSONValue.null, .array([.string("a")]), inner, .string("")] {
+            #expect(hash([.jwt("c")], of: token([("c", missing)])) == nil)
+        }
+        #expect(hash([.jwt("c")], of: token([])) == nil)
+        #expect(hash([.jwt("realm.other")], of: nested) == nil)
+        #expect(hash([.jwt("sub")], of: nil) == nil)
+    }
+
+    @Test("A number and a truth that share their bits are two keys")
+    func kinds() {
+        #expect(
+            hash([.jwt("c")], of: token([("c", .integer(1))])) != hash([.jwt("c")], of: token([("c", .bool(true))])))
+        let bits = Int64(bitPattern: 1.5.bitPattern)
+        #expect(
+            hash([.jwt("c")], of: token([("c", .integer(bits))])) != hash([.jwt("c")], of: token([("c", .number(1.5))]))
+        )
+    }
+
+    @Test("Who is proved by one filter is not who is proved by another")
+    func identities() {
+        #expect(hash([.apiKey], of: Identity(.apiKey, name: "a")) != nil)
+        #expect(hash([.apiKey], of: Identity(.apiKey, name: "a")) != hash([.apiKey], of: Identity(.apiKey, name: "b")))
+        #expect(hash([.apiKey], of: Identity(.basicAuth, name: "a")) == nil)
+        #expect(hash([.basicAuth], of: Identity(.basicAuth, name: "a")) != nil)
+        #expect(hash([.basicAuth], of: Identity(.basicAuth, name: "")) == nil)
+        // A part is missing: the key is.
+        #expect(hash([.apiKey, .query("k")], of: Identity(.apiKey, name: "a")) == nil)
+        #expect(hash([.apiKey, .query("k")], of: Identity(.apiKey, name: "a"), target: "/?k=1") != nil)
+    }
+
+    @Test(
+        "Query parameters as a form has them",
+        arguments: [
+            ("/?k=a%20b", "/?k=a+b", true), ("/?k=%4A", "/?k=J", true), ("/?k=%4a&x", "/?y&k=J", true),
+            ("/?k=%4", "/?k=%254", true), ("/?k=%zz", "/?k=%25zz", true), ("/?k=", "/?k", true),
+            ("/?k=a", "/?k=b", false), ("/?k=a&k=b", "/?k=a&k=c", true), ("/?k=a%00", "/?k=a", false),
+        ])
+    func query(left: String, right: String, areEqual: Bool) {
+        let hashes = [left, right].map { hash([.query("k")], of: nil, target: $0) }
+        #expect(hashes[0] != nil)
+        #expect((hashes[0] == hashes[1]) == areEqual)
+    }
+}
