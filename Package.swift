@@ -90,6 +90,9 @@ let package = Package(
             "MartletResilience", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],
             path: "Plugins/Resilience", settings: requestPath),
         room(
+            "MartletObserve", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],
+            path: "Plugins/Observe", settings: requestPath),
+        room(
             "MartletTransform", ["MartletCore", "MartletCoding", "MartletHTTP", "MartletConfig", "MartletFilter"],
             path: "Plugins/Transform", settings: requestPath),
 
@@ -97,7 +100,11 @@ let package = Package(
             name: "martlet",
             dependencies: [
                 "MartletCore", "MartletNet", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua",
+<<<<<<< HEAD
                 "MartletNative", "MartletProxy", "MartletAuth", "MartletRouting", "MartletResilience",
+=======
+                "MartletProxy", "MartletAuth", "MartletObserve", "MartletRouting", "MartletResilience",
+>>>>>>> observe
                 "MartletTransform",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -127,6 +134,12 @@ let package = Package(
                 "MartletResilience", "MartletTransform",
             ]),
         tests("MartletProxyTests", ["MartletCore", "MartletNet", "MartletConfig", "MartletProxy"]),
+        tests(
+            "MartletObserveTests",
+            [
+                "MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletObserve", "MartletTransform",
+                "MartletRouting",
+            ]),
         tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
         tests(
             "MartletLuaTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua", "CLua"]),

@@ -3,7 +3,7 @@ internal import MartletCore
 public import MartletFilter
 internal import MartletHTTP
 
-/// `headers`: sets, adds and removes header fields of requests and responses.
+/// `headers`: edits the fields, cookies and query of requests and the fields and cookies of responses.
 public struct HeadersKind: FilterKind {
     public let name = "headers"
 
@@ -21,62 +21,46 @@ public struct HeadersKind: FilterKind {
     }
 }
 
-/// The edits of both directions. Fields are removed first, then set, then added.
+/// The edits of both directions: fields, then cookies, then the query.
 public struct HeadersConfig: Sendable {
-    struct Edits: Sendable {
-        var remove: [HeaderName] = []
-        var set: [(name: HeaderName, value: [UInt8])] = []
-        var add: [(name: HeaderName, value: [UInt8])] = []
-        var isEmpty: Bool { remove.isEmpty && set.isEmpty && add.isEmpty }
+    struct Request: Sendable {
+        var fields = FieldEdits()
+        var cookies = CookieEdits()
+        var query = QueryEdits()
+        var isEmpty: Bool { fields.isEmpty && cookies.isEmpty && query.isEmpty }
 
         init() {}
 
         init(_ section: ConfigSection) {
-            set = section.headers("set").map { ($0.name, Array($0.value.utf8)) }
-            add = section.headers("add").map { ($0.name, Array($0.value.utf8)) }
-            remove = section.values("remove", .headerName)
-            for (name, key) in set.map({ ($0.name, "set") }) + add.map({ ($0.name, "add") })
-                + remove.map({ ($0, "remove") })
-            {
-                check(name, key, section)
-            }
-            checkHosts(section)
-        }
-
-        /// Framing belongs to the proxy: edited by hand it would cut messages at the wrong place.
-        private func check(_ name: HeaderName, _ key: String, _ section: ConfigSection) {
-            switch name {
-            case .contentLength, .transferEncoding, .connection, .upgrade, .te, .trailer:
-                section.error(at: key, "\(name) cannot be edited", hint: "the proxy frames messages itself")
-            case .host where key != "set":
-                section.error(at: key, "host can only be set", hint: "every request has exactly one")
-            default: break
-            }
-        }
-
-        /// What goes on as Host must be one, as it must when it comes in.
-        private func checkHosts(_ section: ConfigSection) {
-            for field in set where field.name == .host && !Authority.isValid(field.value.span) {
-                section.error(
-                    at: "set", "\"\(String(decoding: field.value.prefix(60), as: UTF8.self))\" is no host",
-                    hint: "a name or an address, maybe with :port")
-            }
-        }
-
-        func apply(to headers: HeaderTable) {
-            for name in remove { headers.remove(name) }
-            for field in set { headers.set(field.name, field.value.span) }
-            for field in add { headers.append(field.name, field.value.span) }
+            fields = FieldEdits(section)
+            cookies = section.section("cookies").map { CookieEdits($0) } ?? CookieEdits()
+            query = section.section("query").map { QueryEdits($0) } ?? QueryEdits()
         }
     }
 
-    let request: Edits
-    let response: Edits
+    struct Response: Sendable {
+        var fields = FieldEdits()
+        var cookies = SetCookieEdits()
+        var isEmpty: Bool { fields.isEmpty && cookies.isEmpty }
+
+        init() {}
+
+        init(_ section: ConfigSection) {
+            fields = FieldEdits(section)
+            cookies = section.section("cookies").map { SetCookieEdits($0) } ?? SetCookieEdits()
+        }
+    }
+
+    let request: Request
+    let response: Response
+    /// The route is looked for again, by the request as it has become. Default: false.
+    let clearsRouteCache: Bool
 
     init(_ section: ConfigSection) {
-        request = section.section("request").map { Edits($0) } ?? Edits()
-        response = section.section("response").map { Edits($0) } ?? Edits()
-        if request.isEmpty && response.isEmpty {
+        request = section.section("request").map { Request($0) } ?? Request()
+        response = section.section("response").map { Response($0) } ?? Response()
+        clearsRouteCache = section.bool("clear_route_cache", default: false)
+        if request.isEmpty && response.isEmpty && !section.diagnostics.hasErrors {
             section.error("edits nothing", hint: "write request: { set: { x-name: value } }, or response")
         }
     }
@@ -85,26 +69,58 @@ public struct HeadersConfig: Sendable {
 final class Headers: Filter {
     private let config: HeadersConfig
     private let context: FilterContext
+    private let refused: Counter
+    private let editsRequest: Bool
+    private var writer = FormatWriter()
+
+    var hooks: Hooks { [.requestHead, .responseHead] }
 
     init(_ config: HeadersConfig, _ context: FilterContext) {
         self.config = config
         self.context = context
+        editsRequest = !config.request.isEmpty
+        refused = context.counter("headers_refused_total")
     }
 
-    var hooks: Hooks { [.requestHead, .responseHead] }
-
     func onRequestHead(_ exchange: Exchange) -> Verdict {
+        // Found by the request as it came: what an edit makes of it must not depend on who asks first.
+        if editsRequest { _ = exchange.route }
         let route = context.routeConfig(of: exchange, as: HeadersConfig.self)
-        let headers = exchange.request.headers
-        config.request.apply(to: headers)
-        route?.request.apply(to: headers)
+        var run = EditRun(exchange)
+        var refusal = apply(config.request, exchange, &run)
+        if refusal == nil, let route { refusal = apply(route.request, exchange, &run) }
+        if let refusal {
+            refused.add()
+            return .reply(.refusal(400, refusal))
+        }
+        if config.clearsRouteCache || route?.clearsRouteCache == true { exchange.clearRouteCache() }
         return .next
+    }
+
+    /// Why the request cannot go on with what the edits made of it; nil when it can.
+    private func apply(_ edits: HeadersConfig.Request, _ exchange: Exchange, _ run: inout EditRun) -> String? {
+        let headers = exchange.request.headers
+        if !edits.fields.apply(to: headers, &run, &writer) { return "edited-host-invalid" }
+        if !edits.cookies.isEmpty { edits.cookies.apply(to: headers, &run, &writer) }
+        if !edits.query.isEmpty, !edits.query.apply(to: exchange.request, &run, &writer) {
+            return "edited-target-invalid"
+        }
+        return nil
     }
 
     func onResponseHead(_ exchange: Exchange) -> Verdict {
-        let headers = exchange.response.headers
-        config.response.apply(to: headers)
-        context.routeConfig(of: exchange, as: HeadersConfig.self)?.response.apply(to: headers)
+        var run = EditRun(exchange)
+        apply(config.response, exchange, &run)
+        if let route = context.routeConfig(of: exchange, as: HeadersConfig.self) {
+            apply(route.response, exchange, &run)
+        }
         return .next
+    }
+
+    private func apply(_ edits: HeadersConfig.Response, _ exchange: Exchange, _ run: inout EditRun) {
+        let headers = exchange.response.headers
+        // A response has no host that could be invalid.
+        _ = edits.fields.apply(to: headers, &run, &writer)
+        if !edits.cookies.isEmpty { edits.cookies.apply(to: headers, &run, &writer) }
     }
 }

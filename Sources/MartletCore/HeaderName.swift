@@ -160,6 +160,8 @@ public struct HeaderName: Sendable, Hashable, CustomStringConvertible {
     public static let server = HeaderName(.server)
     public static let setCookie = HeaderName(.setCookie)
     public static let te = HeaderName(.te)
+    public static let traceparent = HeaderName(.traceparent)
+    public static let tracestate = HeaderName(.tracestate)
     public static let trailer = HeaderName(.trailer)
     public static let transferEncoding = HeaderName(.transferEncoding)
     public static let upgrade = HeaderName(.upgrade)

@@ -21,7 +21,7 @@ package enum HTTPDate {
             let hour = number(text, 17, 2), let minute = number(text, 20, 2), let second = number(text, 23, 2),
             (1...31).contains(day), hour < 24, minute < 60, second < 61, year >= 1970
         else { return nil }
-        let days = daysSince1970(year: year, month: month, day: day)
+        let days = LogTime.days(year: year, month: month, day: day)
         return UInt64(days * 86_400 + hour * 3600 + minute * 60 + second)
     }
 
@@ -34,15 +34,5 @@ package enum HTTPDate {
             "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
         ]
         return names.firstIndex { name.equals($0) }.map { $0 + 1 }
-    }
-
-    /// In the proleptic Gregorian calendar, whose eras of 400 years all have 146,097 days; years counted from 1 March, so
-    /// that the leap day is the last.
-    private static func daysSince1970(year: Int, month: Int, day: Int) -> Int {
-        let shifted = month <= 2 ? year - 1 : year
-        let era = shifted / 400
-        let yearOfEra = shifted % 400
-        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
-        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
     }
 }

@@ -1,7 +1,11 @@
 internal import MartletAuth
 internal import MartletFilter
 internal import MartletLua
+<<<<<<< HEAD
 internal import MartletNative
+=======
+internal import MartletObserve
+>>>>>>> observe
 internal import MartletResilience
 internal import MartletRouting
 internal import MartletTransform
@@ -26,6 +30,7 @@ enum BuiltInFilters {
         APIKeyKind(),
         BasicAuthKind(),
         HeadersKind(),
+        TracingKind(),
         RateLimitKind(),
         ConcurrencyLimitKind(),
         AdaptiveConcurrencyKind(),

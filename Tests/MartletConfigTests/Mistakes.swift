@@ -128,7 +128,8 @@ extension Mistake {
         Mistake(
             Around.document("access_log: { path: /dev/stdout, format: '%RESPONSE_COD% %REQ% %START_TIME(x)%' }"),
             "1:42: error: access_log.format: %REQ% names no header (write %REQ(HEADER)%)",
-            "1:42: error: access_log.format: %START_TIME% takes no argument (write %START_TIME%)",
+            "1:42: error: access_log.format: %START_TIME(x)%: the pattern has nothing of a time (known: %Y %y %m %b %d "
+                + "%e %j %a %H %M %S %s %f %1f to %9f %F %T %z %Z %%)",
             #"1:42: error: access_log.format: unknown operator %RESPONSE_COD% (did you mean "#
                 + #""RESPONSE_CODE"?)"#),
         Mistake(

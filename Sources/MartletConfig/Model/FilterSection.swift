@@ -14,7 +14,7 @@ package struct FilterSection: Sendable {
     package var policy: String? { name == Self.lua ? node["policy"]?.text : nil }
 
     /// Filters whose second appearance in a chain has no meaning.
-    static let onlyOnce: Set<String> = ["router", "cors", "compress", "decompress", "retry"]
+    static let onlyOnce: Set<String> = ["router", "cors", "compress", "decompress", "retry", "tracing"]
 
     /// Reads the settings. Whoever decodes calls `finish()` on the result.
     package func section(diagnostics: ConfigDiagnostics) -> ConfigSection {

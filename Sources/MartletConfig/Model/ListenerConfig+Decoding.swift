@@ -11,7 +11,9 @@ extension ListenerConfig {
         let _: TransportProtocol? = section.choice("protocol")
         _ = section.flag("proxy_protocol", default: false)
         limits = section.section("limits").map { ListenerLimits($0) } ?? ListenerLimits()
-        accessLog = section.raw("access_log").map { AccessLogConfig($0, in: section) }
+        accessLogs = section.raw("access_log").map { AccessLogConfig.logs($0, in: section) }
+        localReplies = section.has("local_replies") ? LocalReplyConfig.replies(section) : nil
+        _ = section.raw("local_replies")
         forwarding = ForwardingConfig(section)
         path = PathPolicy(section)
         (upgrades, allowsConnect) = Self.upgrades(section)

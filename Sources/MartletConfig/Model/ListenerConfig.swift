@@ -9,8 +9,10 @@ package struct ListenerConfig: Sendable {
     package var filters: [FilterSection]
     /// The first that matches wins.
     package var routes: [RouteConfig]
-    /// Nil: the proxy's own.
-    package var accessLog: AccessLogConfig?
+    /// Nil: the proxy's own. Empty: none.
+    package var accessLogs: [AccessLogConfig]?
+    /// Nil: the proxy's own. The first that matches shapes a reply.
+    package var localReplies: [LocalReplyConfig]?
     package var forwarding: ForwardingConfig
     /// Protocols a client may switch to, lower case. Default: websocket.
     package var upgrades: [String]

@@ -69,7 +69,9 @@ extension ProxyConfig {
         admin = section.section("admin").map { AdminConfig($0) }
         workers = section.int("workers", in: 1...1024)
         zone = section.value("zone", .label)
-        accessLog = section.raw("access_log").map { AccessLogConfig($0, in: section) } ?? .off
+        accessLogs = section.raw("access_log").map { AccessLogConfig.logs($0, in: section) } ?? []
+        localReplies = LocalReplyConfig.replies(section)
+        metrics = section.section("metrics").map { MetricsConfig($0) } ?? MetricsConfig()
         drain = section.section("drain").map { DrainConfig($0) } ?? DrainConfig()
         overload = section.section("overload").map { OverloadConfig($0) } ?? OverloadConfig()
         modules = section.sections("modules").map { ModuleConfig($0) }

@@ -9,7 +9,9 @@ extension ProxyConfig {
             ("admin", admin.map { .object([("address", .string($0.address.description))]) }),
             ("workers", workers.map { .number($0) }),
             ("zone", zone.map { .string($0) }),
-            ("access_log", accessLog.json),
+            ("access_log", AccessLogConfig.json(accessLogs)),
+            ("local_replies", localReplies.isEmpty ? nil : .list(localReplies, \.json)),
+            ("metrics", .object([("exemplars", .bool(metrics.exemplars))])),
             ("drain", .object([("deadline", .string(ConfigText.duration(drain.deadline)))])),
             ("overload", overload.json),
             ("listeners", .list(listeners, \.json)),
@@ -17,33 +19,6 @@ extension ProxyConfig {
             ("policies", .list(policies, \.json)),
             ("modules", .list(modules, \.json)),
         ]).text
-    }
-}
-
-extension AccessLogConfig {
-    var json: ConfigJSON {
-        guard case .file(let path, _) = target else { return .string("off") }
-        let format: String =
-            switch format {
-            case .json: "json"
-            case .text(let parts): parts.map(\.text).joined()
-            }
-        return .object([("path", .string(path)), ("format", .string(format))])
-    }
-}
-
-extension AccessLogPart {
-    /// As it is written in a format.
-    var text: String {
-        switch self {
-        case .literal(let text):
-            return text.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "%%")
-        case .value(let operation, let argument, let alternative, let limit):
-            var text = "%\(operation.rawValue)"
-            if let argument { text += "(\(argument)\(alternative.map { "?\($0)" } ?? ""))" }
-            if let limit { text += ":\(limit)" }
-            return text + "%"
-        }
     }
 }
 
@@ -65,7 +40,8 @@ extension ListenerConfig {
             ("normalize_path", .bool(path.normalize)),
             ("merge_slashes", .bool(path.mergeSlashes)),
             ("escaped_slashes", .string(path.escapedSlashes.rawValue)),
-            ("access_log", accessLog?.json),
+            ("access_log", accessLogs.map(AccessLogConfig.json)),
+            ("local_replies", localReplies.map { .list($0, \.json) }),
             ("filters", .list(filters) { .object([($0.name, .settings($0.node, of: $0.name))]) }),
             ("routes", .list(routes, \.json)),
         ])

@@ -10,7 +10,10 @@ package struct ProxyConfig: Sendable {
     package var workers: Int?
     /// Where the proxy runs, for clusters with `zone_preference`. Nil: `MARTLET_ZONE` says.
     package var zone: String?
-    package var accessLog: AccessLogConfig
+    /// One log or several. Empty: none.
+    package var accessLogs: [AccessLogConfig]
+    package var localReplies: [LocalReplyConfig]
+    package var metrics: MetricsConfig
     package var drain: DrainConfig
     package var overload: OverloadConfig
     package var listeners: [ListenerConfig]

@@ -117,7 +117,7 @@ extension RouteMatch {
 }
 
 extension RouteMatch {
-    private static func path(_ section: ConfigSection) -> PathMatch? {
+    static func path(_ section: ConfigSection) -> PathMatch? {
         if let node = section.raw("path"), let text = node.text {
             section.error(
                 at: "path", "expected how to compare the path, found \(node.kind)",

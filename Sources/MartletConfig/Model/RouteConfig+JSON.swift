@@ -40,7 +40,7 @@ extension FilterOverride {
 }
 
 extension RouteMatch {
-    fileprivate var json: ConfigJSON {
+    var json: ConfigJSON {
         .object([
             ("hosts", hosts.isEmpty ? nil : .strings(hosts.map(\.text))),
             ("path", path?.json),

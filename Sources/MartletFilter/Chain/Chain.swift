@@ -19,8 +19,13 @@ package final class Chain {
     package let routes: RouteIndex
     /// Of a body that a filter has collected, unless it says otherwise (`filter_buffer`).
     package let bodyLimit: ByteCount
+    let localReplies: LocalReplies
 
-    package init(filters: [any Filter], routes: RouteIndex, bodyLimit: ByteCount = .mebibytes(1)) {
+    package init(
+        filters: [any Filter], routes: RouteIndex, bodyLimit: ByteCount = .mebibytes(1),
+        localReplies: LocalReplies = .standard
+    ) {
+        self.localReplies = localReplies
         self.bodyLimit = bodyLimit
         let entries = filters.enumerated().map {
             Entry(filter: $0.element, position: $0.offset, wantsBodyEnd: $0.element.hooks.contains(.bodyEnd))

@@ -5,33 +5,33 @@ extension Exchange {
     /// Answers from the request side: the reply goes through every filter's response hooks to the client.
     package func begin(_ reply: Reply) {
         requestFlow.stop()
-        fillResponse(from: reply)
+        let body = fillResponse(from: reply)
         host.replyStarted(of: self)
-        responseFlow.beginReply(self, body: reply.body)
+        responseFlow.beginReply(self, body: body)
     }
 
     /// A reply from `onResponseHead`: it takes the response's place for the filters that have yet to run.
     func replaceResponse(with reply: Reply) {
-        fillResponse(from: reply)
+        let body = fillResponse(from: reply)
         host.replyStarted(of: self)
-        responseFlow.replaceSource(self, body: reply.body)
+        responseFlow.replaceSource(self, body: body)
     }
 
     /// A reply that no response hook sees: the chain has already been shown a response that did not come about.
     package func answerPastFilters(_ reply: Reply) {
         requestFlow.stop()
         responseFlow.stop()
-        fillResponse(from: reply)
+        let body = fillResponse(from: reply)
         let generation = self.generation
-        host.headPassed(.response, of: self, ended: reply.body.isEmpty)
-        guard self.generation == generation, isOpen, !reply.body.isEmpty else { return }
-        host.bodyPassed(.response, of: self, ByteSlice(copying: reply.body), ended: true)
+        host.headPassed(.response, of: self, ended: body.isEmpty)
+        guard self.generation == generation, isOpen, !body.isEmpty else { return }
+        host.bodyPassed(.response, of: self, ByteSlice(copying: body), ended: true)
     }
 
-    private func fillResponse(from reply: Reply) {
+    /// Puts the reply's head in the response's place and returns the body that goes with it.
+    private func fillResponse(from reply: Reply) -> [UInt8] {
         response.reset()
         response.status = reply.status
-        response.body = reply.body.isEmpty ? .none : .exactly(UInt64(reply.body.count))
         for field in reply.headers {
             switch field.name.id {
             case .contentLength, .transferEncoding, .connection, .keepAlive, .upgrade: continue
@@ -43,5 +43,8 @@ extension Exchange {
             self.reason = reason
         }
         if let flag = reply.flag { flags.insert(flag) }
+        let body = chain?.localReplies.shape(reply, in: self) ?? reply.body
+        response.body = body.isEmpty ? .none : .exactly(UInt64(body.count))
+        return body
     }
 }

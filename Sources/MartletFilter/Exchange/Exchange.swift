@@ -59,6 +59,8 @@ public final class Exchange {
     /// The client's connection is to be closed behind this exchange.
     package var drainsConnection = false
     var identities = Identities()
+    /// The request's place in its trace; nil when nothing traces it.
+    public var trace: TraceContext?
     /// What policies in shadow mode would have done, for the access log.
     package var shadowNotes: [String] = []
 
@@ -135,6 +137,7 @@ public final class Exchange {
         if upstreamOverride != nil { upstreamOverride = nil }
         drainsConnection = false
         if !identities.isEmpty { identities = Identities() }
+        trace = nil
         if !shadowNotes.isEmpty { shadowNotes = [] }
         cachedRoute = nil
         hasCachedRoute = false

@@ -41,6 +41,9 @@ package final class RequestCondition: Sendable {
     /// Every request meets it.
     package var isEmpty: Bool { hosts.isEmpty && path == nil && rest == nil }
 
+    /// A request on which an expression gives up does not meet it: for logs and replies, which guard nothing.
+    package func holds(_ request: RequestHead) -> Bool { match(request) == .matches }
+
     package func match(_ request: RequestHead) -> Pattern.Outcome {
         if let path, !holds(path, request.path()) { return .differs }
         if !hosts.isEmpty {

@@ -72,6 +72,12 @@ public final class FilterContext {
         services.shared(ObjectIdentifier(owner), make) as? Shared
     }
 
+    /// Random bits of the worker's own generator: for choices and names, not for secrets.
+    public func randomBits() -> UInt64 { services.randomBits() }
+
+    /// A worker that drains waits for `target`, until the drain deadline.
+    package func holdDrain(for target: any DrainTarget) { services.holdDrain(for: target) }
+
     /// A handler on this worker for messages that other threads send.
     public func receiver<Message: Sendable>(
         of type: Message.Type, _ handler: @escaping (Message) -> Void

@@ -1,3 +1,5 @@
+package import MartletCore
+
 /// The counters of one worker. Only that worker's thread touches them; a scrape asks each worker for a copy and adds
 /// them up, so counting needs neither a lock nor an atomic.
 package final class Metrics {
@@ -75,7 +77,7 @@ package final class Metrics {
         }
         return MetricsCopy(
             counters: counters.mapValues(\.value), gauges: gauges,
-            histograms: histograms.mapValues { HistogramCopy(buckets: $0.buckets, sum: $0.sum) })
+            histograms: histograms.mapValues { HistogramCopy(buckets: $0.buckets, sum: $0.sum, exemplars: $0.exemplars) })
     }
 }
 
@@ -106,6 +108,8 @@ public final class Histogram {
     package private(set) var buckets: [UInt64]
     /// Nanoseconds.
     package private(set) var sum: UInt64 = 0
+    /// The last one of each bucket; empty until there is one.
+    package private(set) var exemplars: [Exemplar?] = []
 
     package init() {
         limits = Self.boundsInNanoseconds
@@ -113,16 +117,57 @@ public final class Histogram {
     }
 
     public func record(nanoseconds: UInt64) {
+        buckets[bucket(of: nanoseconds)] &+= 1
+        sum &+= nanoseconds
+    }
+
+    /// Remembers a traced request that was recorded, in its bucket.
+    package func exemplify(_ exemplar: Exemplar) {
+        if exemplars.isEmpty { exemplars = [Exemplar?](repeating: nil, count: buckets.count) }
+        exemplars[bucket(of: exemplar.nanoseconds)] = exemplar
+    }
+
+    private func bucket(of nanoseconds: UInt64) -> Int {
         var index = 0
         while index < limits.count && nanoseconds > limits[index] { index += 1 }
-        buckets[index] &+= 1
-        sum &+= nanoseconds
+        return index
+    }
+}
+
+/// A request that a bucket of a histogram counts, by its trace.
+package struct Exemplar: Sendable {
+    package let traceHigh: UInt64
+    package let traceLow: UInt64
+    package let nanoseconds: UInt64
+    package let at: WallClock
+
+    package init(traceHigh: UInt64, traceLow: UInt64, nanoseconds: UInt64, at: WallClock) {
+        self.traceHigh = traceHigh
+        self.traceLow = traceLow
+        self.nanoseconds = nanoseconds
+        self.at = at
     }
 }
 
 package struct HistogramCopy: Sendable {
     package var buckets: [UInt64]
     package var sum: UInt64
+    /// By bucket; empty when there are none.
+    package var exemplars: [Exemplar?] = []
+
+    mutating func add(_ other: HistogramCopy) {
+        buckets = zip(buckets, other.buckets).map { $0 &+ $1 }
+        sum = sum &+ other.sum
+        if exemplars.isEmpty {
+            exemplars = other.exemplars
+        } else if !other.exemplars.isEmpty {
+            // The later of two workers'.
+            exemplars = zip(exemplars, other.exemplars).map { left, right in
+                guard let left, let right else { return left ?? right }
+                return left.at.nanoseconds >= right.at.nanoseconds ? left : right
+            }
+        }
+    }
 }
 
 package struct MetricsCopy: Sendable {
@@ -143,8 +188,9 @@ package struct MetricsCopy: Sendable {
         counters.merge(other.counters, uniquingKeysWith: &+)
         gauges.merge(other.gauges, uniquingKeysWith: &+)
         histograms.merge(other.histograms) { left, right in
-            HistogramCopy(
-                buckets: zip(left.buckets, right.buckets).map { $0 &+ $1 }, sum: left.sum &+ right.sum)
+            var sum = left
+            sum.add(right)
+            return sum
         }
     }
 }

@@ -13,6 +13,10 @@ package protocol WorkerServices: AnyObject {
     var workerIndex: Int { get }
     /// The object that filters of this worker share under `key`, for as long as one of them holds it.
     func shared(_ key: ObjectIdentifier, _ make: () -> AnyObject) -> AnyObject
+    /// For choices and names, not for secrets.
+    func randomBits() -> UInt64
+    /// A worker that drains waits, until the drain deadline, for `target` to settle. Held weakly.
+    func holdDrain(for target: any DrainTarget)
     /// `handler` hears what any thread posts, on this worker, until the inbox is let go of.
     func inbox(_ handler: @escaping (UInt64) -> Void) -> FilterInbox
     /// Calls `handler` on this worker with what `post`, which any thread may call, is given, until `forget`. False from `post` once
@@ -25,6 +29,18 @@ package protocol WorkerServices: AnyObject {
     func offload(
         limit: Int, _ work: @escaping @Sendable () -> any Sendable, _ done: @escaping (any Sendable) -> Void
     ) -> Bool
+}
+
+/// For workers of tests, which neither drain nor count on speed.
+extension WorkerServices {
+    package func randomBits() -> UInt64 { UInt64.random(in: .min ... .max) }
+    package func holdDrain(for target: any DrainTarget) {}
+}
+
+/// What holds something that has to leave before its worker ends, such as spans on their way to a collector.
+package protocol DrainTarget: AnyObject {
+    /// The worker has nothing else left to do. True when nothing is held; otherwise `done` runs once, when that is so.
+    func settle(_ done: @escaping () -> Void) -> Bool
 }
 
 /// For workers that are alone in their process, as those of tests are.

@@ -6,7 +6,8 @@ internal import MartletNet
 /// What the admin API asks of the process.
 protocol AdminBackend: AnyObject {
     func readiness() -> (isReady: Bool, reason: String)
-    func metricsText(_ done: @escaping (String) -> Void)
+    /// `wantsOpenMetrics`: the scraper takes OpenMetrics; whether it gets that is the configuration's to say.
+    func metricsText(wantsOpenMetrics: Bool, _ done: @escaping (String, StaticString) -> Void)
     func configJSON() -> String
     func clustersJSON(_ done: @escaping (String) -> Void)
     func policiesJSON() -> String
@@ -87,7 +88,8 @@ final class AdminServer {
             done(AdminReply(status: isReady ? 200 : 503, type: "text/plain", body: reason + "\n"))
         case "/live": done(AdminReply(status: 200, type: "text/plain", body: "live\n"))
         case "/metrics":
-            backend.metricsText { done(AdminReply(status: 200, type: "text/plain; version=0.0.4", body: $0)) }
+            let wants = request.headers.string(.accept)?.contains("application/openmetrics-text") == true
+            backend.metricsText(wantsOpenMetrics: wants) { done(AdminReply(status: 200, type: $1, body: $0)) }
         case "/config": done(AdminReply(status: 200, body: backend.configJSON()))
         case "/clusters": backend.clustersJSON { done(AdminReply(status: 200, body: $0)) }
         case "/policies": done(AdminReply(status: 200, body: backend.policiesJSON()))

@@ -1,3 +1,5 @@
+internal import MartletCore
+
 /// The few JSON texts of the admin API, written in order.
 enum JSONText {
     static func string(_ text: String) -> String {

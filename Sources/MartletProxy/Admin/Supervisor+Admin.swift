@@ -50,13 +50,15 @@ extension Supervisor: AdminBackend {
         done(gathering.reports)
     }
 
-    func metricsText(_ done: @escaping (String) -> Void) {
+    func metricsText(wantsOpenMetrics: Bool, _ done: @escaping (String, StaticString) -> Void) {
+        let hasExemplars = snapshot?.config.metrics.exemplars == true
+        let format = wantsOpenMetrics && hasExemplars ? MetricsText.Format.openMetrics : .prometheus
         gather { [weak self] reports in
             guard let self else { return }
             var total = MetricsCopy()
             for report in reports { total.add(report.metrics) }
             self.addProcess(to: &total)
-            done(MetricsText.render(total))
+            done(MetricsText.render(total, as: format), format.type)
         }
     }
 

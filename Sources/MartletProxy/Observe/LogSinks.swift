@@ -16,14 +16,14 @@ package final class LogSinks: Sendable {
 
     package init() {}
 
-    /// The sink that a configuration names, not yet open. Nil when there is none, or after reporting why there cannot be.
+    /// The sink that a configuration names, not yet open. Nil after reporting why there cannot be one.
     func sink(for config: AccessLogConfig, _ diagnostics: ConfigDiagnostics) -> LogSink? {
-        guard case .file(let path, let place) = config.target else { return nil }
+        let path = config.path
         let file = LogFile(path: path)
         do throws(SystemError) {
             try file.check()
         } catch {
-            file.report(error, at: place, diagnostics)
+            file.report(error, at: config.place, diagnostics)
             return nil
         }
         return entries.withLock { entries in
@@ -37,13 +37,14 @@ package final class LogSinks: Sendable {
         }
     }
 
-    /// Makes the file of a listener's log ready, when the listener is about to serve.
+    /// Makes the files of a listener's logs ready, when the listener is about to serve.
     func open(_ listener: CompiledListener, _ diagnostics: ConfigDiagnostics) {
-        guard let sink = listener.accessSink, case .file(_, let place) = listener.accessLog.target else { return }
-        do throws(SystemError) {
-            try sink.open()
-        } catch {
-            sink.file.report(error, at: place, diagnostics)
+        for log in listener.accessLogs {
+            do throws(SystemError) {
+                try log.sink.open()
+            } catch {
+                log.sink.file.report(error, at: log.config.place, diagnostics)
+            }
         }
     }
 

@@ -1,7 +1,22 @@
+internal import MartletCore
 internal import MartletFilter
 
-/// Prometheus' text format, version 0.0.4.
-enum MetricsText {
+/// Prometheus' text format, version 0.0.4, or OpenMetrics 1.0, which has exemplars.
+struct MetricsText {
+    enum Format {
+        case prometheus, openMetrics
+
+        var type: StaticString {
+            switch self {
+            case .prometheus: "text/plain; version=0.0.4"
+            case .openMetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8"
+            }
+        }
+    }
+
+    private let format: Format
+    private var out = ""
+
     /// What single series mean; a family not listed gets its name's words.
     private static let help: [String: String] = [
         "martlet_requests_total": "Finished exchanges.",
@@ -20,53 +35,83 @@ enum MetricsText {
         "martlet_reloads_total": "Reloads since the start.",
         "martlet_access_log_dropped_total":
             "Log lines lost: their reader was too slow, or the system did not take them.",
+        "martlet_tracing_requests_total": "Requests, by whether their trace is recorded.",
+        "martlet_tracing_spans_exported_total": "Spans that the collector took.",
+        "martlet_tracing_spans_dropped_total":
+            "Spans lost: no room in the queue, refused by the collector, or not sent.",
+        "martlet_headers_refused_total": "Requests that edits made unfit to be sent.",
         "process_resident_memory_bytes": "Resident memory.",
     ]
 
-    static func render(_ copy: MetricsCopy) -> String {
-        var out = ""
+    static func render(_ copy: MetricsCopy, as format: Format = .prometheus) -> String {
+        var text = MetricsText(format: format)
+        text.write(copy)
+        return text.out
+    }
+
+    private mutating func write(_ copy: MetricsCopy) {
         var counters: [String: [(String, String)]] = [:]
         for (series, value) in copy.counters { counters[series.name, default: []].append((series.labels, "\(value)")) }
         var gauges: [String: [(String, String)]] = [:]
         for (series, value) in copy.gauges { gauges[series.name, default: []].append((series.labels, "\(value)")) }
-        for (name, rows) in counters.sorted(by: { $0.key < $1.key }) { family(name, "counter", rows, &out) }
-        for (name, rows) in gauges.sorted(by: { $0.key < $1.key }) { family(name, "gauge", rows, &out) }
+        for (name, rows) in counters.sorted(by: { $0.key < $1.key }) { family(name, "counter", rows) }
+        for (name, rows) in gauges.sorted(by: { $0.key < $1.key }) { family(name, "gauge", rows) }
         var histograms: [String: [(String, HistogramCopy)]] = [:]
         for (series, value) in copy.histograms { histograms[series.name, default: []].append((series.labels, value)) }
-        for (name, rows) in histograms.sorted(by: { $0.key < $1.key }) { histogram(name, rows, &out) }
-        return out
+        for (name, rows) in histograms.sorted(by: { $0.key < $1.key }) { histogram(name, rows) }
+        if format == .openMetrics { out += "# EOF\n" }
     }
 
-    private static func header(_ name: String, _ type: String, _ out: inout String) {
-        let text = help[name] ?? name.split(separator: "_").dropFirst().joined(separator: " ") + "."
-        out += "# HELP \(name) \(text)\n# TYPE \(name) \(type)\n"
+    private mutating func header(_ name: String, _ type: String) {
+        let text = Self.help[name] ?? name.split(separator: "_").dropFirst().joined(separator: " ") + "."
+        var (family, type) = (name, type)
+        if format == .openMetrics && type == "counter" {
+            // A counter's family goes without the ending that its samples have.
+            if name.hasSuffix("_total") { family = String(name.dropLast(6)) } else { type = "unknown" }
+        }
+        out += "# HELP \(family) \(text)\n# TYPE \(family) \(type)\n"
     }
 
-    private static func family(_ name: String, _ type: String, _ rows: [(String, String)], _ out: inout String) {
-        header(name, type, &out)
+    private mutating func family(_ name: String, _ type: String, _ rows: [(String, String)]) {
+        header(name, type)
         for (labels, value) in rows.sorted(by: { $0.0 < $1.0 }) {
             out += labels.isEmpty ? "\(name) \(value)\n" : "\(name){\(labels)} \(value)\n"
         }
     }
 
-    private static func histogram(_ name: String, _ rows: [(String, HistogramCopy)], _ out: inout String) {
-        header(name, "histogram", &out)
+    private mutating func histogram(_ name: String, _ rows: [(String, HistogramCopy)]) {
+        header(name, "histogram")
         for (labels, copy) in rows.sorted(by: { $0.0 < $1.0 }) {
             let prefix = labels.isEmpty ? "" : labels + ","
             var total: UInt64 = 0
             for (index, bound) in Histogram.bounds.enumerated() {
                 total += copy.buckets[index]
-                out += "\(name)_bucket{\(prefix)le=\"\(seconds(bound))\"} \(total)\n"
+                out += "\(name)_bucket{\(prefix)le=\"\(seconds(bound))\"} \(total)\(exemplar(copy, index))\n"
             }
             total += copy.buckets.last ?? 0
-            out += "\(name)_bucket{\(prefix)le=\"+Inf\"} \(total)\n"
+            out += "\(name)_bucket{\(prefix)le=\"+Inf\"} \(total)\(exemplar(copy, Histogram.bounds.count))\n"
             let braces = labels.isEmpty ? "" : "{\(labels)}"
             out += "\(name)_sum\(braces) \(Double(copy.sum) / 1_000_000_000)\n\(name)_count\(braces) \(total)\n"
         }
     }
 
-    private static func seconds(_ milliseconds: Double) -> String {
+    private func seconds(_ milliseconds: Double) -> String {
         let seconds = milliseconds / 1000
+        // OpenMetrics writes bounds as the floating-point numbers they are.
+        if format == .openMetrics { return String(seconds) }
         return seconds == seconds.rounded() ? String(Int(seconds)) : String(seconds)
+    }
+
+    /// ` # {trace_id="..."} value time`, behind the count of a bucket that has one.
+    private func exemplar(_ copy: HistogramCopy, _ index: Int) -> String {
+        guard format == .openMetrics, index < copy.exemplars.count, let exemplar = copy.exemplars[index] else {
+            return ""
+        }
+        var id = LineBuffer()
+        id.append(hex: exemplar.traceHigh)
+        id.append(hex: exemplar.traceLow)
+        let value = Double(exemplar.nanoseconds) / 1_000_000_000
+        let time = Double(exemplar.at.nanoseconds / 1_000_000) / 1000
+        return " # {trace_id=\"\(String(decoding: id.bytes, as: UTF8.self))\"} \(value) \(time)"
     }
 }

@@ -32,6 +32,7 @@ struct CompiledListener: Sendable {
     let filters: [CompiledFilter]
     let routes: RouteIndex
     let forwarding: Forwarding
-    let accessLog: AccessLogConfig
-    let accessSink: LogSink?
+    let accessLogs: [CompiledAccessLog]
+    let localReplies: LocalReplies
+    let hasExemplars: Bool
 }

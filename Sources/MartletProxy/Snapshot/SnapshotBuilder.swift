@@ -75,10 +75,13 @@ package struct SnapshotBuilder {
                 of: config, clusterIndex: { clusters[$0] }, load: load, diagnostics: diagnostics)
         else { return nil }
         checkPaths(config, diagnostics)
-        let accessLog = config.accessLog ?? proxy.accessLog
+        let logs = (config.accessLogs ?? proxy.accessLogs).compactMap {
+            CompiledAccessLog($0, sinks: sinks, diagnostics: diagnostics)
+        }
+        let replies = LocalReplies(config.localReplies ?? proxy.localReplies, diagnostics: diagnostics)
         return CompiledListener(
-            config: config, filters: filters, routes: routes, forwarding: Forwarding(config), accessLog: accessLog,
-            accessSink: sinks.sink(for: accessLog, diagnostics))
+            config: config, filters: filters, routes: routes, forwarding: Forwarding(config), accessLogs: logs,
+            localReplies: replies, hasExemplars: proxy.metrics.exemplars)
     }
 }
 

@@ -54,6 +54,8 @@ final class Worker {
     let metrics = Metrics()
     var random = WorkerRandom()
     private(set) var isDraining = false
+    /// The drain deadline has passed: nothing is waited for any more.
+    private var isCut = false
     let replays: Counter
     let overload: OverloadState
     let overloadCounts: OverloadCounts
@@ -84,6 +86,10 @@ final class Worker {
     }
     /// What filters share; held by them alone.
     private var sharedObjects: [ObjectIdentifier: WeakObject] = [:]
+    private struct DrainHolder {
+        weak var target: (any DrainTarget)?
+    }
+    private var drainHolders: [DrainHolder] = []
     private var inboxes: [UInt64: (UInt64) -> Void] = [:]
     private var inboxCounter: UInt64 = 0
     private var calls: [ObjectIdentifier: [ClusterCall]] = [:]
@@ -146,6 +152,7 @@ final class Worker {
         case .shed(let actions, let bytes): shed(actions, bytes: bytes)
         case .drain: drain()
         case .cut:
+            isCut = true
             ports.cut()
             finishIfDrained()
         }
@@ -201,6 +208,11 @@ final class Worker {
 
     private func finishIfDrained() {
         guard isDraining, ports.connectionCount == 0 else { return }
+        for holder in drainHolders {
+            guard let target = holder.target, !isCut else { continue }
+            // Comes back here when it has handed over what it holds.
+            if !target.settle({ [weak self] in self?.finishIfDrained() }) { return }
+        }
         turnEnded()
         drained(index)
     }
@@ -295,6 +307,13 @@ extension Worker: WorkerServices {
         sharedObjects = sharedObjects.filter { $0.value.object != nil }
         sharedObjects[key] = WeakObject(object: object)
         return object
+    }
+
+    func randomBits() -> UInt64 { random.next() }
+
+    func holdDrain(for target: any DrainTarget) {
+        drainHolders.removeAll { $0.target == nil }
+        drainHolders.append(DrainHolder(target: target))
     }
 
     func receive(

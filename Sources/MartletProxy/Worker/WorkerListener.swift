@@ -9,7 +9,9 @@ final class WorkerListener {
     let chain: Chain
     let forwarding: Forwarding
     let clusters: ClusterTable
-    let accessLogger: AccessLogger?
+    private let accessLoggers: [AccessLogger]
+    /// Traced requests are remembered beside the durations they took.
+    private let hasExemplars: Bool
 
     let codecLimits: HTTP1Limits
     let maxConnections: Int
@@ -58,8 +60,11 @@ final class WorkerListener {
             filter.make(
                 FilterContext(position: position, listener: compiled.config.name, services: worker, slots: slots))
         }
-        chain = Chain(filters: filters, routes: compiled.routes, bodyLimit: limits.filterBuffer)
-        accessLogger = compiled.accessSink.map { AccessLogger(compiled.accessLog, sink: $0, worker: worker) }
+        chain = Chain(
+            filters: filters, routes: compiled.routes, bodyLimit: limits.filterBuffer,
+            localReplies: compiled.localReplies)
+        accessLoggers = compiled.accessLogs.map { AccessLogger($0, worker: worker) }
+        hasExemplars = compiled.hasExemplars
     }
 
     func requestStarted() { activeRequests.add(1) }
@@ -72,7 +77,12 @@ final class WorkerListener {
         let outcome = outcome(cluster: exchange.plan?.cluster, status: exchange.hasSentHead ? status : 0)
         outcome.requests.add()
         outcome.duration.record(nanoseconds: duration.rawValue)
-        accessLogger?.record(exchange, duration: duration)
+        if hasExemplars, let trace = exchange.trace, trace.isSampled {
+            outcome.duration.exemplify(
+                Exemplar(
+                    traceHigh: trace.traceHigh, traceLow: trace.traceLow, nanoseconds: duration.rawValue, at: .now()))
+        }
+        for logger in accessLoggers { logger.record(exchange, duration: duration) }
     }
 
     private func outcome(cluster: Int?, status: UInt16) -> Outcome {

@@ -1,17 +1,17 @@
-internal import MartletCore
-
 /// A growing line of text made of bytes, reused for every line.
-struct LineBuffer {
-    private(set) var bytes: [UInt8] = []
+package struct LineBuffer {
+    package private(set) var bytes: [UInt8] = []
 
-    var isEmpty: Bool { bytes.isEmpty }
-    var count: Int { bytes.count }
+    package init() {}
 
-    mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+    package var isEmpty: Bool { bytes.isEmpty }
+    package var count: Int { bytes.count }
+
+    package mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
 
     /// Cuts what begins at `start` to `limit` bytes, or up to three less: neither a character of UTF-8 nor an escape such
     /// as `\x0a` is cut in two.
-    mutating func truncate(from start: Int, to limit: Int) {
+    package mutating func truncate(from start: Int, to limit: Int) {
         guard bytes.count - start > limit else { return }
         let cut = start + limit
         var end = cut
@@ -32,17 +32,17 @@ struct LineBuffer {
         }
     }
 
-    mutating func append(_ byte: UInt8) { bytes.append(byte) }
+    package mutating func append(_ byte: UInt8) { bytes.append(byte) }
 
-    mutating func append(_ text: StaticString) {
+    package mutating func append(_ text: StaticString) {
         guard text.hasPointerRepresentation else { return }
         // A static string's bytes live for ever.
         unsafe bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    mutating func append(_ text: String) { bytes.append(contentsOf: text.utf8) }
+    package mutating func append(_ text: String) { bytes.append(contentsOf: text.utf8) }
 
-    mutating func append(number: UInt64) {
+    package mutating func append(number: UInt64) {
         var divisor: UInt64 = 1
         while number / divisor >= 10 { divisor *= 10 }
         while divisor > 0 {
@@ -52,7 +52,7 @@ struct LineBuffer {
     }
 
     /// `number` in `width` digits, for dates; higher digits are cut.
-    mutating func append(number: UInt64, width: Int) {
+    package mutating func append(number: UInt64, width: Int) {
         var divisor: UInt64 = 1
         for _ in 1..<max(width, 1) { divisor *= 10 }
         while divisor > 0 {
@@ -62,7 +62,7 @@ struct LineBuffer {
     }
 
     /// Milliseconds with three decimals.
-    mutating func append(milliseconds span: Nanoseconds) {
+    package mutating func append(milliseconds span: Nanoseconds) {
         append(number: span.rawValue / 1_000_000)
         append(0x2E)
         let rest = span.rawValue / 1000 % 1000
@@ -72,7 +72,7 @@ struct LineBuffer {
     }
 
     /// As the inside of a JSON string. Bytes that are not ASCII are kept only when they are UTF-8.
-    mutating func append(json value: Span<UInt8>) {
+    package mutating func append(json value: Span<UInt8>) {
         var index = 0
         while index < value.count {
             let byte = value[index]
@@ -98,7 +98,7 @@ struct LineBuffer {
     }
 
     /// For a text line: nothing in it can end the line or forge a field.
-    mutating func append(text value: Span<UInt8>) {
+    package mutating func append(text value: Span<UInt8>) {
         for index in value.indices {
             let byte = value[index]
             if byte < 0x20 || byte == 0x7F || byte == 0x22 || byte == 0x5C {
@@ -107,6 +107,40 @@ struct LineBuffer {
             } else {
                 bytes.append(byte)
             }
+        }
+    }
+
+    package mutating func append(bytes value: [UInt8]) { bytes.append(contentsOf: value) }
+
+    package mutating func append(bytes value: Span<UInt8>) {
+        for index in value.indices { bytes.append(value[index]) }
+    }
+
+    /// As a header's value: control characters, which no field may hold, become spaces (RFC 9110 section 5.5).
+    package mutating func append(field value: Span<UInt8>) {
+        for index in value.indices {
+            let byte = value[index]
+            bytes.append((byte < 0x20 && byte != 0x09) || byte == 0x7F ? 0x20 : byte)
+        }
+    }
+
+    /// Takes white space off either end.
+    package mutating func trim() {
+        while let last = bytes.last, last == 0x20 || last == 0x09 { bytes.removeLast() }
+        let blanks = bytes.prefix { $0 == 0x20 || $0 == 0x09 }.count
+        if blanks > 0 { bytes.removeFirst(blanks) }
+    }
+
+    /// Forgets what was written behind the first `count` bytes.
+    package mutating func truncate(to count: Int) {
+        if count >= 0 && count < bytes.count { bytes.removeLast(bytes.count - count) }
+    }
+
+    /// In `digits` hexadecimal digits, lower case.
+    package mutating func append(hex number: UInt64, digits: Int = 16) {
+        for place in (0..<min(max(digits, 0), 16)).reversed() {
+            let nibble = UInt8(truncatingIfNeeded: number >> UInt64(place * 4)) & 15
+            bytes.append(nibble < 10 ? 0x30 + nibble : 0x57 + nibble)
         }
     }
 

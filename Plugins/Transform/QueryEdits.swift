@@ -1,0 +1,112 @@
+internal import MartletConfig
+internal import MartletCore
+internal import MartletFilter
+internal import MartletHTTP
+
+/// Edits of the parameters in a request's query: removed first, then set, then added. Names and values are written here as
+/// they are meant; on the way out all but letters, digits and `-._~` is percent-encoded.
+struct QueryEdits: Sendable {
+    private typealias Parameter = (name: [UInt8], encoded: [UInt8], value: EditValue)
+    private let remove: [[UInt8]]
+    private let parameters: [Parameter]
+
+    /// An edit may not make a target longer than this.
+    static let maxTarget = 65_536
+
+    init() { (remove, parameters) = ([], []) }
+
+    var isEmpty: Bool { remove.isEmpty && parameters.isEmpty }
+
+    init(_ section: ConfigSection) {
+        func read(_ key: String) -> [Parameter] {
+            section.formats(key, .name).map { parameter in
+                var encoded: [UInt8] = []
+                for byte in parameter.name.utf8 { encoded.append(queryByte: byte) }
+                return (Array(parameter.name.utf8), encoded, EditValue(parameter.value))
+            }
+        }
+        let set = read("set")
+        parameters = set + read("add")
+        remove = section.values("remove", .name).map { Array($0.utf8) } + set.map(\.name)
+        if parameters.isEmpty && remove.isEmpty && !section.isMalformed {
+            section.error("edits nothing", hint: "write set, add or remove")
+        }
+    }
+
+    /// False when the target would become too long.
+    func apply(to request: RequestHead, _ run: inout EditRun, _ writer: inout FormatWriter) -> Bool {
+        let old = request.target()
+        // The target of CONNECT and of `OPTIONS *` is no path.
+        guard old.count > 0, old[0] == 0x2F else { return true }
+        guard !parameters.isEmpty || hasRemoved(request.query()) else { return true }
+        var target = request.path().array()
+        var separator: UInt8 = 0x3F
+        if let query = request.query() {
+            var start = 0
+            while start <= query.count {
+                let end = query.firstIndex(of: 0x26, from: start) ?? query.count
+                let pair = query.extracting(start..<end)
+                if !pair.isEmpty && !isRemoved(pair) {
+                    target.append(separator)
+                    target.append(contentsOf: pair.array())
+                    separator = 0x26
+                }
+                start = end + 1
+            }
+        }
+        for parameter in parameters {
+            let value = run.bytes(of: parameter.value, &writer, as: .raw)
+            if value.isEmpty && parameter.value.isFormat { continue }
+            target.append(separator)
+            target += parameter.encoded
+            target.append(0x3D)
+            for byte in value { target.append(queryByte: byte) }
+            separator = 0x26
+        }
+        guard target.count <= Self.maxTarget, RequestHead.isSafeTarget(target.span) else { return false }
+        request.setTarget(target.span)
+        return true
+    }
+
+    private func hasRemoved(_ query: Span<UInt8>?) -> Bool {
+        guard let query, !remove.isEmpty else { return false }
+        var start = 0
+        while start <= query.count {
+            let end = query.firstIndex(of: 0x26, from: start) ?? query.count
+            if isRemoved(query.extracting(start..<end)) { return true }
+            start = end + 1
+        }
+        return false
+    }
+
+    /// Compared as whoever reads the query will: `%64ebug` is `debug`.
+    private func isRemoved(_ pair: Span<UInt8>) -> Bool {
+        let name = pair.extracting(0..<(pair.firstIndex(of: 0x3D) ?? pair.count))
+        return remove.contains { Self.decodes(name, to: $0) }
+    }
+
+    static func decodes(_ text: Span<UInt8>, to name: [UInt8]) -> Bool {
+        var index = 0
+        var place = 0
+        while index < text.count {
+            guard place < name.count else { return false }
+            var byte = text[index]
+            if byte == 0x25, index + 2 < text.count, let high = text[index + 1].hexValue,
+                let low = text[index + 2].hexValue
+            {
+                byte = high << 4 | low
+                index += 2
+            } else if byte == 0x2B {
+                byte = 0x20
+            }
+            guard byte == name[place] else { return false }
+            index += 1
+            place += 1
+        }
+        return place == name.count
+    }
+}
+
+extension [UInt8] {
+    mutating func append(queryByte byte: UInt8) { if byte.isUnreserved { append(byte) } else { append(encoded: byte) } }
+}

@@ -1,0 +1,79 @@
+/// The operators of formats, by the names the field knows them.
+package enum FormatOperator: String, Sendable, CaseIterable {
+    case startTime = "START_TIME"
+    case request = "REQ"
+    case requestWithoutQuery = "REQ_WITHOUT_QUERY"
+    case response = "RESP"
+    case trailer = "TRAILER"
+    case `protocol` = "PROTOCOL"
+    case responseCode = "RESPONSE_CODE"
+    case responseCodeDetails = "RESPONSE_CODE_DETAILS"
+    case responseFlags = "RESPONSE_FLAGS"
+    case localReplyBody = "LOCAL_REPLY_BODY"
+    case bytesReceived = "BYTES_RECEIVED"
+    case bytesSent = "BYTES_SENT"
+    case duration = "DURATION"
+    case requestDuration = "REQUEST_DURATION"
+    case responseDuration = "RESPONSE_DURATION"
+    case responseTransferDuration = "RESPONSE_TX_DURATION"
+    case upstreamHost = "UPSTREAM_HOST"
+    case upstreamRemoteAddress = "UPSTREAM_REMOTE_ADDRESS"
+    case upstreamRemoteAddressWithoutPort = "UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT"
+    case upstreamCluster = "UPSTREAM_CLUSTER"
+    case upstreamAttempts = "UPSTREAM_REQUEST_ATTEMPT_COUNT"
+    case upstreamFailure = "UPSTREAM_TRANSPORT_FAILURE_REASON"
+    case routeName = "ROUTE_NAME"
+    case listenerName = "LISTENER_NAME"
+    case downstreamRemoteAddress = "DOWNSTREAM_REMOTE_ADDRESS"
+    case downstreamRemoteAddressWithoutPort = "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT"
+    case downstreamRemotePort = "DOWNSTREAM_REMOTE_PORT"
+    case downstreamDirectRemoteAddress = "DOWNSTREAM_DIRECT_REMOTE_ADDRESS"
+    case downstreamDirectRemoteAddressWithoutPort = "DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT"
+    case downstreamLocalAddress = "DOWNSTREAM_LOCAL_ADDRESS"
+    case connectionID = "CONNECTION_ID"
+    case hostname = "HOSTNAME"
+    case traceID = "TRACE_ID"
+    case spanID = "SPAN_ID"
+    /// What a filter or a policy left under a name space and a key.
+    case dynamicMetadata = "DYNAMIC_METADATA"
+    case filterState = "FILTER_STATE"
+    /// The name that a token, a key or a password has proved.
+    case clientIdentity = "CLIENT_IDENTITY"
+    case jwtClaim = "JWT_CLAIM"
+    /// What policies in shadow mode would have done.
+    case shadow = "SHADOW"
+
+    /// What stands in parentheses behind the name.
+    enum Argument: Equatable {
+        case none
+        /// A header, maybe `?` another one.
+        case header
+        /// A pattern of `TimePattern`; without it ISO 8601.
+        case time
+        /// Names with colons between them, as many as that or more.
+        case path(atLeast: Int)
+        /// One of these, or nothing.
+        case choice([String])
+    }
+
+    var argument: Argument {
+        switch self {
+        case .request, .requestWithoutQuery, .response, .trailer: .header
+        case .startTime: .time
+        case .dynamicMetadata: .path(atLeast: 2)
+        case .filterState, .jwtClaim: .path(atLeast: 1)
+        case .clientIdentity: .choice(["jwt", "api_key", "basic_auth"])
+        default: .none
+        }
+    }
+
+    /// The value is a number, and stands in JSON without quotes.
+    package var isNumber: Bool {
+        switch self {
+        case .responseCode, .bytesReceived, .bytesSent, .duration, .requestDuration, .responseDuration,
+            .responseTransferDuration, .upstreamAttempts, .connectionID, .downstreamRemotePort:
+            true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,54 @@
+internal import MartletConfig
+internal import MartletCore
+
+/// One operator of a format, ready to run: names looked up, patterns split.
+enum FormatValue: Sendable {
+    case request([Source])
+    /// Its query taken off.
+    case requestWithoutQuery([Source])
+    case response([HeaderName])
+    case trailer([HeaderName])
+    case time([TimePattern.Part])
+    case metadata([String])
+    case filterState([String])
+    case claim([String])
+    /// Nil: whichever there is.
+    case identity(Identity.Proof?)
+    /// An operator that says all by its name.
+    case plain(FormatOperator)
+
+    /// Where `%REQ(...)%` looks.
+    enum Source: Sendable {
+        case method, target, authority, scheme
+        case field(HeaderName)
+
+        init?(_ name: String) {
+            switch name {
+            case ":method": self = .method
+            case ":path": self = .target
+            case ":authority", "host": self = .authority
+            case ":scheme": self = .scheme
+            default:
+                guard let name = HeaderName(name) else { return nil }
+                self = .field(name)
+            }
+        }
+    }
+
+    init(_ operation: FormatOperator, _ argument: String?, _ alternative: String?) {
+        let names = [argument, alternative].compactMap { $0 }
+        func path() -> [String] { (argument ?? "").split(separator: ":").map(String.init) }
+        switch operation {
+        case .request: self = .request(names.compactMap { Source($0) })
+        case .requestWithoutQuery: self = .requestWithoutQuery(names.compactMap { Source($0) })
+        case .response: self = .response(names.compactMap { HeaderName($0) })
+        case .trailer: self = .trailer(names.compactMap { HeaderName($0) })
+        case .startTime where argument != nil: self = .time(TimePattern.parse(argument ?? ""))
+        case .dynamicMetadata: self = .metadata(path())
+        case .filterState: self = .filterState(path())
+        case .jwtClaim: self = .claim(path())
+        case .clientIdentity: self = .identity(argument.flatMap { Identity.Proof(rawValue: $0) })
+        default: self = .plain(operation)
+        }
+    }
+}
