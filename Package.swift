@@ -100,11 +100,7 @@ let package = Package(
             name: "martlet",
             dependencies: [
                 "MartletCore", "MartletNet", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua",
-<<<<<<< HEAD
-                "MartletNative", "MartletProxy", "MartletAuth", "MartletRouting", "MartletResilience",
-=======
-                "MartletProxy", "MartletAuth", "MartletObserve", "MartletRouting", "MartletResilience",
->>>>>>> observe
+                "MartletNative", "MartletProxy", "MartletAuth", "MartletObserve", "MartletRouting", "MartletResilience",
                 "MartletTransform",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),

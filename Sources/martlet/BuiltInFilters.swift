@@ -1,11 +1,8 @@
 internal import MartletAuth
 internal import MartletFilter
 internal import MartletLua
-<<<<<<< HEAD
 internal import MartletNative
-=======
 internal import MartletObserve
->>>>>>> observe
 internal import MartletResilience
 internal import MartletRouting
 internal import MartletTransform
