@@ -169,7 +169,7 @@ struct RetryTests {
         let slow = try Self.slow(gate)
         let good = try upstream([ok])
         let hedge =
-            "{ on: [reset], per_try_timeout: 100ms, hedge_on_per_try_timeout: true, methods: [GET, POST], \(quick) }"
+            "{ on: [reset], per_try_timeout: 100ms, hedge_on_per_try_timeout: true, methods: [GET, POST], budget: off, \(quick) }"
         let test = try proxy(hedge, [slow, good])
         for _ in 0..<4 { #expect(try test.get("/").hasSuffix("ok")) }
         #expect(slow.recorded.count > 0)
