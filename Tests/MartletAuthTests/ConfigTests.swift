@@ -90,7 +90,10 @@ struct ConfigTests {
             ("issuer: a, audiences: b, jwks: KEYS, clock_skew: 2h", "", ["out of bounds"]),
             ("issuer: a, providers: { one: { issuer: a, audiences: b, jwks: KEYS } }", "", ["belongs to a provider"]),
             ("providers: {}", "", ["names no provider"]),
-            ("providers: { one: { audiences: b, issuer: [], jwks: KEYS } }", "", ["one.issuer: an empty list lets nobody pass"]),
+            (
+                "providers: { one: { audiences: b, issuer: [], jwks: KEYS } }", "",
+                ["one.issuer: an empty list lets nobody pass"]
+            ),
             ("providers: { one: { issuer: a, audiences: b, jwks: KEYS, realm: x } }", "", ["unknown key \"realm\""]),
             ("issuer: a, audiences: b, jwks: KEYS", "jwt: { requires: false }", ["did you mean \"require\""]),
             ("issuer: a, audiences: b, jwks: KEYS", "jwt: { providers: [two] }", ["no provider is called \"two\""]),

@@ -77,7 +77,9 @@ package final class Metrics {
         }
         return MetricsCopy(
             counters: counters.mapValues(\.value), gauges: gauges,
-            histograms: histograms.mapValues { HistogramCopy(buckets: $0.buckets, sum: $0.sum, exemplars: $0.exemplars) })
+            histograms: histograms.mapValues {
+                HistogramCopy(buckets: $0.buckets, sum: $0.sum, exemplars: $0.exemplars)
+            })
     }
 }
 
