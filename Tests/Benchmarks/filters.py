@@ -19,7 +19,7 @@ def martlet(scenario, folder):
         "access_control: { allow_cidrs: [127.0.0.0/8, 10.0.0.0/8] }",
         'cors: { allow_origins: ["https://*.example.com"], allow_methods: [GET, POST], max_age: 1h }',
         jwt,
-        "rate_limit: { requests: 1000000000, per: 1s, burst: 1000000, key: client_ip }",
+        "rate_limit: { requests: 1000000, per: 1s, burst: 1000000, key: client_ip }",
         'headers: { request: { set: { x-edge: "1" }, remove: [x-internal] }, response: { add: { x-frame-options: DENY } } }',
     ]
     return before, ["retry: { on: [connect-failure, refused-stream, reset, gateway-error], attempts: 3 }"]

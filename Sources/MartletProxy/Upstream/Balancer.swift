@@ -77,6 +77,7 @@ package final class Balancer {
         hash: UInt64?, attempt: Int = 0, now: Instant, _ random: inout WorkerRandom
     ) -> Int? {
         guard !pools.isEmpty else { return nil }
+        if endpoints.count == 1 { return isPanicking || usesUnhealthy || endpoints[0].isAvailable ? 0 : nil }
         if let hash {
             let key = attempt == 0 ? hash : StableHash.mix(hash &+ UInt64(attempt))
             switch table {
