@@ -60,6 +60,8 @@ struct ForwardingTests {
             #expect(dates.count == 1, "\(answer)")
             #expect(dates.first?.hasSuffix(" gmt") == true, "\(answer)")
             #expect(answer.contains(dated) == (path == "/dated"))
+            // A body of our own has a type: nothing is left to a browser's guess.
+            #expect(answer.contains("\r\ncontent-type: text/plain\r\n") == (path == "/direct" || method == "POST"))
         }
     }
 

@@ -86,6 +86,13 @@ struct RouteIndexTests {
         #expect((try index.match(request) != nil) == matches)
     }
 
+    @Test("What an expression matches may be replaced by nothing")
+    func emptyReplacement() throws {
+        let index = try Self.index(
+            "      - { match: {}, cluster: c, rewrite: { regex: ^/api, to: \"\" } }")
+        #expect(try index.match(Self.request("GET", "a", "/api/x")) != nil)
+    }
+
     @Test("Hundreds of generated tables, beside a matcher that tries every route in turn")
     func differential() throws {
         var random = Generator(state: 99)
