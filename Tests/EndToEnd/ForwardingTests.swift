@@ -40,6 +40,31 @@ struct ForwardingTests {
         for name in names { #expect(upstream.recorded.last?.contains("\(name): lie\r\n") == true) }
     }
 
+    @Test("Every response has one date: upstream's own, or the proxy's")
+    func date() throws {
+        let dated = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+        let upstream = try ScriptedUpstream.answering { request in
+            request.hasPrefix("GET /dated") ? "HTTP/1.1 200 OK\r\n\(dated)Content-Length: 2\r\n\r\nok" : ok
+        }
+        let proxy = try TestProxy(
+            listener: """
+                    filters: [router]
+                    routes:
+                      - { match: { path: { exact: /direct } }, respond: { status: 200, body: ok } }
+                      - { match: { path: { exact: /nobody } }, redirect: { path: / } }
+                      - { match: { path: { prefix: / }, methods: [GET] }, cluster: up }
+                """, rest: TestProxy.cluster(upstream.port))
+        for (path, method) in [("/", "GET"), ("/dated", "GET"), ("/direct", "GET"), ("/nobody", "GET"), ("/", "POST")] {
+            let answer = try proxy.exchange("\(method) \(path) HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+            let dates = answer.lowercased().components(separatedBy: "\r\ndate: ").dropFirst().map { $0.prefix(29) }
+            #expect(dates.count == 1, "\(answer)")
+            #expect(dates.first?.hasSuffix(" gmt") == true, "\(answer)")
+            #expect(answer.contains(dated) == (path == "/dated"))
+            // A body of our own has a type: nothing is left to a browser's guess.
+            #expect(answer.contains("\r\ncontent-type: text/plain\r\n") == (path == "/direct" || method == "POST"))
+        }
+    }
+
     @Test("Pipelined requests are answered in order on one connection")
     func pipelining() throws {
         let upstream = try ScriptedUpstream.answering { request in

@@ -69,6 +69,30 @@ struct RouteIndexTests {
         #expect(try position(Self.request("GET", "www.any", "/old")) == 2)
     }
 
+    @Test(
+        "Of several fields of a name each is looked at by itself: none hides another",
+        arguments: [
+            ("exact: admin", false, ["user", "admin"], true), ("exact: admin", false, ["admin", "user"], true),
+            ("exact: admin", false, ["user", "guest"], false),
+            ("exact: \"user,admin\"", false, ["user", "admin"], false),
+            ("exact: admin", true, ["user", "admin"], false), ("exact: admin", true, ["user", "guest"], true),
+            ("regex: \"[a-z]+-[0-9]\"", false, ["gold", "gold-1"], true), ("suffix: -1", false, ["gold-1", "x"], true),
+            ("present: false", false, ["a", "b"], false), ("present: true", true, ["a", "b"], false),
+        ] as [(String, Bool, [String], Bool)])
+    func severalFields(test: String, isInverted: Bool, values: [String], matches: Bool) throws {
+        let index = try Self.index(
+            "      - { match: { headers: [{ name: x-role, \(test), invert: \(isInverted) }] }, cluster: c }")
+        let request = Self.request("GET", "a", "/", values.map { ("X-Role", $0) })
+        #expect((try index.match(request) != nil) == matches)
+    }
+
+    @Test("What an expression matches may be replaced by nothing")
+    func emptyReplacement() throws {
+        let index = try Self.index(
+            "      - { match: {}, cluster: c, rewrite: { regex: ^/api, to: \"\" } }")
+        #expect(try index.match(Self.request("GET", "a", "/api/x")) != nil)
+    }
+
     @Test("Hundreds of generated tables, beside a matcher that tries every route in turn")
     func differential() throws {
         var random = Generator(state: 99)

@@ -87,7 +87,7 @@ extension ConfigSection {
     func replacement(excluding others: [String]) -> (RegexSource, String)? {
         if has("regex") { oneOf(others + ["regex"]) }
         let regex = regex("regex")
-        let to = value("to", .name)
+        let to = string("to")
         if has("regex") != has("to") {
             error(
                 at: has("regex") ? "regex" : "to", "\"regex\" and \"to\" belong together",

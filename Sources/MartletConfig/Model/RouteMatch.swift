@@ -49,7 +49,7 @@ package enum TextMatch: Sendable, Hashable {
     case present(Bool)
 }
 
-/// A condition on a request's header. Several fields of one name are compared as one, joined by commas.
+/// A condition on a request's header. Of several fields of one name, one that passes is enough.
 package struct HeaderMatch: Sendable {
     package var name: HeaderName
     package var test: TextMatch

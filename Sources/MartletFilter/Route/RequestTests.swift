@@ -45,7 +45,7 @@ package enum TextTest: Sendable {
     }
 }
 
-/// A test of a header. Several fields of one name are compared as one, joined by commas.
+/// A test of a header. Of several fields of one name, one that passes is enough.
 package struct HeaderTest: Sendable {
     private let name: HeaderName
     private let test: TextTest
@@ -63,18 +63,20 @@ package struct HeaderTest: Sendable {
         return isInverted ? outcome.inverted : outcome
     }
 
+    /// Each field by itself: joined, a second field of the same name would hide the first from a rule that refuses it, and
+    /// the upstream would still see both.
     private func plainMatch(_ table: HeaderTable) -> Pattern.Outcome {
-        guard let first = table.firstIndex(of: name) else { return test.matchOfNothing }
-        guard table.firstIndex(of: name, from: first + 1) != nil else { return test.match(table.value(at: first)) }
-        // Several fields of one name are one list (RFC 9110 section 5.3).
-        var joined: [UInt8] = []
-        var index: Int? = first
-        while let at = index {
-            if at != first { joined.append(0x2C) }
-            joined.append(contentsOf: table.value(at: at).array())
-            index = table.firstIndex(of: name, from: at + 1)
+        guard var index = table.firstIndex(of: name) else { return test.matchOfNothing }
+        var outcome = Pattern.Outcome.differs
+        while true {
+            switch test.match(table.value(at: index)) {
+            case .matches: return .matches
+            case .gaveUp: outcome = .gaveUp
+            case .differs: break
+            }
+            guard let next = table.firstIndex(of: name, from: index + 1) else { return outcome }
+            index = next
         }
-        return test.match(joined.span)
     }
 }
 

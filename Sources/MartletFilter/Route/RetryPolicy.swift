@@ -108,7 +108,9 @@ package final class RetryPolicy: Sendable {
     /// Whether a try that came to `outcome` is one to retry. Whether it may be is another question: see `isSafe`.
     package func wants(_ outcome: Outcome, _ response: ResponseHead) -> Bool {
         switch outcome {
-        case .connectFailure: !conditions.isDisjoint(with: Conditions.anyReset.union(.connectFailure))
+        // Nothing of the request leaves without a connection.
+        case .connectFailure:
+            !conditions.isDisjoint(with: Conditions.anyReset.union([.connectFailure, .resetBeforeRequest]))
         case .refusedStream: !conditions.isDisjoint(with: Conditions.anyReset.union(.refusedStream))
         case .reset(let wasSent):
             !conditions.isDisjoint(with: Conditions.anyReset)

@@ -81,8 +81,15 @@ extension RouteIndex {
         case .respond(let respond):
             return .respond(
                 RespondAction(
-                    status: UInt16(respond.status), headers: respond.headers, body: Array(respond.body.utf8)))
+                    status: UInt16(respond.status), headers: headers(of: respond), body: Array(respond.body.utf8)))
         }
+    }
+
+    /// A body without a type would be the client's to guess: a browser may take text for HTML.
+    private static func headers(of respond: RespondConfig) -> [(name: HeaderName, value: String)] {
+        let hasType = respond.headers.contains { $0.name.id == .contentType }
+        return respond.body.isEmpty || hasType
+            ? respond.headers : respond.headers + [(.contentType, "text/plain")]
     }
 
     private static func matchedLength(_ match: RouteMatch) -> Int {

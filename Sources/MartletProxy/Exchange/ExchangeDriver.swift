@@ -311,7 +311,7 @@ final class ExchangeDriver: ExchangeHost {
         isResponseHeadSent = true
         exchange.hasSentHead = true
         if ended { isResponseComplete = true }
-        listener?.forwarding.prepareResponse(exchange)
+        listener?.forwarding.prepareResponse(exchange, worker)
         // A reply that took the response's place has given the upstream connection up.
         let tunnels = attempt.isUpgraded && attempt.connection != nil
         // A filter made another status of it: neither side would know where the message ends.

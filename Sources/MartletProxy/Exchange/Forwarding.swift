@@ -144,8 +144,9 @@ final class Forwarding: Sendable {
     // MARK: Response
 
     /// Runs after the chain.
-    func prepareResponse(_ exchange: Exchange) {
+    func prepareResponse(_ exchange: Exchange, _ worker: Worker) {
         let headers = exchange.response.headers
+        worker.dateResponse(headers)
         if !via.isEmpty { add(via, to: headers, .via) }
         switch config.serverHeader {
         case .passThrough: break

@@ -97,6 +97,7 @@ final class Worker {
     private let threads: WorkThreads
     private var connectionCounter: UInt64 = 0
     private var requestIDs: RequestIDs
+    private var date = DateField()
 
     init(
         index: Int, mailbox: Mailbox<WorkerMessage>, shared: SharedCounts, peers: WorkerPeers,
@@ -263,6 +264,7 @@ final class Worker {
     func standingChanged(of runtime: ClusterRuntime) { changed(runtime) }
 
     func appendRequestID(to headers: HeaderTable) { requestIDs.append(to: headers) }
+    func dateResponse(_ headers: HeaderTable) { date.appendIfAbsent(to: headers, at: .now()) }
 
     /// Sends a copy of a request and drops the answer.
     func mirror(_ exchange: Exchange, to cluster: WorkerCluster, ended: Bool) -> ClusterCall {
