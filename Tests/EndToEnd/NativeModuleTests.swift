@@ -145,6 +145,7 @@ struct NativeModuleTests {
             ("refuse-late", "HTTP/1.1 429 ", "later", nil), ("late-reply", "HTTP/1.1 502 ", "bad-answer", nil),
             ("timer", "HTTP/1.1 200 ", nil, "fired"), ("cancelled", "HTTP/1.1 200 ", nil, nil),
             ("status", "HTTP/1.1 202 Taken", nil, nil),
+            ("bad-field", "HTTP/1.1 500 ", "invalid-response-after-filters", nil),
             ("identity", "HTTP/1.1 200 ", nil, "true|somebody here true|true false"),
             ("reset", "", nil, nil),
         ] as [(String, String, String?, String?)])

@@ -31,6 +31,9 @@ public final class ByteBuffer {
 
     public func removeAll() { count = 0 }
 
+    /// Takes back what was appended behind the first `length` bytes.
+    package func truncate(to length: Int) { count = min(count, max(length, 0)) }
+
     /// The filled bytes.
     @_lifetime(borrow self)
     public func bytes() -> Span<UInt8> {

@@ -7,7 +7,7 @@ internal import MartletNet
 extension HTTP1Downstream: DownstreamStream {
     // MARK: The response
 
-    func sendHead(_ exchange: Exchange, ended: Bool, tunnels: Bool) {
+    func sendHead(_ exchange: Exchange, ended: Bool, tunnels: Bool) -> Bool {
         let request = exchange.request
         let response = exchange.response
         let bodiless = requestIsHead || response.status == 204 || response.status == 304
@@ -47,10 +47,13 @@ extension HTTP1Downstream: DownstreamStream {
         var fits = false
         let isLengthKept = bodiless && response.status != 204
         socket.write(reserving: HTTP1Encoder.sizeBound(response)) {
+            let start = $0.count
             fits = HTTP1Encoder.encode(
                 response, framing: framing, connection: connection, keepsLength: isLengthKept, into: $0)
+            if !fits { $0.truncate(to: start) }
         }
-        if !fits { driver?.responseUnsendable() }
+        // A broken socket takes nothing, and tells of it by itself.
+        return fits || socket.isWriteBroken || socket.isClosed
     }
 
     /// The request is answered, nobody wants the rest of it, and it will not be read to its end: the client may know

@@ -5,7 +5,8 @@ internal import MartletHTTP
 /// The client's side of one exchange, whatever protocol it speaks.
 protocol DownstreamStream: AnyObject {
     /// Sends the exchange's response head. `ended`: nothing follows it. `tunnels`: what follows is no HTTP.
-    func sendHead(_ exchange: Exchange, ended: Bool, tunnels: Bool)
+    /// False, and nothing is sent, when a filter put into the head what cannot be.
+    func sendHead(_ exchange: Exchange, ended: Bool, tunnels: Bool) -> Bool
     /// Sends a 1xx head.
     func sendInformational(_ head: ResponseHead)
     func sendContinue()

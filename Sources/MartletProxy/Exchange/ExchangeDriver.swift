@@ -316,7 +316,14 @@ final class ExchangeDriver: ExchangeHost {
         let tunnels = attempt.isUpgraded && attempt.connection != nil
         // A filter made another status of it: neither side would know where the message ends.
         if tunnels && !opensTunnel(response.status) { return responseUnsendable() }
-        downstream?.sendHead(exchange, ended: ended, tunnels: tunnels)
+        if let downstream, !downstream.sendHead(exchange, ended: ended, tunnels: tunnels) {
+            // Once: what takes its place can be sent, or nothing can.
+            guard exchange.reason != ProxyFault.invalidResponseHead.answer.reason else { return responseUnsendable() }
+            isResponseHeadSent = false
+            exchange.hasSentHead = false
+            isResponseComplete = false
+            return rescue(.invalidResponseHead)
+        }
         if tunnels && exchange.isOpen {
             isTunnel = true
             requestDeadline = .never

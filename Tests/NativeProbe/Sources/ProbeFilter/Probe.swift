@@ -267,6 +267,7 @@ final class Probe: Filter {
         case "status":
             exchange.response.setStatus(202)
             exchange.response.setReason(Array("Taken".utf8).span)
+        case "bad-field": if let wishHeader { headers.set(wishHeader, "one\ntwo") }
         case "late-reply": return .reply(.refusal(502, "bad-answer"))
         case "response-collect": return exchange.collectResponseBody() ? .wait : .next
         case "response-chunks": exchange.responseBodyLengthChanges()
