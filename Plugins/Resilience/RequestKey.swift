@@ -13,6 +13,8 @@ struct RequestKey: Sendable {
         case jwt(String)
         case apiKey, basicAuth
         case route
+        /// The route's; a split is one.
+        case cluster
         case query(String)
     }
 
@@ -66,6 +68,10 @@ struct RequestKey: Sendable {
         case .route:
             guard let route = exchange.route else { return false }
             hasher.append(route.name.utf8Span.span)
+            return true
+        case .cluster:
+            guard let cluster = exchange.route?.cluster else { return false }
+            hasher.append(cluster.utf8Span.span)
             return true
         case .query(let name):
             let request = exchange.request
@@ -186,7 +192,7 @@ extension RequestKey {
 extension ConfigScalar where Value == RequestKey.Part? {
     /// Nil is `none`.
     static var keyPart: ConfigScalar {
-        let expected = "client_ip, header:NAME, jwt:CLAIM, api_key, basic_auth, route, query:NAME or none"
+        let expected = "client_ip, header:NAME, jwt:CLAIM, api_key, basic_auth, route, cluster, query:NAME or none"
         return ConfigScalar(expected: expected) { text in
             let colon = text.firstIndex(of: ":")
             let kind = String(text[..<(colon ?? text.endIndex)])
@@ -208,12 +214,15 @@ extension ConfigScalar where Value == RequestKey.Part? {
             case "api_key": return plain(.apiKey)
             case "basic_auth": return plain(.basicAuth)
             case "route": return plain(.route)
+            case "cluster": return plain(.cluster)
             case "none": return plain(nil)
             case "header": return named { HeaderName($0).map { .header($0) } }
             case "jwt": return named { .jwt($0) }
             case "query": return named { .query($0) }
             default:
-                let known = ["client_ip", "api_key", "basic_auth", "route", "none", "header", "jwt", "query"]
+                let known = [
+                    "client_ip", "api_key", "basic_auth", "route", "cluster", "none", "header", "jwt", "query",
+                ]
                 let near = NearestName.of(kind, in: known).map { "did you mean \"\($0)\"? " } ?? ""
                 return .failure(Problem("\"\(text.prefix(60))\" is no key", hint: "\(near)valid: \(expected)"))
             }

@@ -120,6 +120,28 @@ struct ConcurrencyLimitTests {
         #expect(inParallel(10) { _ in try test.get("/") }.answers(200) == 10)
     }
 
+    @Test("By cluster: routes to one cluster share its places, others have their own")
+    func clusters() throws {
+        let upstream = try HoldingUpstream()
+        let test = try TestProxy(
+            listener: """
+                    filters: [{ concurrency_limit: { max: 2, key: cluster } }, router]
+                    routes:
+                      - { match: { path: { prefix: /a } }, cluster: up }
+                      - { match: { path: { prefix: /b } }, cluster: up }
+                      - { match: {}, cluster: other }
+                """,
+            rest: TestProxy.cluster(
+                upstream.port, "  - { name: other, endpoints: [\"127.0.0.1:\(upstream.port)\"] }"))
+        let clients = try ["/a", "/b", "/other", "/more"].flatMap { try start(test, 1, path: $0) }
+        #expect(eventually { upstream.underWay == 4 })
+        #expect(try test.get("/a").hasPrefix("HTTP/1.1 503 "))
+        #expect(try test.get("/other").hasPrefix("HTTP/1.1 503 "))
+        upstream.open()
+        for client in clients { client.receiveToEnd() }
+        #expect(clients.allSatisfy { $0.text.hasPrefix("HTTP/1.1 200 ") })
+    }
+
     @Test("Who waits too long is refused, and leaves no gap")
     func timesOut() throws {
         let upstream = try HoldingUpstream()

@@ -5,10 +5,15 @@ public final class Route: Sendable {
     /// Its `name`, or `route-<position>`.
     public let name: String
     package let action: CompiledAction
+    /// The cluster it asks; of a split all, with commas between them. Nil when it asks none.
+    package let cluster: String?
     /// By place in the chain; empty when the route says nothing.
     private let overrides: [RouteOverride?]
 
-    package init(position: Int, name: String, action: CompiledAction, overrides: [Int: RouteOverride]) {
+    package init(
+        position: Int, name: String, action: CompiledAction, cluster: String? = nil, overrides: [Int: RouteOverride]
+    ) {
+        self.cluster = cluster
         self.position = position
         self.name = name
         self.action = action

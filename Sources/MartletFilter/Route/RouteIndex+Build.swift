@@ -18,6 +18,7 @@ extension RouteIndex {
             routes.append(
                 Route(
                     position: position, name: config.name ?? "route-\(position)", action: action,
+                    cluster: clusters(config.action),
                     overrides: overrides.indices.contains(position) ? overrides[position] : [:]))
             conditions.append(condition.isEmpty ? nil : condition)
             for number in Set(groupNumbers(config.match.hosts, &hosts, &groups)) {
@@ -27,6 +28,14 @@ extension RouteIndex {
         guard routes.count == listener.routes.count else { return nil }
         return RouteIndex(
             routes: routes, conditions: conditions, hosts: hosts, groups: groups.map { RouteGroup($0) })
+    }
+
+    private static func clusters(_ action: RouteAction) -> String? {
+        switch action {
+        case .cluster(let reference): reference.name
+        case .split(let parts): parts.map(\.cluster.name).joined(separator: ",")
+        case .redirect, .respond: nil
+        }
     }
 
     private static func groupNumbers(
