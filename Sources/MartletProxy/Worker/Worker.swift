@@ -211,8 +211,8 @@ final class Worker {
         guard isDraining, ports.connectionCount == 0 else { return }
         for holder in drainHolders {
             guard let target = holder.target, !isCut else { continue }
-            // Comes back here when it has handed over what it holds.
-            if !target.settle({ [weak self] in self?.finishIfDrained() }) { return }
+            // Comes back here when it has handed over what it holds, on this thread, which ends with the worker.
+            if !target.settle({ [unowned self] in self.finishIfDrained() }) { return }
         }
         turnEnded()
         drained(index)
