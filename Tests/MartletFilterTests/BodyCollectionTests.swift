@@ -6,7 +6,7 @@ import Testing
 
 /// What a filter of these tests does with bodies.
 private final class Collector: Filter {
-    enum Wish { case nothing, whole, part(Int), see }
+    enum Wish { case nothing, whole, part(Int), see, ask, early(partial: Bool) }
     let wish: Wish
     var seen: [String] = []
     var held: Resumption?
@@ -30,6 +30,12 @@ private final class Collector: Filter {
         case .whole: return exchange.collectRequestBody(limit: 100) ? .wait : .next
         case .part(let limit):
             return exchange.collectRequestBody(limit: ByteCount(limit), allowsPartial: true) ? .wait : .next
+        case .ask:
+            _ = exchange.collectRequestBody(limit: 100)
+            return .next
+        case .early(let partial):
+            held = exchange.requestResumption()
+            return exchange.collectRequestBody(limit: 100, allowsPartial: partial) ? .wait : .next
         }
     }
 
@@ -104,6 +110,72 @@ private final class Sink: ExchangeHost {
 
 @Suite("Bodies that filters have collected")
 struct BodyCollectionTests {
+    @Test("A head resumed before its body is collected takes along what has come", arguments: [true, false])
+    func resumedEarly(partial: Bool) throws {
+        let before = Collector(.see)
+        let early = Collector(.early(partial: partial))
+        let after = Collector(.see)
+        let sink = try Sink([before, early, after])
+        sink.send("abc")
+        sink.send("de")
+        early.held?.resume()
+        #expect(sink.passed == ["head", "abcde"])
+        sink.send("f", last: true)
+        #expect(sink.passed == ["head", "abcde", "f."])
+        #expect(before.seen == ["abc", "de", "f."])
+        #expect(after.seen == ["abcde", "f."])
+        #expect(sink.exchange.collectedRequestBody == nil, "it is not all of it")
+    }
+
+    @Test("Behind a beginning, a head resumed before the whole is collected takes along what has come")
+    func partialThenResumedEarly() throws {
+        let between = Collector(.see)
+        let early = Collector(.early(partial: false))
+        let after = Collector(.see)
+        let sink = try Sink([Collector(.part(2)), between, early, after])
+        sink.send("abc")
+        sink.send("de")
+        early.held?.resume()
+        sink.send("f", last: true)
+        #expect(sink.passed == ["head", "abcde", "f."])
+        #expect(between.seen == ["abc", "de", "f."])
+        #expect(after.seen == ["abcde", "f."])
+    }
+
+    @Test("A head resumed while a piece of its body is held goes on when that piece has")
+    func resumedWhilePieceHeld() throws {
+        let before = Collector(.see)
+        let between = Collector(.see)
+        let early = Collector(.early(partial: false))
+        let after = Collector(.see)
+        let sink = try Sink([before, between, early, after])
+        sink.send("abc")
+        before.holds = true
+        sink.send("de")
+        early.held?.resume()
+        #expect(sink.passed.isEmpty)
+        before.holds = false
+        before.held?.resume()
+        #expect(sink.passed == ["head", "abcde"])
+        sink.send("f", last: true)
+        #expect(sink.passed == ["head", "abcde", "f."])
+        #expect(between.seen == ["abc", "de", "f."])
+        #expect(after.seen == ["abcde", "f."])
+    }
+
+    @Test("A body that a filter asked for and did not wait for lets no other filter's head go")
+    func askedFor() throws {
+        let waiting = Collector(.nothing)
+        waiting.holds = true
+        let sink = try Sink([Collector(.ask), waiting])
+        #expect(!sink.send("abc", last: true), "the head is held, and nobody collects")
+        #expect(waiting.seen.isEmpty)
+        #expect(sink.passed.isEmpty)
+        waiting.held?.resume()
+        sink.send("abc", last: true)
+        #expect(sink.passed == ["head", "abc."])
+    }
+
     @Test("A beginning is shown as soon as it is long enough, and goes on before the rest")
     func partial() throws {
         let part = Collector(.part(4))

@@ -48,11 +48,17 @@ struct BodyCollection {
         self.allowsPartial = allowsPartial
     }
 
-    /// The head goes on. What a filter had collected in part and another asked for, but did not wait for, goes with it.
+    /// The filter that asked lets the head go on before all is here. What has come is a beginning, and goes with the head: its
+    /// own, or what another had collected in part before it asked.
     mutating func close() {
         isOpen = false
-        guard let carried = carried.take() else { return }
-        bytes = carried
+        if let carried = carried.take() {
+            bytes = carried
+        } else if bytes.isEmpty {
+            return
+        } else {
+            isFresh = true
+        }
         isComplete = true
         isPartial = true
     }
