@@ -129,7 +129,7 @@ final class AdaptiveConcurrency: Filter {
 
         func end() { limit.take()?.leave() }
 
-        // The end hook of a filter is not called once the request has been given a route that has it off.
+        // A place that nobody gives back is lost for ever: not even a mistake elsewhere may do that.
         deinit { end() }
     }
 

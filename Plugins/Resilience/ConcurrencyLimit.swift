@@ -114,7 +114,7 @@ final class ConcurrencyLimit: Filter {
             }
         }
 
-        // The end hook of a filter is not called once the request has been given a route that has it off.
+        // A place that nobody gives back is lost for ever: not even a mistake elsewhere may do that.
         deinit { end() }
     }
 

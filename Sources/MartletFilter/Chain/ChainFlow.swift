@@ -363,6 +363,9 @@ package final class ChainFlow {
     /// A head entered this flow.
     package var hasBegun: Bool { isHeadPassed || isHeadHeld || headCursor > 0 || collection.isComplete }
 
+    /// Of the request's flow: the head has come to the filter of this place, if it looks at heads.
+    func hasReached(_ position: Int) -> Bool { headCursor >= heads.count || heads[headCursor].position >= position }
+
     // MARK: Waiting
 
     /// For the hook that runs now and is about to answer `.wait`.
