@@ -100,12 +100,12 @@ final class AdaptiveLimit: Sendable {
 
     /// False when as many as may be are under way.
     func enter() -> Bool {
-        if inFlight.add(1, ordering: .relaxed).newValue <= limit.load(ordering: .relaxed) { return true }
-        inFlight.subtract(1, ordering: .relaxed)
+        if inFlight.wrappingAdd(1, ordering: .relaxed).newValue <= limit.load(ordering: .relaxed) { return true }
+        inFlight.wrappingSubtract(1, ordering: .relaxed)
         return false
     }
 
-    func leave() { inFlight.subtract(1, ordering: .relaxed) }
+    func leave() { inFlight.wrappingSubtract(1, ordering: .relaxed) }
 
     func record(_ time: UInt64, started: UInt64, at now: UInt64) {
         controller.withLock { controller in

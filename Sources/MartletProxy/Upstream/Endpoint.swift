@@ -81,15 +81,15 @@ package final class Endpoint: Sendable {
 
     /// True on probation; to be told at the end.
     package func requestStarted() -> Bool {
-        active.add(1, ordering: .relaxed)
+        active.wrappingAdd(1, ordering: .relaxed)
         guard isOnProbation else { return false }
-        probing.add(1, ordering: .relaxed)
+        probing.wrappingAdd(1, ordering: .relaxed)
         return true
     }
 
     package func requestEnded(wasProbe: Bool) {
-        active.subtract(1, ordering: .relaxed)
-        if wasProbe { probing.subtract(1, ordering: .relaxed) }
+        active.wrappingSubtract(1, ordering: .relaxed)
+        if wasProbe { probing.wrappingSubtract(1, ordering: .relaxed) }
     }
 
     // MARK: Health
