@@ -18,6 +18,9 @@ final class HealthMonitor: TimerTarget {
     private static let maxProbes = 256
     private var probes = 0
     private var queue: [() -> Void] = []
+    /// Of `queue`, started already.
+    private var started = 0
+    private var isStarting = false
 
     /// - Parameter publish: gives the workers a cluster's new set.
     init(
@@ -51,6 +54,7 @@ final class HealthMonitor: TimerTarget {
         for cluster in clusters { cluster.stop() }
         clusters = []
         queue = []
+        started = 0
     }
 
     private func cluster(_ runtime: ClusterRuntime) -> MonitoredCluster? {
@@ -135,9 +139,19 @@ final class HealthMonitor: TimerTarget {
     /// A probe that `probe` started has ended.
     func probeEnded() {
         probes -= 1
-        guard !queue.isEmpty else { return }
-        let next = queue.removeFirst()
-        probes += 1
-        next()
+        // Whose endpoint is gone ends as it starts, and comes back here. Of thousands in a row each would stand on the stack of
+        // the one before.
+        guard !isStarting else { return }
+        isStarting = true
+        while probes < Self.maxProbes, started < queue.count {
+            let next = queue[started]
+            started += 1
+            probes += 1
+            next()
+        }
+        isStarting = false
+        guard started == queue.count || started >= Self.maxProbes else { return }
+        queue.removeFirst(started)
+        started = 0
     }
 }
