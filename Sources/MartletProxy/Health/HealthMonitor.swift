@@ -11,6 +11,8 @@ final class HealthMonitor: TimerTarget {
     private let publish: (ClusterRuntime) -> Void
     var random = WorkerRandom()
     private var clusters: [MonitoredCluster] = []
+    /// The same.
+    private var byRuntime: [ObjectIdentifier: MonitoredCluster] = [:]
 
     // MARK: Checks at once
 
@@ -35,9 +37,10 @@ final class HealthMonitor: TimerTarget {
 
     /// Begins with clusters that are about to be in force beside the present ones.
     func prepare(_ next: [ClusterRuntime]) {
-        for runtime in next where !clusters.contains(where: { $0.runtime === runtime }) {
+        for runtime in next where cluster(runtime) == nil {
             let cluster = MonitoredCluster(runtime, self)
             clusters.append(cluster)
+            byRuntime[ObjectIdentifier(runtime)] = cluster
             cluster.start()
         }
     }
@@ -48,18 +51,18 @@ final class HealthMonitor: TimerTarget {
         let kept = Set(next.map { ObjectIdentifier($0) })
         for cluster in clusters where !kept.contains(ObjectIdentifier(cluster.runtime)) { cluster.stop() }
         clusters.removeAll { !kept.contains(ObjectIdentifier($0.runtime)) }
+        byRuntime = byRuntime.filter { kept.contains($0.key) }
     }
 
     func stop() {
         for cluster in clusters { cluster.stop() }
         clusters = []
+        byRuntime = [:]
         queue = []
         started = 0
     }
 
-    private func cluster(_ runtime: ClusterRuntime) -> MonitoredCluster? {
-        clusters.first { $0.runtime === runtime }
-    }
+    private func cluster(_ runtime: ClusterRuntime) -> MonitoredCluster? { byRuntime[ObjectIdentifier(runtime)] }
 
     /// A look-up changed a cluster's endpoints.
     func endpointsChanged(_ runtime: ClusterRuntime) { cluster(runtime)?.endpointsChanged() }

@@ -141,11 +141,11 @@ final class Worker {
         switch message {
         case .adopt(let snapshot, let sockets, let done): done(adopt(snapshot, sockets))
         case .endpointsChanged(let runtime):
-            for cluster in clusters.all + retiredClusters where cluster.runtime === runtime {
-                cluster.update(runtime.currentSet)
-            }
+            clusters.cluster(of: runtime)?.update(runtime.currentSet)
+            for cluster in retiredClusters where cluster.runtime === runtime { cluster.update(runtime.currentSet) }
         case .connectionWanted(let runtime):
-            _ = (clusters.all + retiredClusters).first { $0.runtime === runtime && $0.dropIdle() }
+            if clusters.cluster(of: runtime)?.dropIdle() == true { return }
+            _ = retiredClusters.first { $0.runtime === runtime && $0.dropIdle() }
         case .report(let answer): answer(report())
         case .deliver(let number, let message): handlers[number]?(message)
         case .post(let inbox, let number): inboxes[inbox]?(number)
@@ -160,12 +160,10 @@ final class Worker {
     }
 
     private func adopt(_ snapshot: Snapshot, _ sockets: [String: BoundSocketBox]) -> SystemError? {
-        let present = clusters.all
+        let present = clusters
         let table = ClusterTable(
-            snapshot.clusters.map { runtime in
-                present.first { $0.runtime === runtime } ?? WorkerCluster(runtime: runtime, worker: self)
-            })
-        for cluster in present where !table.all.contains(where: { $0 === cluster }) {
+            snapshot.clusters.map { present.cluster(of: $0) ?? WorkerCluster(runtime: $0, worker: self) })
+        for cluster in present.all where table.cluster(of: cluster.runtime) == nil {
             cluster.retire()
             retiredClusters.append(cluster)
         }
