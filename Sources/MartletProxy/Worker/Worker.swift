@@ -16,9 +16,6 @@ enum WorkerMessage: Sendable {
     case report(@Sendable (WorkerReport) -> Void)
     /// For the handler of that number, which may be gone.
     case deliver(UInt64, any Sendable)
-    /// For a filter's inbox, by its number.
-    case post(inbox: UInt64, UInt64)
-    case closeInbox(UInt64)
     /// Too much memory is in use: close what is idle, and of what holds most give up so much.
     case shed(OverloadActions, bytes: Int)
     case drain
@@ -90,8 +87,6 @@ final class Worker {
         weak var target: (any DrainTarget)?
     }
     private var drainHolders: [DrainHolder] = []
-    private var inboxes: [UInt64: (UInt64) -> Void] = [:]
-    private var inboxCounter: UInt64 = 0
     private var calls: [ObjectIdentifier: [ClusterCall]] = [:]
     private var handlers = MessageHandlers()
     private let threads: WorkThreads
@@ -148,8 +143,6 @@ final class Worker {
             _ = retiredClusters.first { $0.runtime === runtime && $0.dropIdle() }
         case .report(let answer): answer(report())
         case .deliver(let number, let message): handlers[number]?(message)
-        case .post(let inbox, let number): inboxes[inbox]?(number)
-        case .closeInbox(let inbox): inboxes[inbox] = nil
         case .shed(let actions, let bytes): shed(actions, bytes: bytes)
         case .drain: drain()
         case .cut:
@@ -336,14 +329,6 @@ extension Worker: WorkerServices {
         let isAccepted = threads.submit(limit: limit) { mailbox.post(.deliver(handler, work())) }
         if !isAccepted { handlers.remove(number) }
         return isAccepted
-    }
-
-    func inbox(_ handler: @escaping (UInt64) -> Void) -> FilterInbox {
-        inboxCounter &+= 1
-        let (number, mailbox) = (inboxCounter, self.mailbox)
-        inboxes[number] = handler
-        return FilterInbox(
-            send: { mailbox.post(.post(inbox: number, $0)) }, close: { mailbox.post(.closeInbox(number)) })
     }
 
     func cancelCalls(of exchange: Exchange) {
