@@ -1,8 +1,9 @@
 import MartletConfig
 import MartletCore
-import MartletFilter
 import MartletHTTP
 import Testing
+
+@testable import MartletFilter
 
 /// What a filter of these tests does with bodies.
 private final class Collector: Filter {
@@ -251,6 +252,23 @@ struct BodyCollectionTests {
         #expect(sink.passed == ["head"] + (trailers ? ["<2>", "<1>", "<0>", "trailers"] : end))
         #expect(after.seen == (trailers ? ["<2>", "<1>", "<0>"] : end))
         #expect(sink.exchange.request.body == .chunked)
+    }
+
+    @Test("A body that comes a byte at a time is not copied anew for each")
+    func bytewise() {
+        var collection = BodyCollection()
+        collection.open(limit: 100_000, allowsPartial: false)
+        let piece = BodyChunk(ByteSlice(copying: [0x61]), isLast: false)
+        var moves = 0
+        for _ in 0..<100_000 {
+            let before = collection.bytes.capacity
+            let fits = collection.append(piece)
+            #expect(fits)
+            if collection.bytes.capacity != before { moves += 1 }
+        }
+        #expect(moves < 20)
+        let fits = collection.append(piece)
+        #expect(!fits, "it is beyond the limit")
     }
 
     @Test("A length that changes behind a collected body is not forgotten by a filter that waits further on")

@@ -37,7 +37,8 @@ private final class Nowhere: ExchangeHost {
 struct EndHookTests {
     private let host = Nowhere()
     private let client = Downstream(
-        directRemoteIP: "10.0.0.1", directRemotePort: 1, localAddress: "", listener: "l", scheme: .http, connectionID: 1)
+        directRemoteIP: "10.0.0.1", directRemotePort: 1, localAddress: "", listener: "l", scheme: .http,
+        connectionID: 1)
 
     /// Filters at places 0 to 2, all of them on at `/on` and off at `/off`.
     private func routes() throws -> RouteIndex {

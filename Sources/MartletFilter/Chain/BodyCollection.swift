@@ -72,7 +72,9 @@ struct BodyCollection {
     mutating func append(_ chunk: BodyChunk) -> Bool {
         guard allowsPartial || bytes.count + chunk.count <= limit else { return false }
         let piece = chunk.bytes()
-        bytes.reserveCapacity(bytes.count + piece.count)
+        // The room asked for is the room there is: asked for what each piece needs, every byte would be copied with every piece.
+        let needed = bytes.count + piece.count
+        if needed > bytes.capacity { bytes.reserveCapacity(max(needed, 2 * bytes.capacity)) }
         for index in piece.indices { bytes.append(piece[index]) }
         return true
     }
