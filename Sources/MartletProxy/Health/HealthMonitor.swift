@@ -112,21 +112,29 @@ final class HealthMonitor: TimerTarget {
 
     /// Many endpoints may change in a row, as at the start: they are published together.
     private static let gathering = Nanoseconds.milliseconds(2)
+    /// The longest that a change waits for others.
+    private static let longestGathering = Nanoseconds.milliseconds(100)
+    /// Ten times what publishing took the last time: each goes through all endpoints of a cluster, here and on every worker, and
+    /// ten thousand that are checked for the first time change in hundreds of steps.
+    private var rest = Nanoseconds.zero
     private var isArmed = false
 
     func needsPublishing() {
         guard !isArmed else { return }
         isArmed = true
-        _ = loop.arm(at: loop.now + Self.gathering, self, tag: 0)
+        let wait = min(max(Self.gathering, rest), Self.longestGathering)
+        _ = loop.arm(at: loop.now + wait, self, tag: 0)
     }
 
     func timerFired(_ tag: UInt8) {
         isArmed = false
+        let began = Instant.now()
         for cluster in clusters where cluster.takeChange() {
             cluster.runtime.refresh()
             publish(cluster.runtime)
             cluster.tellOperator()
         }
+        rest = Nanoseconds(rawValue: (Instant.now() - began).rawValue * 10)
         tellWaiting()
     }
 
