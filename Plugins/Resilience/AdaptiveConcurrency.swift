@@ -100,12 +100,12 @@ final class AdaptiveLimit: Sendable {
 
     /// False when as many as may be are under way.
     func enter() -> Bool {
-        if inFlight.add(1, ordering: .relaxed).newValue <= limit.load(ordering: .relaxed) { return true }
-        inFlight.subtract(1, ordering: .relaxed)
+        if inFlight.wrappingAdd(1, ordering: .relaxed).newValue <= limit.load(ordering: .relaxed) { return true }
+        inFlight.wrappingSubtract(1, ordering: .relaxed)
         return false
     }
 
-    func leave() { inFlight.subtract(1, ordering: .relaxed) }
+    func leave() { inFlight.wrappingSubtract(1, ordering: .relaxed) }
 
     func record(_ time: UInt64, started: UInt64, at now: UInt64) {
         controller.withLock { controller in
@@ -129,7 +129,7 @@ final class AdaptiveConcurrency: Filter {
 
         func end() { limit.take()?.leave() }
 
-        // The end hook of a filter is not called once the request has been given a route that has it off.
+        // A place that nobody gives back is lost for ever: not even a mistake elsewhere may do that.
         deinit { end() }
     }
 

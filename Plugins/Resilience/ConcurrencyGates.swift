@@ -7,9 +7,9 @@ internal import Synchronization
 /// A key is here only while it has requests: there are never more keys than exchanges. A place that comes free goes to
 /// whoever waits longest, and is his from that moment on, though he hears of it on another worker a little later.
 final class ConcurrencyGates: Sendable {
-    /// Somebody who waits: posted `number` when his turn has come.
+    /// Somebody who waits: sent `number` when his turn has come.
     struct Waiter: Sendable {
-        let inbox: FilterInbox
+        let sender: Sender<UInt64>
         let number: UInt64
     }
 
@@ -85,7 +85,7 @@ final class ConcurrencyGates: Sendable {
                 return nil
             }
             // One whose worker has ended will not take it: the next.
-            guard let next, !next.inbox.post(next.number) else { return }
+            guard let next, !next.sender.send(next.number) else { return }
         }
     }
 

@@ -114,7 +114,7 @@ final class ConcurrencyLimit: Filter {
             }
         }
 
-        // The end hook of a filter is not called once the request has been given a route that has it off.
+        // A place that nobody gives back is lost for ever: not even a mistake elsewhere may do that.
         deinit { end() }
     }
 
@@ -125,7 +125,7 @@ final class ConcurrencyLimit: Filter {
     private var spare: [Stay] = []
     private var waiting: [UInt64: Stay] = [:]
     private var lastNumber: UInt64 = 0
-    private var inbox: FilterInbox?
+    private var turns: Receiver<UInt64>?
 
     let hooks: Hooks = [.requestHead, .end]
 
@@ -154,7 +154,7 @@ final class ConcurrencyLimit: Filter {
         self.context = context
         counts = Counts(config.name, context)
         stay = context.slot(Stay.self)
-        inbox = context.inbox { [weak self] number in self?.turnCame(number) }
+        turns = context.receiver(of: UInt64.self) { [weak self] number in self?.turnCame(number) }
     }
 
     func onRequestHead(_ exchange: Exchange) -> Verdict {
@@ -169,10 +169,10 @@ final class ConcurrencyLimit: Filter {
             }
         }
         // Nobody waits for a limit that is only being tried.
-        guard !config.isShadow, let inbox else { return enterShadow(exchange, config, key) }
+        guard !config.isShadow, let turns else { return enterShadow(exchange, config, key) }
         lastNumber &+= 1
         let number = lastNumber
-        switch config.gates.enter(key, as: ConcurrencyGates.Waiter(inbox: inbox, number: number)) {
+        switch config.gates.enter(key, as: ConcurrencyGates.Waiter(sender: turns.sender, number: number)) {
         case .entered:
             newStay(exchange, config, key).enter()
             counts.admitted.add()

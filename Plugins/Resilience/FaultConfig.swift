@@ -101,11 +101,11 @@ final class ActiveFaults: Sendable {
 
     /// False when there are as many as may be.
     func begin() -> Bool {
-        let (_, now) = count.add(1, ordering: .relaxed)
+        let (_, now) = count.wrappingAdd(1, ordering: .relaxed)
         guard now > limit else { return true }
         end()
         return false
     }
 
-    func end() { count.subtract(1, ordering: .relaxed) }
+    func end() { count.wrappingSubtract(1, ordering: .relaxed) }
 }

@@ -8,15 +8,28 @@ final class LimitStates<State: AnyObject & Sendable>: Sendable {
         weak var state: State?
     }
     // Asked at load only.
-    private let entries = Locked<[String: Entry]>([:])
+    private let table = Locked(Table())
+
+    private struct Table: Sendable {
+        var entries: [String: Entry] = [:]
+        /// So many, and those that nobody holds are looked for: not each time, as a hundred thousand routes may have limits of
+        /// their own.
+        var full = 64
+    }
 
     func state(for key: String, _ make: () -> State) -> State {
-        if let known = entries.withLock({ $0[key]?.state }) { return known }
+        if let known = table.withLock({ $0.entries[key]?.state }) { return known }
         let state = make()
-        entries.withLock { entries in
-            entries = entries.filter { $0.value.state != nil }
-            entries[key] = Entry(state: state)
+        table.withLock { table in
+            if table.entries.count >= table.full {
+                table.entries = table.entries.filter { $0.value.state != nil }
+                table.full = max(64, 2 * table.entries.count)
+            }
+            table.entries[key] = Entry(state: state)
         }
         return state
     }
+
+    /// Entries kept, those that nobody holds any more included.
+    var count: Int { table.withLock { $0.entries.count } }
 }

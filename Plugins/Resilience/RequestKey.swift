@@ -128,14 +128,15 @@ struct RequestKey: Sendable {
         return true
     }
 
-    /// The first parameter of that name, as a form has it: `%41` and `A` are one key.
+    /// The first parameter of that name, as a form has it: `%41` and `A` are one key, and one name. Spelt otherwise it would be
+    /// missing here and there for upstream.
     private static func add(parameter name: Span<UInt8>, of query: Span<UInt8>, to hasher: inout KeyHasher) -> Bool {
         var start = 0
         while start <= query.count {
             let end = query.firstIndex(of: 0x26, from: start) ?? query.count
             let pair = query.extracting(start..<end)
             let equals = pair.firstIndex(of: 0x3D)
-            guard pair.extracting(0..<(equals ?? pair.count)).equals(name) else {
+            guard pair.extracting(0..<(equals ?? pair.count)).isFormOf(name) else {
                 start = end + 1
                 continue
             }

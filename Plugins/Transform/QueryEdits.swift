@@ -82,28 +82,7 @@ struct QueryEdits: Sendable {
     /// Compared as whoever reads the query will: `%64ebug` is `debug`.
     private func isRemoved(_ pair: Span<UInt8>) -> Bool {
         let name = pair.extracting(0..<(pair.firstIndex(of: 0x3D) ?? pair.count))
-        return remove.contains { Self.decodes(name, to: $0) }
-    }
-
-    static func decodes(_ text: Span<UInt8>, to name: [UInt8]) -> Bool {
-        var index = 0
-        var place = 0
-        while index < text.count {
-            guard place < name.count else { return false }
-            var byte = text[index]
-            if byte == 0x25, index + 2 < text.count, let high = text[index + 1].hexValue,
-                let low = text[index + 2].hexValue
-            {
-                byte = high << 4 | low
-                index += 2
-            } else if byte == 0x2B {
-                byte = 0x20
-            }
-            guard byte == name[place] else { return false }
-            index += 1
-            place += 1
-        }
-        return place == name.count
+        return remove.contains { name.isFormOf($0.span) }
     }
 }
 

@@ -33,11 +33,11 @@ final class PolicyStatus: Sendable {
     }
 
     func failed(_ error: PolicyError, maxBreaches: Int, at now: Instant) {
-        errors.add(1, ordering: .relaxed)
+        errors.wrappingAdd(1, ordering: .relaxed)
         guard error.kind != .quarantine else { return }
         lastError.withLock { $0 = error.message }
         guard error.isBreach else { return }
-        breaches.add(1, ordering: .relaxed)
+        breaches.wrappingAdd(1, ordering: .relaxed)
         let count = recent.withLock { recent in
             if now - recent.since > .seconds(60) { recent = (now, 0) }
             recent.breaches += 1
@@ -50,7 +50,7 @@ final class PolicyStatus: Sendable {
     var isQuarantined: Bool { quarantined.load(ordering: .relaxed) }
 
     /// A decision in shadow mode.
-    func decided() { shadowed.add(1, ordering: .relaxed) }
+    func decided() { shadowed.wrappingAdd(1, ordering: .relaxed) }
 
     struct Numbers {
         let runs, errors, breaches, p50, p99, most, shadowed: UInt64

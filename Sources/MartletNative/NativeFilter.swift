@@ -145,7 +145,7 @@ final class NativeFace {
         unsafe handle = unsafe library.table.pointee.make_face()
     }
 
-    /// An exchange may let go of its slots without an end hook, when its route disables the filter midway.
+    /// Closed by the end hook, mostly: the module must never be left with a face of an exchange that is gone.
     deinit {
         close()
         unsafe table.pointee.release(UnsafeMutableRawPointer(handle))

@@ -57,6 +57,8 @@ package final class WorkThreads: Sendable {
         let work = state.withLock { state -> (@Sendable () -> Void)? in
             guard state.taken < state.waiting.count else { return nil }
             let work = state.waiting[state.taken]
+            // What it holds, such as a password, is not kept until the array is next made shorter.
+            state.waiting[state.taken] = {}
             state.taken += 1
             if state.taken == state.waiting.count || state.taken >= 64 {
                 state.waiting.removeFirst(state.taken)

@@ -1,12 +1,13 @@
 import MartletConfig
 import MartletCore
-import MartletFilter
 import MartletHTTP
 import Testing
 
+@testable import MartletFilter
+
 /// What a filter of these tests does with bodies.
 private final class Collector: Filter {
-    enum Wish { case nothing, whole, part(Int), see }
+    enum Wish { case nothing, whole, part(Int), see, ask, early(partial: Bool) }
     let wish: Wish
     var seen: [String] = []
     var held: Resumption?
@@ -30,6 +31,12 @@ private final class Collector: Filter {
         case .whole: return exchange.collectRequestBody(limit: 100) ? .wait : .next
         case .part(let limit):
             return exchange.collectRequestBody(limit: ByteCount(limit), allowsPartial: true) ? .wait : .next
+        case .ask:
+            _ = exchange.collectRequestBody(limit: 100)
+            return .next
+        case .early(let partial):
+            held = exchange.requestResumption()
+            return exchange.collectRequestBody(limit: 100, allowsPartial: partial) ? .wait : .next
         }
     }
 
@@ -104,6 +111,72 @@ private final class Sink: ExchangeHost {
 
 @Suite("Bodies that filters have collected")
 struct BodyCollectionTests {
+    @Test("A head resumed before its body is collected takes along what has come", arguments: [true, false])
+    func resumedEarly(partial: Bool) throws {
+        let before = Collector(.see)
+        let early = Collector(.early(partial: partial))
+        let after = Collector(.see)
+        let sink = try Sink([before, early, after])
+        sink.send("abc")
+        sink.send("de")
+        early.held?.resume()
+        #expect(sink.passed == ["head", "abcde"])
+        sink.send("f", last: true)
+        #expect(sink.passed == ["head", "abcde", "f."])
+        #expect(before.seen == ["abc", "de", "f."])
+        #expect(after.seen == ["abcde", "f."])
+        #expect(sink.exchange.collectedRequestBody == nil, "it is not all of it")
+    }
+
+    @Test("Behind a beginning, a head resumed before the whole is collected takes along what has come")
+    func partialThenResumedEarly() throws {
+        let between = Collector(.see)
+        let early = Collector(.early(partial: false))
+        let after = Collector(.see)
+        let sink = try Sink([Collector(.part(2)), between, early, after])
+        sink.send("abc")
+        sink.send("de")
+        early.held?.resume()
+        sink.send("f", last: true)
+        #expect(sink.passed == ["head", "abcde", "f."])
+        #expect(between.seen == ["abc", "de", "f."])
+        #expect(after.seen == ["abcde", "f."])
+    }
+
+    @Test("A head resumed while a piece of its body is held goes on when that piece has")
+    func resumedWhilePieceHeld() throws {
+        let before = Collector(.see)
+        let between = Collector(.see)
+        let early = Collector(.early(partial: false))
+        let after = Collector(.see)
+        let sink = try Sink([before, between, early, after])
+        sink.send("abc")
+        before.holds = true
+        sink.send("de")
+        early.held?.resume()
+        #expect(sink.passed.isEmpty)
+        before.holds = false
+        before.held?.resume()
+        #expect(sink.passed == ["head", "abcde"])
+        sink.send("f", last: true)
+        #expect(sink.passed == ["head", "abcde", "f."])
+        #expect(between.seen == ["abc", "de", "f."])
+        #expect(after.seen == ["abcde", "f."])
+    }
+
+    @Test("A body that a filter asked for and did not wait for lets no other filter's head go")
+    func askedFor() throws {
+        let waiting = Collector(.nothing)
+        waiting.holds = true
+        let sink = try Sink([Collector(.ask), waiting])
+        #expect(!sink.send("abc", last: true), "the head is held, and nobody collects")
+        #expect(waiting.seen.isEmpty)
+        #expect(sink.passed.isEmpty)
+        waiting.held?.resume()
+        sink.send("abc", last: true)
+        #expect(sink.passed == ["head", "abc."])
+    }
+
     @Test("A beginning is shown as soon as it is long enough, and goes on before the rest")
     func partial() throws {
         let part = Collector(.part(4))
@@ -179,6 +252,23 @@ struct BodyCollectionTests {
         #expect(sink.passed == ["head"] + (trailers ? ["<2>", "<1>", "<0>", "trailers"] : end))
         #expect(after.seen == (trailers ? ["<2>", "<1>", "<0>"] : end))
         #expect(sink.exchange.request.body == .chunked)
+    }
+
+    @Test("A body that comes a byte at a time is not copied anew for each")
+    func bytewise() {
+        var collection = BodyCollection()
+        collection.open(limit: 100_000, allowsPartial: false)
+        let piece = BodyChunk(ByteSlice(copying: [0x61]), isLast: false)
+        var moves = 0
+        for _ in 0..<100_000 {
+            let before = collection.bytes.capacity
+            let fits = collection.append(piece)
+            #expect(fits)
+            if collection.bytes.capacity != before { moves += 1 }
+        }
+        #expect(moves < 20)
+        let fits = collection.append(piece)
+        #expect(!fits, "it is beyond the limit")
     }
 
     @Test("A length that changes behind a collected body is not forgotten by a filter that waits further on")

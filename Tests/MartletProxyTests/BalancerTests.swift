@@ -7,6 +7,23 @@ import Testing
 
 @Suite("Choosing endpoints")
 struct BalancerTests {
+    @Test(
+        "An endpoint goes by its address, with the port or without",
+        arguments: [
+            ("10.0.0.1", ["10.0.0.1:80", "10.0.0.1"], ["10.0.0.1:8", "10.0.0", "10", ""]),
+            ("::1", ["[::1]:80", "[::1]", "::1"], ["[:", "[", ":", ""]),
+        ])
+    func names(ip: String, known: [String], unknown: [String]) throws {
+        let address = try #require(SocketAddress(ip: ip, port: 80))
+        let endpoint = Endpoint(address: address, weight: 1, zone: nil, try clusterConfig())
+        for text in known { #expect(endpoint.isAt(text), "\(text)") }
+        for text in unknown { #expect(!endpoint.isAt(text), "\(text)") }
+        let socket = try #require(SocketAddress(unixPath: "/run/a:1"))
+        let other = Endpoint(address: socket, weight: 1, zone: nil, try clusterConfig())
+        #expect(other.isAt(other.name) && other.isAt("/run/a:1"))
+        #expect(!other.isAt("unix") && !other.isAt("/run/a"))
+    }
+
     private let clock = ManualClock()
 
     @Test("Round robin gives each its turn, and by weight in any row of turns as long as the sum of weights")

@@ -1,5 +1,6 @@
 import MartletConfig
 import MartletCore
+import Synchronization
 import Testing
 
 @testable import MartletProxy
@@ -31,6 +32,17 @@ struct OutlierDetectorTests {
 
         func sweep() -> Bool { detector.sweep(endpoints, at: clock.now, &random) }
         var ejected: [Int] { endpoints.indices.filter { endpoints[$0].isEjected } }
+    }
+
+    @Test("An endpoint that fails for ever, and is not to be ejected for it, is counted on beyond what fits")
+    func endless() throws {
+        let scene = try Scene(2, "{ consecutive_5xx: 0 }")
+        let endpoint = scene.endpoints[0]
+        endpoint.outliers.consecutive5xx.store(.max, ordering: .relaxed)
+        endpoint.outliers.consecutiveGateway.store(.max, ordering: .relaxed)
+        endpoint.outliers.total.store(.max, ordering: .relaxed)
+        scene.report([.status(503), .status(503)])
+        #expect(scene.ejected.isEmpty)
     }
 
     private static let bad = AttemptOutcome.status(500)

@@ -10,17 +10,16 @@ struct ConcurrencyGatesTests {
     private final class Told: Sendable {
         private let numbers = Mutex<[UInt64]>([])
         var all: [UInt64] { numbers.withLock { $0 } }
-        func inbox() -> FilterInbox {
-            FilterInbox(
-                send: { number in
-                    self.numbers.withLock { $0.append(number) }
-                    return true
-                }, close: {})
+        func sender() -> Sender<UInt64> {
+            Sender { number in
+                self.numbers.withLock { $0.append(number) }
+                return true
+            }
         }
     }
 
     private func waiter(_ told: Told, _ number: UInt64) -> ConcurrencyGates.Waiter {
-        ConcurrencyGates.Waiter(inbox: told.inbox(), number: number)
+        ConcurrencyGates.Waiter(sender: told.sender(), number: number)
     }
 
     @Test("Places, then the queue, then no more; who waits longest is next")
@@ -72,9 +71,9 @@ struct ConcurrencyGatesTests {
     func ended() {
         let gates = ConcurrencyGates(max: 1, maxQueued: 10, isShared: true)
         let told = Told()
-        let dead = FilterInbox(send: { _ in false }, close: {})
+        let dead = Sender<UInt64> { _ in false }
         #expect(gates.enter(1, as: waiter(told, 1)) == .entered)
-        #expect(gates.enter(1, as: .init(inbox: dead, number: 2)) == .queued(1))
+        #expect(gates.enter(1, as: .init(sender: dead, number: 2)) == .queued(1))
         #expect(gates.enter(1, as: waiter(told, 3)) == .queued(2))
         gates.leave(1)
         #expect(told.all == [3])

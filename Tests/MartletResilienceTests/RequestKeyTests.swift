@@ -67,6 +67,7 @@ struct RequestKeyTests {
         arguments: [
             ("/?k=a%20b", "/?k=a+b", true), ("/?k=%4A", "/?k=J", true), ("/?k=%4a&x", "/?y&k=J", true),
             ("/?k=%4", "/?k=%254", true), ("/?k=%zz", "/?k=%25zz", true), ("/?k=", "/?k", true),
+            ("/?%6B=a", "/?k=a", true), ("/?%6b=b&k=a", "/?k=b", true), ("/?%256B=b&k=a", "/?k=a", true),
             ("/?k=a", "/?k=b", false), ("/?k=a&k=b", "/?k=a&k=c", true), ("/?k=a%00", "/?k=a", false),
         ])
     func query(left: String, right: String, areEqual: Bool) {

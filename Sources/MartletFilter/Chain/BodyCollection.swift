@@ -48,11 +48,17 @@ struct BodyCollection {
         self.allowsPartial = allowsPartial
     }
 
-    /// The head goes on. What a filter had collected in part and another asked for, but did not wait for, goes with it.
+    /// The filter that asked lets the head go on before all is here. What has come is a beginning, and goes with the head: its
+    /// own, or what another had collected in part before it asked.
     mutating func close() {
         isOpen = false
-        guard let carried = carried.take() else { return }
-        bytes = carried
+        if let carried = carried.take() {
+            bytes = carried
+        } else if bytes.isEmpty {
+            return
+        } else {
+            isFresh = true
+        }
         isComplete = true
         isPartial = true
     }
@@ -66,7 +72,9 @@ struct BodyCollection {
     mutating func append(_ chunk: BodyChunk) -> Bool {
         guard allowsPartial || bytes.count + chunk.count <= limit else { return false }
         let piece = chunk.bytes()
-        bytes.reserveCapacity(bytes.count + piece.count)
+        // The room asked for is the room there is: asked for what each piece needs, every byte would be copied with every piece.
+        let needed = bytes.count + piece.count
+        if needed > bytes.capacity { bytes.reserveCapacity(max(needed, 2 * bytes.capacity)) }
         for index in piece.indices { bytes.append(piece[index]) }
         return true
     }

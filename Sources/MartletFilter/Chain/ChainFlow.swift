@@ -49,6 +49,8 @@ package final class ChainFlow {
     /// Which hook is on the stack: a resume of it that arrives now is kept until it returns.
     var running: Held?
     private var earlyVerdict: Verdict?
+    /// About the head, while a piece of what is collected behind it is held by a filter before.
+    private var lateVerdict: Verdict?
 
     /// Nothing runs any more.
     private(set) var isStopped = true
@@ -77,6 +79,7 @@ package final class ChainFlow {
         isItemHeld = false
         running = nil
         if earlyVerdict != nil { earlyVerdict = nil }
+        if lateVerdict != nil { lateVerdict = nil }
         isStopped = false
         ignoresSource = false
         bodyLengthChanges = false
@@ -97,6 +100,7 @@ package final class ChainFlow {
         headWaitID &+= 1
         itemWaitID &+= 1
         if earlyVerdict != nil { earlyVerdict = nil }
+        if lateVerdict != nil { lateVerdict = nil }
         forgetRests()
     }
 
@@ -197,6 +201,8 @@ package final class ChainFlow {
                     ? entry.filter.onRequestHead(exchange) : entry.filter.onResponseHead(exchange)
                 running = nil
                 guard case .next = verdict else { return settleHead(exchange, verdict) }
+                // Asked for and not waited for: what comes is not for the next filter that holds the head.
+                if collection.isOpen { collection.close() }
             }
             headCursor += 1
         }
@@ -205,7 +211,6 @@ package final class ChainFlow {
 
     private func passHead(_ exchange: Exchange) {
         isHeadPassed = true
-        collection.close()
         let generation = exchange.generation
         guard collection.isComplete else {
             return exchange.host.headPassed(direction, of: exchange, ended: headEnds)
@@ -274,6 +279,7 @@ package final class ChainFlow {
         case .next:
             isHeadHeld = false
             headWaitID &+= 1
+            if collection.isOpen { collection.close() }
             // Filters between the one it was collected for and a later one that waits have yet to see it.
             if collection.isFresh {
                 rememberWhoSawTheBody()
@@ -306,6 +312,8 @@ package final class ChainFlow {
                 itemCursor += 1
                 runTrailers(exchange)
             }
+            guard exchange.generation == generation else { return }
+            if !isItemHeld, let verdict = lateVerdict.take(), isHeadHeld { return settleHead(exchange, verdict) }
             reopen(exchange, generation)
         case .reply(let reply):
             item = .none
@@ -355,6 +363,9 @@ package final class ChainFlow {
     /// A head entered this flow.
     package var hasBegun: Bool { isHeadPassed || isHeadHeld || headCursor > 0 || collection.isComplete }
 
+    /// Of the request's flow: the head has come to the filter of this place, if it looks at heads.
+    func hasReached(_ position: Int) -> Bool { headCursor >= heads.count || heads[headCursor].position >= position }
+
     // MARK: Waiting
 
     /// For the hook that runs now and is about to answer `.wait`.
@@ -370,7 +381,8 @@ package final class ChainFlow {
         if running == what {
             earlyVerdict = verdict
         } else if what == .head, isHeadHeld {
-            settleHead(exchange, verdict)
+            // What was collected comes before the piece that is held, and cannot pass it.
+            if isItemHeld, collection.isOpen { lateVerdict = verdict } else { settleHead(exchange, verdict) }
         } else if what == .item, isItemHeld {
             settleItem(exchange, verdict)
         }

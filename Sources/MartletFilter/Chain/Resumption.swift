@@ -31,7 +31,8 @@ extension Exchange {
     /// `.wait`. The filter then gets one `onRequestBody` with all of it, whose verdict is about the head: `next` lets head
     /// and body go on. Beyond `limit`, by default
     /// the listener's `filter_buffer`, the client gets 413; or, if `allowsPartial`, the filter gets what has come so far, a
-    /// piece more than the limit at most, as a chunk that is not the last. False when there is nothing to wait for.
+    /// piece more than the limit at most, as a chunk that is not the last. A head that is resumed before goes on with what has come so
+    /// far. False when there is nothing to wait for.
     public func collectRequestBody(limit: ByteCount? = nil, allowsPartial: Bool = false) -> Bool {
         requestFlow.collectBody(limit: (limit ?? bodyLimit).bytes, allowsPartial: allowsPartial)
     }

@@ -68,6 +68,9 @@ public final class Exchange {
 
     private var cachedRoute: Route?
     private var hasCachedRoute = false
+    /// Places of filters that have run under a route that the request no longer has: their end hook is due whatever the present
+    /// one says of them.
+    private var endsDue: [Int] = []
     /// `route` is nil because a pattern gave up, not because none matches.
     package private(set) var isRouteUnknown = false
     /// Where the request goes; the router filter's to set.
@@ -108,7 +111,9 @@ public final class Exchange {
         isOpen = false
         requestFlow.stop()
         responseFlow.stop()
-        for entry in chain.end where !isDisabled(entry.position) { entry.filter.onEnd(self) }
+        for entry in chain.end where endsDue.contains(entry.position) || !isDisabled(entry.position) {
+            entry.filter.onEnd(self)
+        }
     }
 
     /// Makes the object ready for the next exchange.
@@ -141,6 +146,7 @@ public final class Exchange {
         if !shadowNotes.isEmpty { shadowNotes = [] }
         cachedRoute = nil
         hasCachedRoute = false
+        if !endsDue.isEmpty { endsDue = [] }
         plan = nil
         hashKey = nil
         if newCookie != nil { newCookie = nil }
@@ -179,9 +185,17 @@ public final class Exchange {
 
     /// Makes the next look at `route` match again, after the request head was edited.
     public func clearRouteCache() {
+        if hasCachedRoute, let chain, chain.routes.hasOverrides {
+            for entry in chain.end where !isDisabled(entry.position) && hasRun(entry.position) {
+                if !endsDue.contains(entry.position) { endsDue.append(entry.position) }
+            }
+        }
         hasCachedRoute = false
         cachedRoute = nil
     }
+
+    /// A filter of this place may have kept something: the request has come to it, or a response has begun.
+    private func hasRun(_ position: Int) -> Bool { requestFlow.hasReached(position) || responseFlow.hasBegun }
 
     func isDisabled(_ position: Int) -> Bool {
         guard let chain, chain.routes.hasOverrides, let route else { return false }

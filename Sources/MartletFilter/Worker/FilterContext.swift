@@ -63,10 +63,6 @@ public final class FilterContext {
         services.stream(request, of: nil, events)
     }
 
-    /// For what filters on other workers have to tell this one: `handler` runs on this worker. It goes with the inbox, which
-    /// the filter keeps; it must not hold the filter.
-    public func inbox(_ handler: @escaping (UInt64) -> Void) -> FilterInbox { services.inbox(handler) }
-
     /// The one object on this worker for `owner`, made when no filter holds it.
     package func shared<Shared: AnyObject>(for owner: AnyObject, _ make: () -> Shared) -> Shared? {
         services.shared(ObjectIdentifier(owner), make) as? Shared
@@ -78,7 +74,8 @@ public final class FilterContext {
     /// A worker that drains waits for `target`, until the drain deadline.
     package func holdDrain(for target: any DrainTarget) { services.holdDrain(for: target) }
 
-    /// A handler on this worker for messages that other threads send.
+    /// A handler on this worker for messages that other threads send, such as those of the filter's like on other workers. It goes
+    /// with the receiver, which the filter keeps; it must not hold the filter.
     public func receiver<Message: Sendable>(
         of type: Message.Type, _ handler: @escaping (Message) -> Void
     ) -> Receiver<Message> {

@@ -17,8 +17,6 @@ package protocol WorkerServices: AnyObject {
     func randomBits() -> UInt64
     /// A worker that drains waits, until the drain deadline, for `target` to settle. Held weakly.
     func holdDrain(for target: any DrainTarget)
-    /// `handler` hears what any thread posts, on this worker, until the inbox is let go of.
-    func inbox(_ handler: @escaping (UInt64) -> Void) -> FilterInbox
     /// Calls `handler` on this worker with what `post`, which any thread may call, is given, until `forget`. False from `post` once
     /// the worker has ended.
     func receive(

@@ -106,15 +106,20 @@ extension Supervisor: AdminBackend {
     func clustersJSON(_ done: @escaping (String) -> Void) {
         gather { [weak self] reports in
             guard let self else { return }
+            var totals: [String: (open: Int, idle: Int)] = [:]
+            for entry in reports.flatMap(\.clusters) {
+                totals[entry.name, default: (0, 0)].open += entry.open
+                totals[entry.name, default: (0, 0)].idle += entry.idle
+            }
             let clusters = (self.snapshot?.clusters ?? []).map { cluster in
                 let status = ClusterStatus(cluster, self.monitor, now: self.loop.now)
-                let counts = reports.flatMap(\.clusters).filter { $0.name == cluster.name }
+                let total = totals[cluster.name] ?? (0, 0)
                 return JSONText.object(
                     [
                         ("name", JSONText.string(cluster.name)),
                         ("load_balancing", JSONText.string(cluster.config.loadBalancing.rawValue)),
-                        ("connections_open", "\(counts.reduce(0) { $0 + $1.open })"),
-                        ("connections_idle", "\(counts.reduce(0) { $0 + $1.idle })"),
+                        ("connections_open", "\(total.open)"),
+                        ("connections_idle", "\(total.idle)"),
                         ("requests_active", "\(cluster.limits.requests.inUse)"),
                         ("requests_pending", "\(cluster.limits.pending.inUse)"),
                     ] + status.members)

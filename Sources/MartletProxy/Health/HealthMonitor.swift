@@ -11,6 +11,8 @@ final class HealthMonitor: TimerTarget {
     private let publish: (ClusterRuntime) -> Void
     var random = WorkerRandom()
     private var clusters: [MonitoredCluster] = []
+    /// The same.
+    private var byRuntime: [ObjectIdentifier: MonitoredCluster] = [:]
 
     // MARK: Checks at once
 
@@ -18,6 +20,9 @@ final class HealthMonitor: TimerTarget {
     private static let maxProbes = 256
     private var probes = 0
     private var queue: [() -> Void] = []
+    /// Of `queue`, started already.
+    private var started = 0
+    private var isStarting = false
 
     /// - Parameter publish: gives the workers a cluster's new set.
     init(
@@ -32,9 +37,10 @@ final class HealthMonitor: TimerTarget {
 
     /// Begins with clusters that are about to be in force beside the present ones.
     func prepare(_ next: [ClusterRuntime]) {
-        for runtime in next where !clusters.contains(where: { $0.runtime === runtime }) {
+        for runtime in next where cluster(runtime) == nil {
             let cluster = MonitoredCluster(runtime, self)
             clusters.append(cluster)
+            byRuntime[ObjectIdentifier(runtime)] = cluster
             cluster.start()
         }
     }
@@ -45,17 +51,18 @@ final class HealthMonitor: TimerTarget {
         let kept = Set(next.map { ObjectIdentifier($0) })
         for cluster in clusters where !kept.contains(ObjectIdentifier(cluster.runtime)) { cluster.stop() }
         clusters.removeAll { !kept.contains(ObjectIdentifier($0.runtime)) }
+        byRuntime = byRuntime.filter { kept.contains($0.key) }
     }
 
     func stop() {
         for cluster in clusters { cluster.stop() }
         clusters = []
+        byRuntime = [:]
         queue = []
+        started = 0
     }
 
-    private func cluster(_ runtime: ClusterRuntime) -> MonitoredCluster? {
-        clusters.first { $0.runtime === runtime }
-    }
+    private func cluster(_ runtime: ClusterRuntime) -> MonitoredCluster? { byRuntime[ObjectIdentifier(runtime)] }
 
     /// A look-up changed a cluster's endpoints.
     func endpointsChanged(_ runtime: ClusterRuntime) { cluster(runtime)?.endpointsChanged() }
@@ -105,21 +112,29 @@ final class HealthMonitor: TimerTarget {
 
     /// Many endpoints may change in a row, as at the start: they are published together.
     private static let gathering = Nanoseconds.milliseconds(2)
+    /// The longest that a change waits for others.
+    private static let longestGathering = Nanoseconds.milliseconds(100)
+    /// Ten times what publishing took the last time: each goes through all endpoints of a cluster, here and on every worker, and
+    /// ten thousand that are checked for the first time change in hundreds of steps.
+    private var rest = Nanoseconds.zero
     private var isArmed = false
 
     func needsPublishing() {
         guard !isArmed else { return }
         isArmed = true
-        _ = loop.arm(at: loop.now + Self.gathering, self, tag: 0)
+        let wait = min(max(Self.gathering, rest), Self.longestGathering)
+        _ = loop.arm(at: loop.now + wait, self, tag: 0)
     }
 
     func timerFired(_ tag: UInt8) {
         isArmed = false
+        let began = Instant.now()
         for cluster in clusters where cluster.takeChange() {
             cluster.runtime.refresh()
             publish(cluster.runtime)
             cluster.tellOperator()
         }
+        rest = Nanoseconds(rawValue: (Instant.now() - began).rawValue * 10)
         tellWaiting()
     }
 
@@ -135,9 +150,19 @@ final class HealthMonitor: TimerTarget {
     /// A probe that `probe` started has ended.
     func probeEnded() {
         probes -= 1
-        guard !queue.isEmpty else { return }
-        let next = queue.removeFirst()
-        probes += 1
-        next()
+        // Whose endpoint is gone ends as it starts, and comes back here. Of thousands in a row each would stand on the stack of
+        // the one before.
+        guard !isStarting else { return }
+        isStarting = true
+        while probes < Self.maxProbes, started < queue.count {
+            let next = queue[started]
+            started += 1
+            probes += 1
+            next()
+        }
+        isStarting = false
+        guard started == queue.count || started >= Self.maxProbes else { return }
+        queue.removeFirst(started)
+        started = 0
     }
 }

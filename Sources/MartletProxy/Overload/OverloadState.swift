@@ -18,12 +18,12 @@ final class OverloadState: Sendable {
 
     /// False when the process has as many connections as it may.
     func takeConnection() -> Bool {
-        if open.add(1, ordering: .relaxed).newValue <= maxConnections.load(ordering: .relaxed) { return true }
-        open.subtract(1, ordering: .relaxed)
+        if open.wrappingAdd(1, ordering: .relaxed).newValue <= maxConnections.load(ordering: .relaxed) { return true }
+        open.wrappingSubtract(1, ordering: .relaxed)
         return false
     }
 
-    func giveBackConnection() { open.subtract(1, ordering: .relaxed) }
+    func giveBackConnection() { open.wrappingSubtract(1, ordering: .relaxed) }
 
     var connections: (open: Int, max: Int) {
         (open.load(ordering: .relaxed), maxConnections.load(ordering: .relaxed))

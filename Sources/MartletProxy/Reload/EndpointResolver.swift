@@ -21,7 +21,8 @@ final class EndpointResolver {
     /// The clusters of the snapshot in force; others are no longer looked up.
     func use(_ snapshot: Snapshot) {
         let next = snapshot.clusters.filter { if case .dns = $0.config.source { true } else { false } }
-        let fresh = next.filter { runtime in !clusters.contains { $0 === runtime } }
+        let present = Set(clusters.map { ObjectIdentifier($0) })
+        let fresh = next.filter { !present.contains(ObjectIdentifier($0)) }
         clusters = next
         for runtime in fresh { lookUp(runtime) }
     }

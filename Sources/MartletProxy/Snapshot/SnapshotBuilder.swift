@@ -19,7 +19,9 @@ package struct SnapshotBuilder {
         _ config: ProxyConfig, previous: Snapshot?, sinks: LogSinks, diagnostics: ConfigDiagnostics
     ) -> (snapshot: Snapshot?, files: [String]) {
         let zone = config.zone ?? ProxyZone.ofEnvironment
-        let clusters = config.clusters.map { cluster(for: $0, zone, previous: previous) }
+        var present: [String: ClusterRuntime] = [:]
+        for cluster in previous?.clusters ?? [] { present[cluster.name] = cluster }
+        let clusters = config.clusters.map { cluster(for: $0, zone, present: present[$0.name]) }
         if zone == nil, let asking = config.clusters.first(where: { $0.balancing.zonePreference != nil }) {
             diagnostics.warning(
                 at: asking.place.key("zone_preference"), "has no effect: the proxy does not know its zone",
@@ -38,9 +40,8 @@ package struct SnapshotBuilder {
         return (snapshot, load.files)
     }
 
-    private func cluster(for config: ClusterConfig, _ zone: String?, previous: Snapshot?) -> ClusterRuntime {
+    private func cluster(for config: ClusterConfig, _ zone: String?, present: ClusterRuntime?) -> ClusterRuntime {
         let description = ClusterRuntime.fingerprint(config, localZone: zone)
-        let present = previous?.clusters.first { $0.name == config.name }
         if let present, present.fingerprint == description { return present }
         return ClusterRuntime(config: config, endpoints: endpoints(of: config, present: present), localZone: zone)
     }

@@ -143,12 +143,12 @@ package final class Allowance: Sendable {
 
     /// False when the ceiling is reached. Never overshoots: the slot is taken first and given back if it was one too many.
     func take() -> Bool {
-        if used.add(1, ordering: .relaxed).newValue <= limit { return true }
-        used.subtract(1, ordering: .relaxed)
+        if used.wrappingAdd(1, ordering: .relaxed).newValue <= limit { return true }
+        used.wrappingSubtract(1, ordering: .relaxed)
         return false
     }
 
     /// Takes one although the ceiling may be reached.
-    func force() { used.add(1, ordering: .relaxed) }
-    func giveBack() { used.subtract(1, ordering: .relaxed) }
+    func force() { used.wrappingAdd(1, ordering: .relaxed) }
+    func giveBack() { used.wrappingSubtract(1, ordering: .relaxed) }
 }

@@ -10,6 +10,10 @@ package final class Endpoint: Sendable {
     package let address: SocketAddress
     /// `address:port`, as logs show it.
     package let name: String
+    /// Other ways to name it, made here as requests may ask for it by one: without its port, and without the brackets of an IPv6
+    /// address.
+    private let bareName: String
+    private let host: String
     /// At least 1.
     package let weight: UInt32
     package let zone: String?
@@ -45,6 +49,8 @@ package final class Endpoint: Sendable {
     ) {
         self.address = address
         name = address.description
+        host = address.host
+        bareName = Self.withoutPort(name, address)
         self.weight = max(weight, 1)
         self.zone = zone
         probationLimit = config.outlierDetection?.halfOpenRequests ?? .max
@@ -60,6 +66,8 @@ package final class Endpoint: Sendable {
     package init(of other: Endpoint, weight: UInt32, zone: String?, _ config: ClusterConfig) {
         address = other.address
         name = other.name
+        host = other.host
+        bareName = other.bareName
         self.weight = max(weight, 1)
         self.zone = zone
         probationLimit = config.outlierDetection?.halfOpenRequests ?? .max
@@ -72,8 +80,14 @@ package final class Endpoint: Sendable {
         outliers = OutlierCounts(copying: other.outliers)
     }
 
+    /// A unix path may have colons and has no port.
+    private static func withoutPort(_ name: String, _ address: SocketAddress) -> String {
+        guard address.family != .unix, let colon = name.utf8.lastIndex(of: 0x3A) else { return name }
+        return String(name[..<colon])
+    }
+
     /// `text` is this endpoint's address, with its port or without.
-    func isAt(_ text: String) -> Bool { name == text || name.hasPrefix(text + ":") || address.host == text }
+    package func isAt(_ text: String) -> Bool { name == text || bareName == text || host == text }
 
     // MARK: Load
 
@@ -81,15 +95,15 @@ package final class Endpoint: Sendable {
 
     /// True on probation; to be told at the end.
     package func requestStarted() -> Bool {
-        active.add(1, ordering: .relaxed)
+        active.wrappingAdd(1, ordering: .relaxed)
         guard isOnProbation else { return false }
-        probing.add(1, ordering: .relaxed)
+        probing.wrappingAdd(1, ordering: .relaxed)
         return true
     }
 
     package func requestEnded(wasProbe: Bool) {
-        active.subtract(1, ordering: .relaxed)
-        if wasProbe { probing.subtract(1, ordering: .relaxed) }
+        active.wrappingSubtract(1, ordering: .relaxed)
+        if wasProbe { probing.wrappingSubtract(1, ordering: .relaxed) }
     }
 
     // MARK: Health

@@ -79,7 +79,7 @@ package final class ErrorRateBreaker: Sendable {
         }
         guard self.state != .open else { return (false, changed) }
         if self.state == .closed { return (true, changed) }
-        return (admitted.add(1, ordering: .relaxed).newValue <= probes, changed)
+        return (admitted.wrappingAdd(1, ordering: .relaxed).newValue <= probes, changed)
     }
 
     // MARK: After it
@@ -96,7 +96,7 @@ package final class ErrorRateBreaker: Sendable {
         case .halfOpen:
             guard started.nanoseconds >= halfOpenSince.load(ordering: .relaxed) else { return false }
             if isFailure { return open(from: .halfOpen, at: now) }
-            guard successes.add(1, ordering: .relaxed).newValue >= probes else { return false }
+            guard successes.wrappingAdd(1, ordering: .relaxed).newValue >= probes else { return false }
             // Before the state: what failed before must not open it again.
             for bucket in buckets { bucket.word.store(0, ordering: .relaxed) }
             return present.compareExchange(
@@ -110,7 +110,7 @@ package final class ErrorRateBreaker: Sendable {
         let changed = present.compareExchange(
             expected: state.rawValue, desired: State.open.rawValue, ordering: .releasing
         ).exchanged
-        if changed { openings.add(1, ordering: .relaxed) }
+        if changed { openings.wrappingAdd(1, ordering: .relaxed) }
         return changed
     }
 

@@ -40,29 +40,29 @@ package final class OutlierDetector: Sendable {
         _ outcome: AttemptOutcome, of endpoint: Endpoint, at now: Instant, _ random: inout WorkerRandom
     ) -> Bool {
         if config.splitsLocalOrigin {
-            endpoint.outliers.localTotal.add(1, ordering: .relaxed)
+            endpoint.outliers.localTotal.wrappingAdd(1, ordering: .relaxed)
             if outcome.isLocalOrigin {
-                let row = endpoint.outliers.consecutiveLocal.add(1, ordering: .relaxed).newValue
+                let row = endpoint.outliers.consecutiveLocal.wrappingAdd(1, ordering: .relaxed).newValue
                 if endpoint.isOnProbation { return eject(endpoint, .probation, at: now, &random) }
                 return check(row, config.consecutiveLocalOriginFailure)
                     && enforce(
                         endpoint, .consecutiveLocalOriginFailure, config.enforcing.consecutiveLocalOriginFailure,
                         at: now, &random)
             }
-            endpoint.outliers.localSuccesses.add(1, ordering: .relaxed)
+            endpoint.outliers.localSuccesses.wrappingAdd(1, ordering: .relaxed)
             Self.clear(endpoint.outliers.consecutiveLocal)
         }
-        endpoint.outliers.total.add(1, ordering: .relaxed)
+        endpoint.outliers.total.wrappingAdd(1, ordering: .relaxed)
         guard outcome.isFailure else {
-            endpoint.outliers.successes.add(1, ordering: .relaxed)
+            endpoint.outliers.successes.wrappingAdd(1, ordering: .relaxed)
             Self.clear(endpoint.outliers.consecutive5xx)
             Self.clear(endpoint.outliers.consecutiveGateway)
             return endpoint.isOnProbation && passedProbe(endpoint)
         }
-        let row = endpoint.outliers.consecutive5xx.add(1, ordering: .relaxed).newValue
+        let row = endpoint.outliers.consecutive5xx.wrappingAdd(1, ordering: .relaxed).newValue
         if endpoint.isOnProbation { return eject(endpoint, .probation, at: now, &random) }
         if outcome.isGatewayFailure {
-            let row = endpoint.outliers.consecutiveGateway.add(1, ordering: .relaxed).newValue
+            let row = endpoint.outliers.consecutiveGateway.wrappingAdd(1, ordering: .relaxed).newValue
             if check(row, config.consecutiveGatewayFailure),
                 enforce(
                     endpoint, .consecutiveGatewayFailure, config.enforcing.consecutiveGatewayFailure, at: now, &random)
@@ -87,7 +87,7 @@ package final class OutlierDetector: Sendable {
     }
 
     private func passedProbe(_ endpoint: Endpoint) -> Bool {
-        guard endpoint.outliers.probesLeft.subtract(1, ordering: .relaxed).newValue <= 0 else { return false }
+        guard endpoint.outliers.probesLeft.wrappingSubtract(1, ordering: .relaxed).newValue <= 0 else { return false }
         return endpoint.endProbation()
     }
 
@@ -116,12 +116,12 @@ package final class OutlierDetector: Sendable {
         endpoint.outliers.cause.store(cause.rawValue, ordering: .relaxed)
         guard endpoint.eject() else {
             // Another worker was faster.
-            ejected.subtract(1, ordering: .relaxed)
+            ejected.wrappingSubtract(1, ordering: .relaxed)
             return false
         }
         // No larger than what the longest time needs, so that it comes down in time.
         endpoint.outliers.multiplier.store(min(next, UInt32(clamping: longest / base + 1)), ordering: .relaxed)
-        endpoint.outliers.ejections.add(1, ordering: .relaxed)
+        endpoint.outliers.ejections.wrappingAdd(1, ordering: .relaxed)
         Self.clear(endpoint.outliers.consecutive5xx)
         Self.clear(endpoint.outliers.consecutiveGateway)
         Self.clear(endpoint.outliers.consecutiveLocal)
@@ -147,7 +147,7 @@ package final class OutlierDetector: Sendable {
     package func release(_ endpoint: Endpoint, at now: Instant) -> Bool {
         endpoint.outliers.probesLeft.store(Int32(config.halfOpenRequests), ordering: .relaxed)
         guard endpoint.release(at: now) else { return false }
-        ejected.subtract(1, ordering: .relaxed)
+        ejected.wrappingSubtract(1, ordering: .relaxed)
         return true
     }
 

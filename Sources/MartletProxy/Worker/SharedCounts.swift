@@ -22,13 +22,13 @@ final class ConnectionCount: Sendable {
 
     /// False when `limit` is reached.
     func take(limit: Int) -> Bool {
-        if open.add(1, ordering: .relaxed).newValue <= limit { return true }
-        open.subtract(1, ordering: .relaxed)
+        if open.wrappingAdd(1, ordering: .relaxed).newValue <= limit { return true }
+        open.wrappingSubtract(1, ordering: .relaxed)
         return false
     }
 
     /// Takes one although `limit` may be reached: the connection is there.
-    func force() { open.add(1, ordering: .relaxed) }
+    func force() { open.wrappingAdd(1, ordering: .relaxed) }
 
-    func giveBack() { open.subtract(1, ordering: .relaxed) }
+    func giveBack() { open.wrappingSubtract(1, ordering: .relaxed) }
 }

@@ -16,9 +16,6 @@ enum WorkerMessage: Sendable {
     case report(@Sendable (WorkerReport) -> Void)
     /// For the handler of that number, which may be gone.
     case deliver(UInt64, any Sendable)
-    /// For a filter's inbox, by its number.
-    case post(inbox: UInt64, UInt64)
-    case closeInbox(UInt64)
     /// Too much memory is in use: close what is idle, and of what holds most give up so much.
     case shed(OverloadActions, bytes: Int)
     case drain
@@ -90,8 +87,6 @@ final class Worker {
         weak var target: (any DrainTarget)?
     }
     private var drainHolders: [DrainHolder] = []
-    private var inboxes: [UInt64: (UInt64) -> Void] = [:]
-    private var inboxCounter: UInt64 = 0
     private var calls: [ObjectIdentifier: [ClusterCall]] = [:]
     private var handlers = MessageHandlers()
     private let threads: WorkThreads
@@ -141,15 +136,13 @@ final class Worker {
         switch message {
         case .adopt(let snapshot, let sockets, let done): done(adopt(snapshot, sockets))
         case .endpointsChanged(let runtime):
-            for cluster in clusters.all + retiredClusters where cluster.runtime === runtime {
-                cluster.update(runtime.currentSet)
-            }
+            clusters.cluster(of: runtime)?.update(runtime.currentSet)
+            for cluster in retiredClusters where cluster.runtime === runtime { cluster.update(runtime.currentSet) }
         case .connectionWanted(let runtime):
-            _ = (clusters.all + retiredClusters).first { $0.runtime === runtime && $0.dropIdle() }
+            if clusters.cluster(of: runtime)?.dropIdle() == true { return }
+            _ = retiredClusters.first { $0.runtime === runtime && $0.dropIdle() }
         case .report(let answer): answer(report())
         case .deliver(let number, let message): handlers[number]?(message)
-        case .post(let inbox, let number): inboxes[inbox]?(number)
-        case .closeInbox(let inbox): inboxes[inbox] = nil
         case .shed(let actions, let bytes): shed(actions, bytes: bytes)
         case .drain: drain()
         case .cut:
@@ -160,12 +153,10 @@ final class Worker {
     }
 
     private func adopt(_ snapshot: Snapshot, _ sockets: [String: BoundSocketBox]) -> SystemError? {
-        let present = clusters.all
+        let present = clusters
         let table = ClusterTable(
-            snapshot.clusters.map { runtime in
-                present.first { $0.runtime === runtime } ?? WorkerCluster(runtime: runtime, worker: self)
-            })
-        for cluster in present where !table.all.contains(where: { $0 === cluster }) {
+            snapshot.clusters.map { present.cluster(of: $0) ?? WorkerCluster(runtime: $0, worker: self) })
+        for cluster in present.all where table.cluster(of: cluster.runtime) == nil {
             cluster.retire()
             retiredClusters.append(cluster)
         }
@@ -338,14 +329,6 @@ extension Worker: WorkerServices {
         let isAccepted = threads.submit(limit: limit) { mailbox.post(.deliver(handler, work())) }
         if !isAccepted { handlers.remove(number) }
         return isAccepted
-    }
-
-    func inbox(_ handler: @escaping (UInt64) -> Void) -> FilterInbox {
-        inboxCounter &+= 1
-        let (number, mailbox) = (inboxCounter, self.mailbox)
-        inboxes[number] = handler
-        return FilterInbox(
-            send: { mailbox.post(.post(inbox: number, $0)) }, close: { mailbox.post(.closeInbox(number)) })
     }
 
     func cancelCalls(of exchange: Exchange) {

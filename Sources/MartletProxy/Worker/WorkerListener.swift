@@ -116,5 +116,10 @@ final class ClusterTable {
     var all: [WorkerCluster] { clusters }
     subscript(number: Int) -> WorkerCluster { clusters[number] }
     func cluster(_ number: Int) -> WorkerCluster? { clusters.indices.contains(number) ? clusters[number] : nil }
+    /// By name, as no two clusters of a snapshot share one: there may be ten thousand of them.
+    func cluster(of runtime: ClusterRuntime) -> WorkerCluster? {
+        guard let cluster = cluster(named: runtime.name), cluster.runtime === runtime else { return nil }
+        return cluster
+    }
     func cluster(named name: String) -> WorkerCluster? { numbers[name].flatMap { cluster($0) } }
 }
