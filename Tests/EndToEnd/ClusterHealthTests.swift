@@ -213,6 +213,25 @@ struct ClusterHealthTests {
         for _ in 0..<10 { #expect(try proxy.get("/").hasSuffix("two")) }
     }
 
+    @Test("A stranger's own deadline ejects nobody and opens no circuit; a trusted proxy's does", arguments: [false, true])
+    func clientsDeadline(isTrusted: Bool) throws {
+        let silent = try ScriptedUpstream { upstream, connection in
+            while let request = connection.nextRequest() { upstream.record(request) }
+        }
+        let other = try Changeable("other")
+        let proxy = try TestProxy(
+            listener: (isTrusted ? "    xff_num_trusted_hops: 1\n" : "") + TestProxy.forwarding,
+            rest: cluster(
+                [silent.port, other.port],
+                """
+                outlier_detection: { consecutive_5xx: 2, base_ejection_time: 60s }
+                circuit_breaker: { error_rate: { minimum_requests: 100 } }
+                """), companions: [silent])
+        for _ in 0..<8 { _ = try proxy.get("/", headers: "grpc-timeout: 30m\r\n") }
+        #expect(silent.recorded.count >= 2)
+        #expect(try proxy.health(silent.port) == (isTrusted ? "ejected" : "healthy"))
+    }
+
     @Test("The circuit breaker opens on failures, answers 503 by itself, and closes when requests succeed")
     func breaker() throws {
         let one = try Changeable("one", status: 500)

@@ -34,6 +34,8 @@ struct Attempt {
     var hedges: [HedgedTry] = []
     /// The request came with a deadline.
     var hasDeadline = false
+    /// The deadline that a client set whom nobody vouches for; `never` when there is none.
+    var strangersDeadline = Instant.never
     var mirrors: [ClusterCall] = []
 
     /// Most bytes of body kept for the stale keep-alive race.
@@ -58,6 +60,7 @@ struct Attempt {
         isBodyGone = false
         retry.reset()
         hasDeadline = false
+        strangersDeadline = .never
         if !mirrors.isEmpty { mirrors = [] }
     }
 

@@ -142,8 +142,11 @@ extension ExchangeDriver {
     // MARK: Time
 
     func requestTimedOut() {
-        attempt.connection?.report(.timeout)
-        endTry(failed: true)
+        // How little time a stranger gives says nothing of the endpoint: else any client could have good ones ejected.
+        if attempt.strangersDeadline == .never || requestDeadline < attempt.strangersDeadline {
+            attempt.connection?.report(.timeout)
+            endTry(failed: true)
+        }
         rescue(.requestTimeout)
     }
 
@@ -208,6 +211,7 @@ extension ExchangeDriver {
         guard let received = RequestDeadline.received(request.headers) else { return true }
         attempt.hasDeadline = true
         requestDeadline = exchange.started + received
+        if listener?.forwarding.trustsClients == false { attempt.strangersDeadline = requestDeadline }
         guard requestDeadline > loop.now else {
             requestTimedOut()
             return false

@@ -20,6 +20,9 @@ final class Forwarding: Sendable {
         via = config.via.map { Array("1.1 \($0)".utf8) } ?? []
     }
 
+    /// What clients say is vouched for by a trusted proxy.
+    var trustsClients: Bool { config.trustedHops > 0 || !config.useRemoteAddress }
+
     // MARK: Request
 
     /// Runs before the chain. A reply means that the request goes no further.
@@ -51,7 +54,7 @@ final class Forwarding: Sendable {
 
     private func client(_ exchange: Exchange, _ headers: HeaderTable) {
         guard let peer = exchange.downstream else { return }
-        let isTrusted = config.trustedHops > 0 || !config.useRemoteAddress
+        let isTrusted = trustsClients
         exchange.clientIP = peer.directRemoteIP
         let last = headers.lastIndex(id: .xForwardedFor)
         if isTrusted, last != nil {
