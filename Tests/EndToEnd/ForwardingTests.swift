@@ -28,7 +28,9 @@ struct ForwardingTests {
         let upstream = try ScriptedUpstream.answering(ok)
         let names = [
             "X-Forwarded-Host", "x-forwarded-port", "X-Forwarded-Prefix", "Forwarded", "X-Real-IP", "X-Envoy-Internal",
-            "x-martlet-error", "X-Forwarded-Client-Cert",
+            "x-martlet-error", "X-Forwarded-Client-Cert", "X_Forwarded_For", "x_forwarded-proto", "X_Real_IP",
+            "x-envoy_foo",
+            "x_request_id",
         ]
         let headers = names.map { "\($0): lie\r\n" }.joined()
         let stranger = try TestProxy(upstream: upstream)

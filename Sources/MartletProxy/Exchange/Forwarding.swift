@@ -120,10 +120,21 @@ final class Forwarding: Sendable {
                     headers.name(at: index).hasPrefixIgnoringASCIICase("x-envoy-")
                         || headers.name(at: index).hasPrefixIgnoringASCIICase("x-martlet-")
                         || headers.name(at: index).hasPrefixIgnoringASCIICase("x-forwarded-")
+                        || isSpelledInternal(headers.name(at: index))
                 default: false
                 }
             if isInternal { headers.remove(at: index) } else { index += 1 }
         }
+    }
+
+    /// CGI and what came after it reads an underscore as a hyphen: `x_real_ip` is `x-real-ip` to many a server.
+    private static func isSpelledInternal(_ name: Span<UInt8>) -> Bool {
+        guard name.firstIndex(of: 0x5F) != nil else { return false }
+        let folded = (0..<name.count).map { name[$0] == 0x5F ? 0x2D : name[$0] }
+        let spelled = folded.span
+        return spelled.hasPrefixIgnoringASCIICase("x-envoy-") || spelled.hasPrefixIgnoringASCIICase("x-martlet-")
+            || spelled.hasPrefixIgnoringASCIICase("x-forwarded-") || spelled.equalsIgnoringCase("x-real-ip")
+            || spelled.equalsIgnoringCase("x-request-id")
     }
 
     private func requestID(_ headers: HeaderTable, _ worker: Worker) {
