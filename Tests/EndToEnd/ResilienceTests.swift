@@ -83,6 +83,32 @@ struct ResilienceTests {
         #expect(try proxy.get("/m1").hasSuffix("ok"))
     }
 
+    @Test("Requests that began before a reload count on, though their cluster has changed")
+    func countsOverReloads() throws {
+        let release = DispatchSemaphore(value: 0)
+        let up = try ScriptedUpstream { upstream, connection in
+            while let request = connection.nextRequest() {
+                upstream.record(request)
+                if request.hasPrefix("GET /held") { release.wait() }
+                do { try connection.send(ok) } catch { return }
+            }
+        }
+        func rest(_ more: String) -> String {
+            "clusters:\n  - { name: up, endpoints: [\"127.0.0.1:\(up.port)\"], circuit_breaker: { max_requests: 1 }\(more) }\n"
+        }
+        let proxy = try TestProxy(workers: 1, listener: TestProxy.forwarding, rest: rest(""), companions: [up])
+        let held = try proxy.connect()
+        try held.send("GET /held HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        #expect(eventually { up.recorded.count == 1 })
+        try proxy.configure(listener: TestProxy.forwarding, rest: rest(", connect_timeout: 4s"))
+        #expect(try eventually { try proxy.admin("/config").contains("4s") })
+        #expect(try proxy.get("/").contains("x-martlet-error: upstream-overflow-requests\r\n"))
+        release.signal()
+        #expect(held.receiveToEnd())
+        #expect(held.text.hasSuffix("ok"))
+        #expect(try eventually { try proxy.get("/").hasSuffix("ok") })
+    }
+
     @Test("The weights of a split may add up to more than 32 bits hold")
     func hugeSplit() throws {
         let up = try ScriptedUpstream.answering(ok)

@@ -43,7 +43,8 @@ package struct SnapshotBuilder {
     private func cluster(for config: ClusterConfig, _ zone: String?, present: ClusterRuntime?) -> ClusterRuntime {
         let description = ClusterRuntime.fingerprint(config, localZone: zone)
         if let present, present.fingerprint == description { return present }
-        return ClusterRuntime(config: config, endpoints: endpoints(of: config, present: present), localZone: zone)
+        return ClusterRuntime(
+            config: config, endpoints: endpoints(of: config, present: present), localZone: zone, present: present)
     }
 
     private func endpoints(of config: ClusterConfig, present: ClusterRuntime?) -> [Endpoint] {

@@ -25,14 +25,19 @@ package final class ClusterRuntime: Sendable {
     private let current: Locked<EndpointSet>
     private let traffic = Atomic<Bool>(false)
 
-    package init(config: ClusterConfig, endpoints: [Endpoint], localZone: String? = nil) {
+    /// - Parameter present: the cluster of this name before a reload, whose requests under way still count, and whose circuit
+    ///   stays open if it is, unless what they are counted against has changed.
+    package init(
+        config: ClusterConfig, endpoints: [Endpoint], localZone: String? = nil, present: ClusterRuntime? = nil
+    ) {
         self.config = config
         self.localZone = config.balancing.zonePreference == nil ? nil : localZone
         fingerprint = Self.fingerprint(config, localZone: localZone)
-        limits = ClusterAllowances(config.circuitBreaker)
+        let counted = present?.config.circuitBreaker == config.circuitBreaker ? present : nil
+        limits = counted?.limits ?? ClusterAllowances(config.circuitBreaker)
         outliers = config.outlierDetection.map { OutlierDetector($0) }
         outliers?.use(endpoints)
-        breaker = config.circuitBreaker.errorRate.map { ErrorRateBreaker($0) }
+        breaker = counted?.breaker ?? config.circuitBreaker.errorRate.map { ErrorRateBreaker($0) }
         latencyDecay =
             config.loadBalancing == .peakEWMA
             ? Double(Nanoseconds(config.balancing.latencyDecay).rawValue) : nil
