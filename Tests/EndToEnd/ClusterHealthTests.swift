@@ -213,7 +213,9 @@ struct ClusterHealthTests {
         for _ in 0..<10 { #expect(try proxy.get("/").hasSuffix("two")) }
     }
 
-    @Test("A stranger's own deadline ejects nobody and opens no circuit; a trusted proxy's does", arguments: [false, true])
+    @Test(
+        "A stranger's own deadline ejects nobody and opens no circuit; a trusted proxy's does",
+        arguments: [false, true])
     func clientsDeadline(isTrusted: Bool) throws {
         let silent = try ScriptedUpstream { upstream, connection in
             while let request = connection.nextRequest() { upstream.record(request) }
