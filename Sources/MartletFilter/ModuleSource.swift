@@ -25,6 +25,21 @@ extension FilterRegistry {
         }
     }
 
+    /// As `load(file:)`, for telling all that is wrong: in a file with mistakes elsewhere the filters tell theirs too.
+    package func check(
+        file: String, diagnostics: ConfigDiagnostics
+    ) -> (config: ProxyConfig?, registry: FilterRegistry) {
+        let (read, registry) = loading { names, modules in
+            ProxyConfig.decode(file: file, filters: names, modules: modules, diagnostics: diagnostics)
+        }
+        guard let config = read, diagnostics.hasErrors else { return (read, registry) }
+        let load = LoadContext(config: config, workers: 1)
+        for listener in config.listeners {
+            _ = registry.compileChain(of: listener, clusterIndex: { _ in nil }, load: load, diagnostics: diagnostics)
+        }
+        return (nil, registry)
+    }
+
     /// As `load(file:)`, for bytes; relative paths in them are relative to the folder of `file`.
     package func load(
         bytes: [UInt8], file: String, diagnostics: ConfigDiagnostics

@@ -22,6 +22,8 @@ public struct LuaKind: FilterKind {
         }
         guard let wanted = section.string("policy") else { return nil }
         guard let policy = load.config.policies.first(where: { $0.name == wanted }) else {
+            // Told already, when the whole configuration was looked at.
+            if section.diagnostics.hasErrors { return nil }
             section.error(
                 at: "policy", "no policy is called \"\(wanted.prefix(60))\"",
                 hint: NearestName.hint(wanted, in: load.config.policies.map(\.name), what: "policies"))

@@ -89,7 +89,7 @@ struct DocsTests {
         listeners:
           - name: public
             address: 127.0.0.1:8080
-            filters: [{ headrs: {} }, router]
+            filters: [{ headrs: {} }, { retry: { attempt: 3 } }, router]
             routes:
               - match: { path: { prefx: / } }
                 cluster: ap
@@ -100,7 +100,7 @@ struct DocsTests {
         """.write(to: file, atomically: true, encoding: .utf8)
         let (code, output) = try run(["check", file.path])
         #expect(code == 1)
-        for (line, hint) in [(4, "headers"), (6, "prefix"), (7, "app"), (11, "s")] {
+        for (line, hint) in [(4, "headers"), (4, "attempts"), (6, "prefix"), (7, "app"), (11, "s")] {
             #expect(
                 output.split(separator: "\n").contains { $0.contains(".yaml:\(line):") && $0.contains(hint) },
                 "\(line): \(output)")

@@ -47,7 +47,9 @@ extension ListenerConfig {
                     at: "filters", "the chain does not end with \"router\"", hint: "add `- router` as the last filter")
             }
         }
-        if routes.isEmpty && filters.isEmpty {
+        if section.node["protocol"]?.text == "tcp" {
+            // Needs neither, and has been told that it is not available.
+        } else if routes.isEmpty && filters.isEmpty {
             section.error("a listener needs \"filters\" and \"routes\"", hint: "filters: [router]")
         } else if routes.isEmpty && !section.has("routes") {
             section.missing("routes", hint: "without routes every request is answered 404")
