@@ -135,7 +135,8 @@ struct OverloadTests {
         #expect(try test.metric("martlet_overload_connections_beyond_max_total") == "1")
         #expect(try test.metric("martlet_overload_pressure_percent{resource=\"connections\"}") == "100")
         clients.removeLast()
-        #expect(try eventually { try test.get("/").hasPrefix("HTTP/1.1 200 ") })
+        // Until then a connection may be closed while the request is on its way.
+        #expect(eventually { (try? test.get("/"))?.hasPrefix("HTTP/1.1 200 ") == true })
     }
 
     @Test("Out of descriptors it makes room by closing what is idle, and does not spin")
