@@ -71,14 +71,12 @@ extension CredentialSource {
     private static func find(parameter name: [UInt8], in request: RequestHead) -> FoundCredential {
         let target = request.target()
         var found = FoundCredential.none
-        guard var start = target.firstIndex(of: 0x3F).map({ $0 + 1 }) else { return found }
-        while start <= target.count {
-            let end = target.firstIndex(of: 0x26, from: start) ?? target.count
-            if let value = value(of: name, in: target, start..<end) {
-                guard case .none = found else { return .several }
-                found = .one(CredentialPlace(field: nil, range: value))
-            }
-            start = end + 1
+        guard let mark = target.firstIndex(of: 0x3F) else { return found }
+        var pairs = NamedPairs(.query, from: mark + 1)
+        while let pair = pairs.next(in: target) {
+            guard let value = pair.value, target.extracting(pair.name).equals(name.span) else { continue }
+            guard case .none = found else { return .several }
+            found = .one(CredentialPlace(field: nil, range: value))
         }
         return found
     }
@@ -88,30 +86,15 @@ extension CredentialSource {
         var next = headers.firstIndex(of: .cookie)
         while let field = next {
             let line = headers.value(at: field)
-            var start = 0
-            while start <= line.count {
-                let end = line.firstIndex(of: 0x3B, from: start) ?? line.count
-                while start < end, line[start] == 0x20 || line[start] == 0x09 { start += 1 }
-                if let value = value(of: name, in: line, start..<end) {
-                    guard case .none = found else { return .several }
-                    found = .one(CredentialPlace(field: field, range: value))
-                }
-                start = end + 1
+            var pairs = NamedPairs(.cookies)
+            while let pair = pairs.next(in: line) {
+                guard let value = pair.value, line.extracting(pair.name).equals(name.span) else { continue }
+                guard case .none = found else { return .several }
+                found = .one(CredentialPlace(field: field, range: value))
             }
             next = headers.firstIndex(of: .cookie, from: field + 1)
         }
         return found
-    }
-
-    /// Where the value is, when `pair` is `name=value` of this name.
-    private static func value(of name: [UInt8], in text: Span<UInt8>, _ pair: Range<Int>) -> Range<Int>? {
-        guard pair.count > name.count, text[pair.lowerBound + name.count] == 0x3D,
-            text.extracting(pair.lowerBound..<(pair.lowerBound + name.count)).equals(name.span)
-        else { return nil }
-        var end = pair.upperBound
-        let start = pair.lowerBound + name.count + 1
-        while end > start, text[end - 1] == 0x20 || text[end - 1] == 0x09 { end -= 1 }
-        return start..<end
     }
 
     // MARK: Removing
@@ -136,57 +119,23 @@ extension CredentialSource {
             // Routes are matched with what the client asked for.
             _ = exchange.route
             request.setTarget(Self.target(without: name, of: request).span)
-        case .cookie(let name): Self.remove(cookie: name, from: request.headers)
+        case .cookie(let name): request.headers.removeCookies(named: [name])
         }
     }
 
     private static func target(without name: [UInt8], of request: RequestHead) -> [UInt8] {
         let target = request.target()
-        guard var start = target.firstIndex(of: 0x3F).map({ $0 + 1 }) else { return target.array() }
-        var out = target.extracting(first: start - 1).array()
+        guard let mark = target.firstIndex(of: 0x3F) else { return target.array() }
+        var out = target.extracting(first: mark).array()
         var separator: UInt8 = 0x3F
-        while start <= target.count {
-            let end = target.firstIndex(of: 0x26, from: start) ?? target.count
-            if value(of: name, in: target, start..<end) == nil {
-                out.append(separator)
-                out += target.extracting(start..<end).array()
-                separator = 0x26
-            }
-            start = end + 1
+        var pairs = NamedPairs(.query, from: mark + 1)
+        while let pair = pairs.next(in: target) {
+            if pair.value != nil, target.extracting(pair.name).equals(name.span) { continue }
+            out.append(separator)
+            out += target.extracting(pair.whole).array()
+            separator = 0x26
         }
         return out
-    }
-
-    private static func remove(cookie name: [UInt8], from headers: HeaderTable) {
-        var next = headers.firstIndex(of: .cookie)
-        while let field = next {
-            let line = headers.value(at: field)
-            var kept: [UInt8] = []
-            var isChanged = false
-            var start = 0
-            while start <= line.count {
-                let end = line.firstIndex(of: 0x3B, from: start) ?? line.count
-                while start < end, line[start] == 0x20 || line[start] == 0x09 { start += 1 }
-                if value(of: name, in: line, start..<end) != nil {
-                    isChanged = true
-                } else if start < end {
-                    if !kept.isEmpty { kept += [0x3B, 0x20] }
-                    kept += line.extracting(start..<end).array()
-                }
-                start = end + 1
-            }
-            guard isChanged else {
-                next = headers.firstIndex(of: .cookie, from: field + 1)
-                continue
-            }
-            if kept.isEmpty {
-                headers.remove(at: field)
-                next = headers.firstIndex(of: .cookie, from: field)
-            } else {
-                headers.replaceValue(at: field, kept.span)
-                next = headers.firstIndex(of: .cookie, from: field + 1)
-            }
-        }
     }
 }
 

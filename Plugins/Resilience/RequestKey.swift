@@ -131,28 +131,10 @@ struct RequestKey: Sendable {
     /// The first parameter of that name, as a form has it: `%41` and `A` are one key, and one name. Spelt otherwise it would be
     /// missing here and there for upstream.
     private static func add(parameter name: Span<UInt8>, of query: Span<UInt8>, to hasher: inout KeyHasher) -> Bool {
-        var start = 0
-        while start <= query.count {
-            let end = query.firstIndex(of: 0x26, from: start) ?? query.count
-            let pair = query.extracting(start..<end)
-            let equals = pair.firstIndex(of: 0x3D)
-            guard pair.extracting(0..<(equals ?? pair.count)).isFormOf(name) else {
-                start = end + 1
-                continue
-            }
-            var index = equals.map { $0 + 1 } ?? pair.count
-            while index < pair.count {
-                let byte = pair[index]
-                if byte == 0x25, index + 2 < pair.count, let high = pair[index + 1].hexValue,
-                    let low = pair[index + 2].hexValue
-                {
-                    hasher.append(high << 4 | low)
-                    index += 3
-                } else {
-                    hasher.append(byte == 0x2B ? 0x20 : byte)
-                    index += 1
-                }
-            }
+        var pairs = NamedPairs(.query)
+        while let pair = pairs.next(in: query) {
+            guard query.extracting(pair.name).isFormOf(name) else { continue }
+            if let value = pair.value { query.extracting(value).forEachFormByte { hasher.append($0) } }
             return true
         }
         return false

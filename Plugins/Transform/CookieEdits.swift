@@ -26,7 +26,7 @@ struct CookieEdits: Sendable {
     }
 
     func apply(to headers: HeaderTable, _ run: inout EditRun, _ writer: inout FormatWriter) {
-        if !remove.isEmpty { removeCookies(from: headers) }
+        if !remove.isEmpty { headers.removeCookies(named: remove) }
         for cookie in set {
             let value = run.bytes(of: cookie.value, &writer, as: .raw)
             if value.isEmpty && cookie.value.isFormat { continue }
@@ -39,46 +39,6 @@ struct CookieEdits: Sendable {
                 headers.append(.cookie, pair.span)
             }
         }
-    }
-
-    private func removeCookies(from headers: HeaderTable) {
-        var next = headers.firstIndex(of: .cookie)
-        while let index = next {
-            var from = index + 1
-            if let rest = rest(of: headers.value(at: index)) {
-                if rest.isEmpty {
-                    headers.remove(at: index)
-                    from = index
-                } else {
-                    headers.replaceValue(at: index, rest.span)
-                }
-            }
-            next = headers.firstIndex(of: .cookie, from: from)
-        }
-    }
-
-    /// The field without the cookies that are to go; nil when it has none of them.
-    private func rest(of value: Span<UInt8>) -> [UInt8]? {
-        var kept: [UInt8]?
-        var start = 0
-        while start <= value.count {
-            let end = value.firstIndex(of: 0x3B, from: start) ?? value.count
-            let pair = value.extracting(start..<end).trimmed()
-            let name = pair.extracting(0..<(pair.firstIndex(of: 0x3D) ?? pair.count)).trimmed()
-            let goes = remove.contains { name.equals($0.span) }
-            if goes && kept == nil { kept = Self.joined(value, upTo: start) }
-            if !goes && !pair.isEmpty && kept != nil {
-                if kept?.isEmpty == false { kept?.append(contentsOf: [0x3B, 0x20]) }
-                kept?.append(contentsOf: pair.array())
-            }
-            start = end + 1
-        }
-        return kept
-    }
-
-    /// What stands before `end`, its last semicolon taken off.
-    private static func joined(_ value: Span<UInt8>, upTo end: Int) -> [UInt8] {
-        end > 0 ? value.extracting(0..<(end - 1)).trimmed().array() : []
     }
 }
 

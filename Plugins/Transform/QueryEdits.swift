@@ -42,16 +42,12 @@ struct QueryEdits: Sendable {
         var target = request.path().array()
         var separator: UInt8 = 0x3F
         if let query = request.query() {
-            var start = 0
-            while start <= query.count {
-                let end = query.firstIndex(of: 0x26, from: start) ?? query.count
-                let pair = query.extracting(start..<end)
-                if !pair.isEmpty && !isRemoved(pair) {
-                    target.append(separator)
-                    target.append(contentsOf: pair.array())
-                    separator = 0x26
-                }
-                start = end + 1
+            var pairs = NamedPairs(.query)
+            while let pair = pairs.next(in: query) {
+                if pair.whole.isEmpty || isRemoved(query.extracting(pair.name)) { continue }
+                target.append(separator)
+                target.append(contentsOf: query.extracting(pair.whole).array())
+                separator = 0x26
             }
         }
         for parameter in parameters {
@@ -70,20 +66,15 @@ struct QueryEdits: Sendable {
 
     private func hasRemoved(_ query: Span<UInt8>?) -> Bool {
         guard let query, !remove.isEmpty else { return false }
-        var start = 0
-        while start <= query.count {
-            let end = query.firstIndex(of: 0x26, from: start) ?? query.count
-            if isRemoved(query.extracting(start..<end)) { return true }
-            start = end + 1
+        var pairs = NamedPairs(.query)
+        while let pair = pairs.next(in: query) {
+            if isRemoved(query.extracting(pair.name)) { return true }
         }
         return false
     }
 
     /// Compared as whoever reads the query will: `%64ebug` is `debug`.
-    private func isRemoved(_ pair: Span<UInt8>) -> Bool {
-        let name = pair.extracting(0..<(pair.firstIndex(of: 0x3D) ?? pair.count))
-        return remove.contains { name.isFormOf($0.span) }
-    }
+    private func isRemoved(_ name: Span<UInt8>) -> Bool { remove.contains { name.isFormOf($0.span) } }
 }
 
 extension [UInt8] {

@@ -71,11 +71,11 @@ package struct HashKey {
             return exchange.clientIP.isEmpty ? nil : StableHash.of(exchange.clientIP)
         case .query(let name):
             guard let query = request.query() else { return nil }
-            return Self.find(name.span, in: query, separatedBy: 0x26)
+            return Self.find(name.span, in: query, .query)
         case .cookie(let name, let text):
             var start = 0
             while let place = headers.firstIndex(of: .cookie, from: start) {
-                if let found = Self.find(name.span, in: headers.value(at: place), separatedBy: 0x3B) { return found }
+                if let found = Self.find(name.span, in: headers.value(at: place), .cookies) { return found }
                 start = place + 1
             }
             // Two rules may not both make a cookie: one field is sent.
@@ -102,23 +102,15 @@ package struct HashKey {
 
     /// The hash of the first `name=value` in a list; blanks around a part and quotes around its value are left out. An empty
     /// value is none.
-    static func find(_ name: Span<UInt8>, in list: Span<UInt8>, separatedBy separator: UInt8) -> UInt64? {
-        var start = 0
-        while start < list.count {
-            var end = list.firstIndex(of: separator, from: start) ?? list.count
-            let next = end + 1
-            while start < end, list[start] == 0x20 || list[start] == 0x09 { start += 1 }
-            while end > start, list[end - 1] == 0x20 || list[end - 1] == 0x09 { end -= 1 }
-            if end - start > name.count, list[start + name.count] == 0x3D,
-                list.extracting(start..<start + name.count).equals(name)
-            {
-                var value = list.extracting((start + name.count + 1)..<end)
-                if separator == 0x3B, value.count >= 2, value[0] == 0x22, value[value.count - 1] == 0x22 {
-                    value = value.extracting(1..<value.count - 1)
-                }
-                return value.isEmpty ? nil : StableHash.of(value)
+    static func find(_ name: Span<UInt8>, in list: Span<UInt8>, _ form: NamedPairs.Form) -> UInt64? {
+        var pairs = NamedPairs(form)
+        while let pair = pairs.next(in: list) {
+            guard let range = pair.value, list.extracting(pair.name).equals(name) else { continue }
+            var value = list.extracting(range)
+            if form == .cookies, value.count >= 2, value[0] == 0x22, value[value.count - 1] == 0x22 {
+                value = value.extracting(1..<value.count - 1)
             }
-            start = next
+            return value.isEmpty ? nil : StableHash.of(value)
         }
         return nil
     }

@@ -93,16 +93,10 @@ package struct QueryTest: Sendable {
 
     package func match(_ request: RequestHead) -> Pattern.Outcome {
         guard let query = request.query() else { return test.matchOfNothing }
-        var start = 0
-        while start <= query.count {
-            let end = query.firstIndex(of: 0x26, from: start) ?? query.count
-            let pair = query.extracting(start..<end)
-            let equals = pair.firstIndex(of: 0x3D)
-            if pair.extracting(0..<(equals ?? pair.count)).equals(name.span) {
-                let from = equals.map { $0 + 1 } ?? pair.count
-                return test.match(pair.extracting(from..<pair.count))
-            }
-            start = end + 1
+        var pairs = NamedPairs(.query)
+        while let pair = pairs.next(in: query) {
+            guard query.extracting(pair.name).equals(name.span) else { continue }
+            return test.match(query.extracting(pair.value ?? pair.whole.upperBound..<pair.whole.upperBound))
         }
         return test.matchOfNothing
     }
