@@ -21,20 +21,13 @@ struct HeaderNameSet: Sendable {
         return false
     }
 
-    /// As `contains`, an underscore standing for a hyphen too: servers that make variables of headers (CGI, WSGI) read
-    /// `X_User` as `X-User`.
+    /// As `contains`, in whatever spelling.
     func containsSpelling(of name: Span<UInt8>) -> Bool {
-        for known in names where name.count == known.count && Self.begins(name, known) { return true }
-        for prefix in prefixes where name.count > prefix.count && Self.begins(name, prefix) { return true }
-        return false
-    }
-
-    private static func begins(_ name: Span<UInt8>, _ known: [UInt8]) -> Bool {
-        for index in known.indices {
-            let byte = name[index] == 0x5F ? 0x2D : name[index].lowercasedASCII
-            guard byte == (known[index] == 0x5F ? 0x2D : known[index]) else { return false }
+        for known in names where name.isSpelling(of: known.span) { return true }
+        for prefix in prefixes where name.count > prefix.count && name.beginsWithSpelling(of: prefix.span) {
+            return true
         }
-        return true
+        return false
     }
 }
 

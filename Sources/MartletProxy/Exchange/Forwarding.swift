@@ -127,15 +127,15 @@ final class Forwarding: Sendable {
         }
     }
 
-    /// CGI and what came after it reads an underscore as a hyphen: `x_real_ip` is `x-real-ip` to many a server.
     private static func isSpelledInternal(_ name: Span<UInt8>) -> Bool {
         guard name.firstIndex(of: 0x5F) != nil else { return false }
-        let folded = (0..<name.count).map { name[$0] == 0x5F ? 0x2D : name[$0] }
-        let spelled = folded.span
-        return spelled.hasPrefixIgnoringASCIICase("x-envoy-") || spelled.hasPrefixIgnoringASCIICase("x-martlet-")
-            || spelled.hasPrefixIgnoringASCIICase("x-forwarded-") || spelled.equalsIgnoringCase("x-real-ip")
-            || spelled.equalsIgnoringCase("x-request-id")
+        for prefix in internalPrefixes where name.beginsWithSpelling(of: prefix.span) { return true }
+        for field in internalNames where name.isSpelling(of: field.span) { return true }
+        return false
     }
+
+    private static let internalPrefixes = ["x-envoy-", "x-martlet-", "x-forwarded-"].map { Array($0.utf8) }
+    private static let internalNames = ["x-real-ip", "x-request-id"].map { Array($0.utf8) }
 
     private func requestID(_ headers: HeaderTable, _ worker: Worker) {
         guard config.generateRequestID else { return }
