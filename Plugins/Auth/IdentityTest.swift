@@ -102,9 +102,13 @@ extension IdentityTest {
                 claims.error("names no claim", hint: "write jwt_claim: { role: admin }, or jwt: {} for any token")
             }
             for entry in entries {
-                guard let path = ClaimPath(entry, section.diagnostics),
-                    let tests = tests(entry.value, section)
-                else { continue }
+                let path = ConfigScalar<ClaimPath>.claimPath.parse(entry.key)
+                if case .failure(let problem) = path {
+                    section.diagnostics.error(
+                        at: ConfigPlace(mark: entry.keyMark, path: entry.value.path), problem.message,
+                        hint: problem.hint)
+                }
+                guard case .success(let path) = path, let tests = tests(entry.value, section) else { continue }
                 list.append(IdentityTest(proof: .jwt, subject: .claim(path), tests: tests))
             }
         }
@@ -163,52 +167,9 @@ extension IdentityTest {
     }
 }
 
-/// Where in a token's claims a value is: `role`, or `realm_access.roles` for a member of a member.
-///
-/// Names may have dots of their own (`https://id.example.com/roles`), so every way to divide the path is tried, those with the
-/// longest names first. Made once: looking up allocates nothing.
-struct ClaimPath: Sendable {
-    static let issuer = ClaimPath(ways: [["iss"]], isWordList: false)
-    /// The number of ways doubles with each dot.
-    private static let maxDots = 6
+extension ClaimPath {
+    fileprivate static let issuer = ClaimPath(name: "iss")
 
-    private let ways: [[String]]
-    /// One text with words in it.
-    let isWordList: Bool
-
-    private init(ways: [[String]], isWordList: Bool) {
-        self.ways = ways
-        self.isWordList = isWordList
-    }
-
-    /// Nil after reporting what is wrong.
-    init?(_ entry: ConfigNode.Entry, _ diagnostics: ConfigDiagnostics) {
-        let place = ConfigPlace(mark: entry.keyMark, path: entry.value.path)
-        let parts = entry.key.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
-        guard !entry.key.isEmpty, parts.count <= Self.maxDots + 1 else {
-            diagnostics.error(
-                at: place, "\"\(entry.key.prefix(60))\" is not a claim's name",
-                hint: "write role, or realm_access.roles for a member of a member, at most \(Self.maxDots) dots")
-            return nil
-        }
-        ways = Self.ways(parts[...])
-        isWordList = entry.key == "scope" || entry.key == "scp"
-    }
-
-    private static func ways(_ parts: ArraySlice<String>) -> [[String]] {
-        guard !parts.isEmpty else { return [[]] }
-        return (1...parts.count).reversed().flatMap { length in
-            let name = parts.prefix(length).joined(separator: ".")
-            return ways(parts.dropFirst(length)).map { [name] + $0 }
-        }
-    }
-
-    func value(in claims: JSONValue) -> JSONValue? {
-        for way in ways {
-            var value: JSONValue? = claims
-            for name in way { value = value?[name] }
-            if let value { return value }
-        }
-        return nil
-    }
+    /// The claim is one text with words in it.
+    fileprivate var isWordList: Bool { text == "scope" || text == "scp" }
 }

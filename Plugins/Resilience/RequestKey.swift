@@ -10,7 +10,7 @@ struct RequestKey: Sendable {
         case clientIP
         case header(HeaderName)
         /// A claim of the token that the `jwt` filter has verified.
-        case jwt(String)
+        case jwt(ClaimPath)
         case apiKey, basicAuth
         case route
         /// The route's; a split is one.
@@ -59,7 +59,7 @@ struct RequestKey: Sendable {
             return true
         case .header(let name): return add(header: name, of: exchange.request.headers, to: &hasher)
         case .jwt(let claim):
-            guard let claims = exchange.identity(.jwt)?.claims, let value = Self.claim(claim, of: claims) else {
+            guard let claims = exchange.identity(.jwt)?.claims, let value = claim.value(in: claims) else {
                 return false
             }
             return Self.add(value, to: &hasher)
@@ -96,15 +96,6 @@ struct RequestKey: Sendable {
         guard let identity, !identity.name.isEmpty else { return false }
         hasher.append(identity.name.utf8Span.span)
         return true
-    }
-
-    /// A claim of this very name, or one further in: `realm.team`.
-    private static func claim(_ name: String, of claims: JSONValue) -> JSONValue? {
-        if let whole = claims[name] { return whole }
-        guard name.utf8.contains(0x2E) else { return nil }
-        var value: JSONValue? = claims
-        for step in name.split(separator: ".") { value = value?[String(step)] }
-        return value
     }
 
     /// False for what is no single value.
@@ -200,7 +191,10 @@ extension ConfigScalar where Value == RequestKey.Part? {
             case "cluster": return plain(.cluster)
             case "none": return plain(nil)
             case "header": return named { HeaderName($0).map { .header($0) } }
-            case "jwt": return named { .jwt($0) }
+            case "jwt":
+                guard let name, !name.isEmpty else { return named { _ in nil } }
+                return ConfigScalar<ClaimPath>.claimPath.parse(name).map { .jwt($0) }
+                    .mapError { Problem($0.message, hint: $0.hint) }
             case "query": return named { .query($0) }
             default:
                 let known = [

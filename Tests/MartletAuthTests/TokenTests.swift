@@ -313,7 +313,10 @@ struct TokenTests {
             ("x-sub", "sub"), ("x-level", "level"), ("x-roles", "roles"), ("x-city", "address.city"),
             ("x-url", "https://e.x/a"),
             ("x-none", "none"), ("x-null", "null"), ("x-true", "true"),
-        ].compactMap { name, claim in HeaderName(name).map { JWTProvider.ClaimHeader(header: $0, claim: claim) } }
+        ].compactMap { entry in
+            guard let name = HeaderName(entry.0), let claim = ClaimPath(entry.1) else { return nil }
+            return JWTProvider.ClaimHeader(header: name, claim: claim)
+        }
         settings.payloadHeader = HeaderName("x-payload")
         func headers(_ extra: String) throws -> [String: String] {
             let claims = "{\"iss\":\"https://id.example.com\",\"aud\":\"shop\",\"exp\":2000,\(extra)}"

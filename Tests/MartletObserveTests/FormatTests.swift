@@ -49,7 +49,7 @@ struct FormatTests {
             ("%DYNAMIC_METADATA(jwt:sub)% %DYNAMIC_METADATA(jwt:none)% %DYNAMIC_METADATA(none:sub)%", "ann - -"),
             ("%DYNAMIC_METADATA(jwt:deep:b)% %DYNAMIC_METADATA(jwt:deep:a)% %DYNAMIC_METADATA(jwt:deep)%", "7 true -"),
             ("%FILTER_STATE(team)%", "red"), ("%CLIENT_IDENTITY% %CLIENT_IDENTITY(basic_auth)%", "ann -"),
-            ("%JWT_CLAIM(sub)% %JWT_CLAIM(roles)% %JWT_CLAIM(org:id)% %JWT_CLAIM(org)%", "ann a,b 5 -"),
+            ("%JWT_CLAIM(sub)% %JWT_CLAIM(roles)% %JWT_CLAIM(org.id)% %JWT_CLAIM(org)%", "ann a,b 5 -"),
         ])
     func operators(format: String, text: String) throws {
         let exchange = Self.exchange()
@@ -161,7 +161,7 @@ struct FormatTests {
         arguments: [
             ("%REQ%", "%REQ% names no header"), ("%REQ(:STATUS)%", "names no header"),
             ("%START_TIME(%Q)%", "%Q is not known"), ("%START_TIME(now)%", "nothing of a time"),
-            ("%DYNAMIC_METADATA(x)%", "NAMESPACE:KEY"), ("%JWT_CLAIM%", "names nothing"),
+            ("%DYNAMIC_METADATA(x)%", "NAMESPACE:KEY"), ("%JWT_CLAIM%", "names no claim"),
             ("%CLIENT_IDENTITY(jtw)%", "did you mean \"jwt\"?"), ("%LOCAL_REPLY_BODY%", "in local_replies only"),
             ("%DURATION(x)%", "takes no argument"), ("%DURATION:0%", "is not an operator"), ("50%", "write %% for"),
         ])

@@ -33,8 +33,7 @@ final class JWTProvider: Sendable {
 
     struct ClaimHeader: Sendable, Equatable {
         let header: HeaderName
-        /// A name, or names with dots between them.
-        let claim: String
+        let claim: ClaimPath
     }
 
     enum Keys: Sendable {

@@ -97,7 +97,7 @@ struct JWTReading {
             if let reason = name.reasonNotToSet {
                 section.diagnostics.error(at: place, reason, hint: "take a name of your own")
             }
-            guard let claim = headers.read(entry.value, .name) else { continue }
+            guard let claim = headers.read(entry.value, .claimPath) else { continue }
             settings.claimHeaders.append(JWTProvider.ClaimHeader(header: name, claim: claim))
         }
     }

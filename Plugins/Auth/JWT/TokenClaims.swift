@@ -50,18 +50,6 @@ struct TokenClaims {
 
 /// A claim as a header's value.
 enum ClaimText {
-    /// The claim at `path`: its whole text as one name first, then member by member.
-    static func value(_ path: String, in claims: JSONValue) -> JSONValue? {
-        if let value = claims[path] { return value }
-        guard path.utf8.contains(0x2E) else { return nil }
-        var value = claims
-        for name in path.split(separator: ".", omittingEmptySubsequences: false) {
-            guard let next = value[String(name)] else { return nil }
-            value = next
-        }
-        return value
-    }
-
     /// Text as it is, numbers and truth as JSON writes them, lists and objects as base64url of their JSON: joined in any other way, an
     /// item could pass for two. Nil when the text would not come through as it is.
     static func bytes(of value: JSONValue) -> [UInt8]? {

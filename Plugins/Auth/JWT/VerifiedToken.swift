@@ -76,7 +76,7 @@ final class VerifiedToken {
     ) throws(TokenFault) -> [(name: HeaderName, value: [UInt8])] {
         var headers: [(name: HeaderName, value: [UInt8])] = []
         for entry in settings.claimHeaders {
-            guard let value = ClaimText.value(entry.claim, in: parsed.claims), value != .null else { continue }
+            guard let value = entry.claim.value(in: parsed.claims), value != .null else { continue }
             guard let text = ClaimText.bytes(of: value) else { throw .claim }
             headers.append((entry.header, text))
         }

@@ -11,7 +11,7 @@ enum FormatValue: Sendable {
     case time([TimePattern.Part])
     case metadata([String])
     case filterState([String])
-    case claim([String])
+    case claim(ClaimPath)
     /// Nil: whichever there is.
     case identity(Identity.Proof?)
     /// An operator that says all by its name.
@@ -46,7 +46,7 @@ enum FormatValue: Sendable {
         case .startTime where argument != nil: self = .time(TimePattern.parse(argument ?? ""))
         case .dynamicMetadata: self = .metadata(path())
         case .filterState: self = .filterState(path())
-        case .jwtClaim: self = .claim(path())
+        case .jwtClaim: self = argument.flatMap { ClaimPath($0) }.map { .claim($0) } ?? .plain(operation)
         case .clientIdentity: self = .identity(argument.flatMap { Identity.Proof(rawValue: $0) })
         default: self = .plain(operation)
         }

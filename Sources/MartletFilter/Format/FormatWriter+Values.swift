@@ -136,10 +136,8 @@ extension FormatWriter {
         }
     }
 
-    private mutating func write(claim path: [String], _ exchange: Exchange) {
-        var value = exchange.identity(.jwt)?.claims
-        for name in path { value = value?[name] }
-        if let value { write(value) }
+    private mutating func write(claim path: ClaimPath, _ exchange: Exchange) {
+        if let value = exchange.identity(.jwt)?.claims.flatMap({ path.value(in: $0) }) { write(value) }
     }
 
     /// A list of texts and numbers with commas between them.

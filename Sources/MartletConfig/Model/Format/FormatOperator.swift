@@ -52,6 +52,7 @@ package enum FormatOperator: String, Sendable, CaseIterable {
         case time
         /// Names with colons between them, as many as that or more.
         case path(atLeast: Int)
+        case claim
         /// One of these, or nothing.
         case choice([String])
     }
@@ -61,7 +62,8 @@ package enum FormatOperator: String, Sendable, CaseIterable {
         case .request, .requestWithoutQuery, .response, .trailer: .header
         case .startTime: .time
         case .dynamicMetadata: .path(atLeast: 2)
-        case .filterState, .jwtClaim: .path(atLeast: 1)
+        case .filterState: .path(atLeast: 1)
+        case .jwtClaim: .claim
         case .clientIdentity: .choice(["jwt", "api_key", "basic_auth"])
         default: .none
         }

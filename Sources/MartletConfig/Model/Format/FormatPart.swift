@@ -1,3 +1,5 @@
+internal import MartletCore
+
 /// One part of a format: words that stand for themselves, or an operator.
 package enum FormatPart: Sendable, Hashable {
     case literal(String)
@@ -140,6 +142,9 @@ extension FormatPart {
             if parts.count >= count, parts.allSatisfy({ !$0.isEmpty }) { return argument.map { [$0] } }
             let shape = ["NAME", "NAMESPACE:KEY"][count - 1]
             report("%\(name)% names nothing", "write %\(name)(\(shape))%")
+        case .claim:
+            if let argument, ClaimPath(argument) != nil { return [argument] }
+            report("%\(name)% names no claim", "write %\(name)(role)%, or %\(name)(org.id)% for a member of a member")
         case .choice(let valid):
             guard let argument else { return [] }
             if valid.contains(argument) { return [argument] }
