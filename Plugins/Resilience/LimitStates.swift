@@ -17,9 +17,9 @@ final class LimitStates<State: AnyObject & Sendable>: Sendable {
         var full = 64
     }
 
-    func state(for key: String, _ make: () -> State) -> State {
+    func state<Failure>(for key: String, _ make: () throws(Failure) -> State) throws(Failure) -> State {
         if let known = table.withLock({ $0.entries[key]?.state }) { return known }
-        let state = make()
+        let state = try make()
         table.withLock { table in
             if table.entries.count >= table.full {
                 table.entries = table.entries.filter { $0.value.state != nil }

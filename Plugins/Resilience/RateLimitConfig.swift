@@ -92,10 +92,17 @@ public final class RateLimitConfig: Sendable {
         let settings = "\(place) \(requests) \(per) \(burst) \(key.description) \(maxKeys)"
         let (rateOfAll, keys) = (rate, key.isShared ? 1 : maxKeys)
         let owners = scope == .process ? ["process"] : (0..<max(workers, 1)).map { "worker \($0)" }
-        buckets = owners.map { owner in
-            states.state(for: "\(settings) \(owner)") {
-                TokenBuckets(rateOfAll, maxKeys: keys)
+        do {
+            buckets = try owners.map { owner throws(TokenBuckets.NoMemory) in
+                try states.state(for: "\(settings) \(owner)") { () throws(TokenBuckets.NoMemory) in
+                    try TokenBuckets(rateOfAll, maxKeys: keys)
+                }
             }
+        } catch {
+            section.error(
+                at: "max_keys", "there is no memory for a table of \(keys) keys",
+                hint: scope == .worker ? "lower it, or write scope: process" : "lower it")
+            return nil
         }
     }
 

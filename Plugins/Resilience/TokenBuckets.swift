@@ -31,7 +31,10 @@ final class TokenBuckets: Sendable {
 
     enum Place { case known, new, overflow }
 
-    init(_ rate: TokenRate, maxKeys: Int) {
+    /// There is no memory for so many keys.
+    struct NoMemory: Error {}
+
+    init(_ rate: TokenRate, maxKeys: Int) throws(NoMemory) {
         self.rate = rate
         // A quarter empty when as many keys as promised are there.
         let groups = (max(maxKeys, 1) * 4 / 3 + Self.groupSize) / Self.groupSize
@@ -40,7 +43,10 @@ final class TokenBuckets: Sendable {
         let perShard = (groups + shards - 1) / shards
         groupsPerShard = UInt64(perShard)
         locks = (0..<shards).map { _ in ShardLock() }
-        words = AtomicWords(count: shards * perShard * Self.groupSize * 2)
+        guard let words = AtomicWords(count: shards * perShard * Self.groupSize * 2) else {
+            throw NoMemory()
+        }
+        self.words = words
     }
 
     /// Keys whose buckets are not full at the same time, at most.

@@ -12,11 +12,10 @@ internal import Glibc
     private let words: UnsafeMutablePointer<Atomic<UInt64>>
     package let count: Int
 
-    package init(count: Int) {
+    /// Nil: there is no memory for so many.
+    package init?(count: Int) {
         self.count = count
-        guard let memory = unsafe calloc(max(count, 1), MemoryLayout<UInt64>.stride) else {
-            fatalError("out of memory for a table of \(count) words")
-        }
+        guard let memory = unsafe calloc(max(count, 1), MemoryLayout<UInt64>.stride) else { return nil }
         // An atomic word is its bits and nothing else: zeroed memory is `count` of them that hold zero.
         unsafe words = memory.bindMemory(to: Atomic<UInt64>.self, capacity: max(count, 1))
     }

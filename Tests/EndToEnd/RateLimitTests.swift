@@ -257,6 +257,26 @@ struct RateLimitTests {
         #expect(try eventually { try test.get("/").hasPrefix("HTTP/1.1 200 ") })
     }
 
+    @Test(
+        "A table that no memory is left for is a mistake of the configuration, and the one in use goes on",
+        .disabled(if: Sanitizer.isOn, "a sanitizer's own memory is beyond the limit"))
+    func noMemory() throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        func listener(_ keys: Int) -> String {
+            Self.listener("{ rate_limit: { requests: 2, per: 1h, scope: worker, max_keys: \(keys) } }", "", "")
+        }
+        let rest = TestProxy.cluster(upstream.port)
+        let test = try TestProxy(
+            workers: 4, listener: listener(1000), rest: rest,
+            launcher: ["SWIFT_BACKTRACE=enable=no", "prlimit", "--data=\(512 << 20)"], companions: [upstream])
+        #expect(try test.get("/").hasPrefix("HTTP/1.1 200 "))
+        // Four tables of 200 MiB.
+        try test.configure(listener: listener(10_000_000), rest: rest)
+        let error = "there is no memory for a table of 10000000 keys"
+        #expect(eventually { test.logged.contains(error) }, "\(test.logged)")
+        #expect(try test.get("/").hasPrefix("HTTP/1.1 200 "))
+    }
+
     @Test("Under a flood of keys memory stays, and an honest client has what it had")
     func flood() throws {
         let test = try proxy(

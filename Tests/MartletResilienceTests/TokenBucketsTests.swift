@@ -79,7 +79,7 @@ struct TokenBucketsTests {
 
     @Test("A flood of keys takes no more memory and gives no honest client a token")
     func flood() throws {
-        let buckets = TokenBuckets(try rate(1, 3600 * Self.second, 4), maxKeys: 1000)
+        let buckets = try TokenBuckets(rate(1, 3600 * Self.second, 4), maxKeys: 1000)
         let honest = (0..<500).map { UInt64($0) &* 0x9E37_79B9_7F4A_7C15 | 1 }
         // Each takes one of its four.
         for key in honest { #expect(buckets.take(key, at: Self.start).place == .new) }
@@ -111,7 +111,7 @@ struct TokenBucketsTests {
 
     @Test("As many keys as promised find a place, in tables of any size", arguments: [1, 7, 100, 1000, 100_000])
     func room(maxKeys: Int) throws {
-        let buckets = TokenBuckets(try rate(1, 3600 * Self.second, 1), maxKeys: maxKeys)
+        let buckets = try TokenBuckets(rate(1, 3600 * Self.second, 1), maxKeys: maxKeys)
         #expect(buckets.capacity >= maxKeys)
         #expect(buckets.capacity <= maxKeys * 2 + 64)
         var random = SystemRandomNumberGenerator()
@@ -126,7 +126,7 @@ struct TokenBucketsTests {
         let burst: UInt64 = 1000
         let rate = try rate(1, 3600 * Self.second, burst)
         // Room for fewer keys than there are at a time, so that places change hands all along.
-        let buckets = TokenBuckets(rate, maxKeys: 64)
+        let buckets = try TokenBuckets(rate, maxKeys: 64)
         let key: UInt64 = 0xDEAD_BEEF_0BAD_CAFE
         // Never full again while the strangers' clock runs.
         for _ in 0..<10 { _ = buckets.take(key, at: Self.start) }
