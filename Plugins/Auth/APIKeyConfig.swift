@@ -93,6 +93,7 @@ private struct KeyReading {
     private static let lengths = 16...4096
 
     mutating func add(_ section: ConfigSection) {
+        let name = section.value(required: "client", .headerValue)
         if section.has("key") {
             _ = section.raw("key")
             section.error(
@@ -101,7 +102,6 @@ private struct KeyReading {
             return
         }
         section.oneOf(["key_file", "key_sha256"], required: true)
-        let name = section.value(required: "client", .headerValue)
         guard let hash = section.has("key_file") ? fileHash(section) : section.value("key_sha256", .sha256),
             let name, !name.isEmpty
         else {

@@ -90,12 +90,9 @@ public struct ExtAuthzConfig: Sendable {
 
 extension ExtAuthzConfig.Body {
     init?(_ section: ConfigSection) {
-        guard
-            let size = section.value(
-                required: "max_bytes", .size(in: 1 ... .mebibytes(64)))
-        else { return nil }
-        maxBytes = size
         allowsPartial = section.bool("allow_partial", default: false)
+        guard let size = section.value(required: "max_bytes", .size(in: 1 ... .mebibytes(64))) else { return nil }
+        maxBytes = size
     }
 }
 

@@ -24,8 +24,6 @@ public struct TracingConfig: Sendable {
         if section.node["propagation"]?.items?.isEmpty == true {
             section.error(at: "propagation", "an empty list passes nothing on", hint: "leave it out for tracecontext")
         }
-        guard let fields = TraceFields(forms) else { return nil }
-        self.fields = fields
         trustsIncoming = section.bool("trust_incoming", default: true)
         sampling = Sampling(section.percent("sampling", default: 1))
         force = Self.force(section)
@@ -38,6 +36,8 @@ public struct TracingConfig: Sendable {
             }
             _ = section.raw(key)
         }
+        guard let fields = TraceFields(forms) else { return nil }
+        self.fields = fields
     }
 
     /// `force_header: x-trace-me`, `{ name: ..., value: ... }`, or `off`.

@@ -145,8 +145,9 @@ package struct FilterRegistry: Sendable {
         _ off: [Int],
         _ load: LoadContext
     ) -> (filter: CompiledFilter, routes: [Int: any Sendable])? {
-        guard let config = kind.decode(section, load) else { return nil }
+        let config = kind.decode(section, load)
         section.finish()
+        guard let config else { return nil }
         var routes: [Int: any Sendable] = [:]
         let place = load.place
         defer { load.place = place }

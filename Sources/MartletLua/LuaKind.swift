@@ -13,11 +13,13 @@ public struct LuaKind: FilterKind {
     public func decode(_ section: ConfigSection, _ load: LoadContext) -> LuaConfig? {
         section.oneOf(["policy", "inline"], required: true)
         let parameters = section.raw("config").map { LuaParameters.encode($0) }
-        if let inline = section.string("inline") {
+        if section.has("inline") {
             let budget = section.section("budget").map { PolicyBudget($0) } ?? PolicyBudget()
+            let onError = section.choice("on_error", default: PolicyConfig.OnError.deny)
+            let mode = section.choice("mode", default: PolicyConfig.Mode.enforce)
+            guard let inline = section.string("inline") else { return nil }
             let source = CompiledPolicy.Source(
-                name: "inline", text: Array(inline.utf8), file: "inline", budget: budget,
-                onError: section.choice("on_error", default: .deny), mode: section.choice("mode", default: .enforce))
+                name: "inline", text: Array(inline.utf8), file: "inline", budget: budget, onError: onError, mode: mode)
             return compile(source, budget, parameters, section.place(of: "inline"), section, load)
         }
         guard let wanted = section.string("policy") else { return nil }

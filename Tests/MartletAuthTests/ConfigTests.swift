@@ -47,6 +47,11 @@ struct ConfigTests {
             ("", "", ["\"jwks\" is required"]),
             ("isuer: a, audiences: b, jwks: KEYS", "", ["did you mean \"issuer\""]),
             ("issuer: [], audiences: [], jwks: KEYS", "", ["issuer: an empty list", "audiences: an empty list"]),
+            // All at once.
+            (
+                "issuer: a, audience: b, jwks: {}, clock_skew: x", "",
+                ["unknown key \"audience\"", "one of \"file\"", "clock_skew"]
+            ),
             ("issuer: a, audiences: b, jwks: {}", "", ["one of \"file\", \"inline\", \"url\", \"secret_file\""]),
             ("issuer: a, audiences: b, jwks: { file: a, url: b }", "", ["exclude each other"]),
             ("issuer: a, audiences: b, jwks: { file: nowhere }", "", ["cannot read"]),
@@ -197,5 +202,9 @@ struct ConfigTests {
         #expect(found.isEmpty == expected.isEmpty, "\(text)")
         for words in expected { #expect(text.contains(words), "\(words) in: \(text)") }
         for error in found { #expect(error.contains(".yaml:\(line):"), "\(error)") }
+        // A mistake in one key makes no other unknown.
+        if !expected.contains(where: { $0.contains("unknown key") || $0.contains("did you mean") }) {
+            #expect(!text.contains("unknown key"), "\(text)")
+        }
     }
 }

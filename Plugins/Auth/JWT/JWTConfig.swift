@@ -65,6 +65,7 @@ extension JWTConfig {
                 section.error(
                     at: name, "belongs to a provider when there are \"providers\"",
                     hint: "move it below one of them")
+                _ = section.raw(name)
             }
             let named = section.section("providers")
             providers = named?.allEntries().map { reading.provider(section.section(of: $0.value), name: $0.key) } ?? []

@@ -110,6 +110,8 @@ public struct ConfigSection {
         } else if written.isEmpty, required, !isMalformed, !reportMisspelling(of: keys) {
             error("one of \(keys.map { "\"\($0)\"" }.joined(separator: ", ")) is required")
         }
+        // Of those that exclude each other one is read.
+        if written.count > 1 { for key in keys { _ = raw(key) } }
     }
 
     /// Reports keys that were never asked for, here and in everything taken from here. Call once, last.
