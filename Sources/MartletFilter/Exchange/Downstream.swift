@@ -1,3 +1,4 @@
+public import MartletCore
 public import MartletHTTP
 
 /// What a filter may know of the client's connection. One object a connection.
@@ -12,10 +13,12 @@ public final class Downstream {
     public let scheme: Scheme
     /// Unique in the process.
     public let connectionID: UInt64
+    /// What the handshake settled; nil on a plain connection.
+    public let tls: TLSDetails?
 
     package init(
         directRemoteIP: String, directRemotePort: UInt16, localAddress: String, listener: String, scheme: Scheme,
-        connectionID: UInt64
+        connectionID: UInt64, tls: TLSDetails? = nil
     ) {
         self.directRemoteIP = directRemoteIP
         self.directRemotePort = directRemotePort
@@ -23,6 +26,7 @@ public final class Downstream {
         self.listener = listener
         self.scheme = scheme
         self.connectionID = connectionID
+        self.tls = tls
     }
 
     /// `address:port` of the peer.
