@@ -5,7 +5,7 @@ internal import MartletHTTP
 /// One try to get a response from upstream: the state of it; `ExchangeDriver+Attempt` moves it.
 struct Attempt {
     var cluster: WorkerCluster?
-    var connection: UpstreamConnection?
+    var upstream: (any UpstreamStream)?
     var isStarted = false
     /// Counted against the cluster's `max_requests`.
     var holdsRequestSlot = false
@@ -17,7 +17,6 @@ struct Attempt {
     var hasResponse = false
     var isUpgraded = false
     var remainingLength: UInt64?
-    var isChunked = false
     /// What passed the chain of the body before there was a connection to send it on, and what was sent of it for as
     /// long as it may have to be sent again.
     var replay = HeldBody()
@@ -51,7 +50,6 @@ struct Attempt {
         hasResponse = false
         isUpgraded = false
         remainingLength = nil
-        isChunked = false
         replay.removeAll()
         canReplay = false
         replayEnded = false
@@ -78,9 +76,9 @@ struct Attempt {
         replay.removeAll()
     }
 
-    var queuedBytes: Int { connection?.queuedBytes ?? 0 }
+    var queuedBytes: Int { upstream?.queuedBytes ?? 0 }
     /// The head has a connection, or one being dialled, to go to.
-    var takesBody: Bool { connection != nil || ignoresRequest }
+    var takesBody: Bool { upstream != nil || ignoresRequest }
 
-    func resumeReading() { connection?.resumeReading() }
+    func resumeReading() { upstream?.resumeReading() }
 }

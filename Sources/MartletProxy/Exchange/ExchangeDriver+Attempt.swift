@@ -41,39 +41,29 @@ extension ExchangeDriver: ConnectionTaker {
         cluster.take(for: self)
     }
 
-    func connectionReady(_ connection: UpstreamConnection) {
+    func upstreamReady(_ upstream: any UpstreamStream) {
         attempt.isWaiting = false
-        attempt.connection = connection
-        exchange.upstreamAddress = connection.endpoint.shared.name
-        attempt.retry.endpoint = ObjectIdentifier(connection.endpoint)
-        attempt.canReplay = connection.isReused && request.method.isIdempotent && !attempt.hasReplayed
+        attempt.upstream = upstream
+        exchange.upstreamAddress = upstream.endpoint.shared.name
+        attempt.retry.endpoint = ObjectIdentifier(upstream.endpoint)
+        attempt.canReplay = upstream.isReused && request.method.isIdempotent && !attempt.hasReplayed
         attempt.keepLimit = max(attempt.canReplay ? Attempt.replayLimit : 0, bodyKeptForRetries)
-        guard writeRequest(on: connection) else { return rescue(.invalidRequestHead) }
+        guard writeRequest(on: upstream) else { return rescue(.invalidRequestHead) }
         if attempt.replay.bytes > attempt.keepLimit { attempt.forgetReplay() }
-        if connection.queuedBytes >= bufferLimit { connection.askDrained() }
+        if upstream.queuedBytes >= bufferLimit { upstream.askDrained() }
         pull()
     }
 
     /// Writes the head, and of the body what passed the chain before there was a connection or has to be sent again. False
     /// when a filter made something of it that cannot be sent.
-    func writeRequest(on connection: UpstreamConnection) -> Bool {
-        guard sendHead(on: connection) else { return false }
-        for slice in attempt.replay.pieces { put(slice, on: connection) }
-        if attempt.replayEnded { return endBody(on: connection) }
-        if attempt.isRequestSent { connection.requestWritten() }
-        return true
-    }
-
-    private func sendHead(on connection: UpstreamConnection) -> Bool {
-        attempt.isChunked = request.body == .chunked
-        var fits = (request.method == .connect) == isConnect && (!request.asksForUpgrade || request.hasPlainUpgrade)
-        if fits {
-            sendDeadline()
-            connection.write(reserving: HTTP1Encoder.sizeBound(request)) {
-                fits = HTTP1Encoder.encode(request, into: $0)
-            }
+    func writeRequest(on upstream: any UpstreamStream) -> Bool {
+        guard (request.method == .connect) == isConnect, !request.asksForUpgrade || request.hasPlainUpgrade else {
+            return false
         }
-        return fits
+        sendDeadline()
+        guard upstream.sendHead(request, ended: attempt.isRequestSent && !attempt.replayEnded) else { return false }
+        for slice in attempt.replay.pieces { upstream.sendBody(slice) }
+        return !attempt.replayEnded || upstream.endBody(exchange.requestTrailers)
     }
 
     func send(_ slice: ByteSlice, ended: Bool) {
@@ -88,33 +78,10 @@ extension ExchangeDriver: ConnectionTaker {
         }
         for mirror in attempt.mirrors { mirror.send(slice, ended: ended) }
         remember(slice, ended: ended)
-        guard let connection = attempt.connection else { return }
-        put(slice, on: connection)
-        if ended, !endBody(on: connection) { return rescue(.invalidRequestHead) }
-        if connection.queuedBytes >= bufferLimit { connection.askDrained() }
-    }
-
-    private func put(_ slice: ByteSlice, on connection: UpstreamConnection) {
-        guard !slice.isEmpty else { return }
-        if attempt.isChunked {
-            connection.write(reserving: HTTP1Encoder.chunkHeadBound) { HTTP1Encoder.chunkHead(slice.count, into: $0) }
-        }
-        connection.put(slice)
-        if attempt.isChunked { connection.write(reserving: 2) { HTTP1Encoder.chunkTail(into: $0) } }
-    }
-
-    /// False when the trailers cannot be sent.
-    private func endBody(on connection: UpstreamConnection) -> Bool {
-        if attempt.isChunked {
-            let trailers = exchange.requestTrailers
-            var fits = false
-            connection.write(reserving: HTTP1Encoder.sizeBound(trailers: trailers)) {
-                fits = HTTP1Encoder.lastChunk(trailers, into: $0)
-            }
-            if !fits { return false }
-        }
-        connection.requestWritten()
-        return true
+        guard let upstream = attempt.upstream else { return }
+        upstream.sendBody(slice)
+        if ended, !upstream.endBody(exchange.requestTrailers) { return rescue(.invalidRequestHead) }
+        if upstream.queuedBytes >= bufferLimit { upstream.askDrained() }
     }
 
     func sendTrailers() {
@@ -122,15 +89,15 @@ extension ExchangeDriver: ConnectionTaker {
         attempt.isRequestSent = true
         attempt.replayEnded = true
         for mirror in attempt.mirrors { mirror.endBody() }
-        guard let connection = attempt.connection else { return }
-        if !endBody(on: connection) { rescue(.invalidRequestHead) }
+        guard let upstream = attempt.upstream else { return }
+        if !upstream.endBody(exchange.requestTrailers) { rescue(.invalidRequestHead) }
     }
 
     /// Keeps what was sent for as long as it may have to be sent again.
     private func remember(_ slice: ByteSlice, ended: Bool) {
         if ended { attempt.replayEnded = true }
         guard !slice.isEmpty else { return }
-        let waitsForConnection = attempt.connection == nil
+        let waitsForConnection = attempt.upstream == nil
         if waitsForConnection || attempt.replay.bytes + slice.count <= attempt.keepLimit {
             attempt.replay.append(slice)
         } else {
@@ -139,7 +106,7 @@ extension ExchangeDriver: ConnectionTaker {
         }
     }
 
-    func connectionRefused(_ reason: ConnectionRefusal) {
+    func upstreamRefused(_ reason: ConnectionRefusal) {
         attempt.isWaiting = false
         if case .dialFailed = reason {} else { endTry(failed: true) }
         switch reason {
@@ -172,7 +139,7 @@ extension ExchangeDriver: ConnectionTaker {
 
     func upstreamHead(ended: Bool, tunnels: Bool) {
         lastActivity = loop.now
-        attempt.connection?.report(.status(response.status))
+        attempt.upstream?.report(.status(response.status))
         if exchange.retryPolicy != nil, !tunnels, answersWithRetry(ended: ended) { return }
         passHead(ended: ended, tunnels: tunnels)
     }
@@ -216,8 +183,8 @@ extension ExchangeDriver: ConnectionTaker {
     }
 
     private func pauseIfFull() {
-        guard !wantsMore, let connection = attempt.connection else { return }
-        connection.pauseReading()
+        guard !wantsMore, let upstream = attempt.upstream else { return }
+        upstream.pauseReading()
         if let downstream, downstream.queuedBytes >= bufferLimit { downstream.askDrained() }
     }
 
@@ -234,14 +201,14 @@ extension ExchangeDriver: ConnectionTaker {
     }
 
     func upstreamTunnelEnded() {
-        attempt.connection = nil
+        attempt.upstream = nil
         isTunnel = false
         isResponseComplete = true
         finish()
     }
 
     func upstreamFailed(_ failure: UpstreamFailure) {
-        let connection = attempt.connection.take()
+        let upstream = attempt.upstream.take()
         // RFC 9112 section 9.3.1: the server may have closed an idle connection just as the request was sent on it.
         if case .closed(started: false) = failure, mayReplay, let cluster = attempt.cluster {
             attempt.hasReplayed = true
@@ -250,8 +217,8 @@ extension ExchangeDriver: ConnectionTaker {
             attempt.isWaiting = true
             return cluster.take(for: self, fresh: true)
         }
-        connection?.report(failure.outcome)
-        if retries(RetryPolicy.Outcome(failure, wasSent: connection?.hasSent ?? false)) { return }
+        upstream?.report(failure.outcome)
+        if retries(RetryPolicy.Outcome(failure, wasSent: upstream?.hasSent ?? false)) { return }
         switch failure {
         case .connectFailed: rescue(.connectFailed)
         case .connectTimeout: rescue(.connectTimeout)
@@ -271,13 +238,13 @@ extension ExchangeDriver: ConnectionTaker {
 
     /// The response has arrived whole: the connection is free before the client has taken it.
     private func releaseConnection() {
-        let connection = attempt.connection.take()
+        let upstream = attempt.upstream.take()
         if !attempt.isRequestSent {
             attempt.ignoresRequest = true
             attempt.cutMirrors()
         }
         giveBackRequestSlot()
-        connection?.responseTaken()
+        upstream?.responseTaken()
     }
 
     private func giveBackRequestSlot() {
@@ -292,8 +259,8 @@ extension ExchangeDriver: ConnectionTaker {
         stopRetrying()
         if !attempt.isRequestSent { attempt.cutMirrors() }
         stopWaiting()
-        let connection = attempt.connection.take()
+        let upstream = attempt.upstream.take()
         giveBackRequestSlot()
-        if let connection { connection.abandon() }
+        upstream?.abandon()
     }
 }

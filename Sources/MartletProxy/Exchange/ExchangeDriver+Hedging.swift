@@ -6,7 +6,7 @@ internal import MartletHTTP
 extension ExchangeDriver {
     /// `per_try_timeout` has passed: true when the try goes on with another beside it.
     func hedges(_ policy: RetryPolicy, _ cluster: WorkerCluster) -> Bool {
-        guard policy.hedges, attempt.isRequestSent, attempt.connection != nil || !attempt.hedges.isEmpty,
+        guard policy.hedges, attempt.isRequestSent, attempt.upstream != nil || !attempt.hedges.isEmpty,
             mayTryAgain(policy, .timeout),
             exchange.attempts < policy.attempts, policy.wants(.timeout, response), cluster.takeHedge(policy)
         else { return false }
@@ -25,7 +25,7 @@ extension ExchangeDriver {
     }
 
     private var isOnlyHedged: Bool {
-        attempt.connection == nil && !attempt.isWaiting && attempt.retry.resumesAt == .never && attempt.hedges.isEmpty
+        attempt.upstream == nil && !attempt.isWaiting && attempt.retry.resumesAt == .never && attempt.hedges.isEmpty
     }
 
     private func forget(_ hedge: HedgedTry) { attempt.hedges.removeAll { $0 === hedge } }
@@ -52,20 +52,20 @@ extension ExchangeDriver {
     }
 
     private func drop(_ hedge: HedgedTry, ended: Bool) {
-        let connection = hedge.takeConnection()
-        if ended { connection?.responseTaken() } else { connection?.dropResponse() }
+        let upstream = hedge.takeUpstream()
+        if ended { upstream?.responseTaken() } else { upstream?.dropResponse() }
     }
 
     /// The hedge's answer is the exchange's; the other tries are given up.
     private func adopt(_ hedge: HedgedTry, ended: Bool) {
-        let slow = attempt.connection.take()
+        let slow = attempt.upstream.take()
         slow?.abandon()
         stopWaiting()
         stopRetrying()
         response.copy(from: hedge.responseHead)
-        attempt.connection = hedge.takeConnection()
-        if let endpoint = attempt.connection?.endpoint { exchange.upstreamAddress = endpoint.shared.name }
-        if !ended { attempt.connection?.handOver(to: self) }
+        attempt.upstream = hedge.takeUpstream()
+        if let endpoint = attempt.upstream?.endpoint { exchange.upstreamAddress = endpoint.shared.name }
+        if !ended { attempt.upstream?.handOver(to: self) }
         passHead(ended: ended, tunnels: false)
     }
 

@@ -48,8 +48,8 @@ extension ExchangeDriver {
             return false
         }
         guard retries(.response) else { return false }
-        let connection = attempt.connection.take()
-        if ended && attempt.isRequestSent { connection?.responseTaken() } else { connection?.dropResponse() }
+        let upstream = attempt.upstream.take()
+        if ended && attempt.isRequestSent { upstream?.responseTaken() } else { upstream?.dropResponse() }
         response.reset()
         exchange.responseTrailers.reset()
         return true
@@ -144,7 +144,7 @@ extension ExchangeDriver {
     func requestTimedOut() {
         // How little time a stranger gives says nothing of the endpoint: else any client could have good ones ejected.
         if attempt.strangersDeadline == .never || requestDeadline < attempt.strangersDeadline {
-            attempt.connection?.report(.timeout)
+            attempt.upstream?.report(.timeout)
             endTry(failed: true)
         }
         rescue(.requestTimeout)
@@ -163,14 +163,14 @@ extension ExchangeDriver {
 
     private func tryTimedOut() {
         guard let policy = exchange.retryPolicy, let cluster = attempt.cluster else { return }
-        attempt.connection?.report(.timeout)
+        attempt.upstream?.report(.timeout)
         if hedges(policy, cluster) { return }
         // With tries side by side there is no other to make room for: they have until the request's own deadline.
-        if !attempt.hedges.isEmpty || (policy.hedges && attempt.connection != nil) { return }
+        if !attempt.hedges.isEmpty || (policy.hedges && attempt.upstream != nil) { return }
         guard retries(.timeout) else { return rescue(.tryTimeout) }
         stopWaiting()
-        let connection = attempt.connection.take()
-        connection?.abandon()
+        let upstream = attempt.upstream.take()
+        upstream?.abandon()
     }
 
     func countAttempt() {

@@ -147,8 +147,8 @@ final class ExchangeDriver: ExchangeHost {
         exchange.requestBytes &+= UInt64(slice.count)
         if ended { requestEnded() }
         if isTunnel {
-            attempt.connection?.put(slice)
-            if attempt.queuedBytes >= bufferLimit { attempt.connection?.askDrained() }
+            attempt.upstream?.sendBody(slice)
+            if attempt.queuedBytes >= bufferLimit { attempt.upstream?.askDrained() }
             return
         }
         let generation = exchange.generation
@@ -199,7 +199,7 @@ final class ExchangeDriver: ExchangeHost {
         give(up: .filter)
     }
 
-    func tunnelClientEnded() { attempt.connection?.tunnelRequestEnded() }
+    func tunnelClientEnded() { attempt.upstream?.tunnelRequestEnded() }
 
     /// The client took what was queued for it.
     func downstreamDrained() {
@@ -227,7 +227,7 @@ final class ExchangeDriver: ExchangeHost {
         guard bufferLimit > limit else { return }
         bufferLimit = limit
         if let downstream, downstream.queuedBytes >= limit { downstream.askDrained() }
-        if attempt.queuedBytes >= limit { attempt.connection?.askDrained() }
+        if attempt.queuedBytes >= limit { attempt.upstream?.askDrained() }
     }
 
     /// Bytes of both messages that the exchange keeps.
@@ -313,7 +313,7 @@ final class ExchangeDriver: ExchangeHost {
         if ended { isResponseComplete = true }
         listener?.forwarding.prepareResponse(exchange, worker)
         // A reply that took the response's place has given the upstream connection up.
-        let tunnels = attempt.isUpgraded && attempt.connection != nil
+        let tunnels = attempt.isUpgraded && attempt.upstream != nil
         // A filter made another status of it: neither side would know where the message ends.
         if tunnels && !opensTunnel(response.status) { return responseUnsendable() }
         if let downstream, !downstream.sendHead(exchange, ended: ended, tunnels: tunnels) {
@@ -376,7 +376,7 @@ extension ExchangeDriver: TimerTarget {
         }
         let idleDeadline = idleTimeout > .zero ? lastActivity + idleTimeout : .never
         if idleDeadline <= now {
-            if isRequestComplete { attempt.connection?.report(.timeout) }
+            if isRequestComplete { attempt.upstream?.report(.timeout) }
             return rescue(isRequestComplete ? .streamIdleTimeout : .requestIdleTimeout)
         }
         timer.require(min(idleDeadline, requestDeadline, attempt.retry.nextEvent), loop, self)

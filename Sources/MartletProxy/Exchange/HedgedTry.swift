@@ -8,7 +8,7 @@ final class HedgedTry: ConnectionTaker {
     private unowned let driver: ExchangeDriver
     private let cluster: WorkerCluster
     private let policy: RetryPolicy
-    private(set) var connection: UpstreamConnection?
+    private(set) var upstream: (any UpstreamStream)?
     private var isWaiting = true
     /// It tells of itself only while it runs.
     private var isRunning = true
@@ -29,14 +29,14 @@ final class HedgedTry: ConnectionTaker {
     var hashKey: UInt64? { driver.hashKey }
     func prefers(_ endpoint: WorkerEndpoint) -> Bool { driver.prefers(endpoint) }
 
-    func connectionReady(_ connection: UpstreamConnection) {
+    func upstreamReady(_ upstream: any UpstreamStream) {
         isWaiting = false
-        self.connection = connection
-        driver.hedgesAt(connection.endpoint)
-        if !driver.writeRequest(on: connection) { fail(.reset(wasSent: false)) }
+        self.upstream = upstream
+        driver.hedgesAt(upstream.endpoint)
+        if !driver.writeRequest(on: upstream) { fail(.reset(wasSent: false)) }
     }
 
-    func connectionRefused(_ reason: ConnectionRefusal) {
+    func upstreamRefused(_ reason: ConnectionRefusal) {
         isWaiting = false
         fail(.connectFailure)
     }
@@ -44,14 +44,14 @@ final class HedgedTry: ConnectionTaker {
     func upstreamHead(ended: Bool, tunnels: Bool) {
         guard isRunning else { return }
         isRunning = false
-        connection?.report(.status(responseHead.status))
+        upstream?.report(.status(responseHead.status))
         driver.hedgeAnswered(self, ended: ended, isWanted: tunnels || policy.wants(.response, responseHead))
     }
 
     func upstreamFailed(_ failure: UpstreamFailure) {
-        let wasSent = connection?.hasSent ?? false
-        connection?.report(failure.outcome)
-        connection = nil
+        let wasSent = upstream?.hasSent ?? false
+        upstream?.report(failure.outcome)
+        upstream = nil
         fail(RetryPolicy.Outcome(failure, wasSent: wasSent))
     }
 
@@ -63,16 +63,16 @@ final class HedgedTry: ConnectionTaker {
 
     func cannotReach(_ endpoint: WorkerEndpoint) { driver.cannotReach(endpoint) }
 
-    /// Gives the connection away, to be used on or dropped.
-    func takeConnection() -> UpstreamConnection? { connection.take() }
+    /// Gives its upstream away, to be used on or dropped.
+    func takeUpstream() -> (any UpstreamStream)? { upstream.take() }
 
     /// Nothing more is wanted of it.
     func stop() {
         isRunning = false
         if isWaiting { cluster.stopWaiting(self) }
         isWaiting = false
-        let connection = self.connection.take()
-        connection?.abandon()
+        let upstream = self.upstream.take()
+        upstream?.abandon()
     }
 
     func upstreamConnected() {}

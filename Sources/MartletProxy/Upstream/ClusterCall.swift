@@ -18,13 +18,12 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     private let timeout: Nanoseconds
     private let body: [UInt8]
     private var cluster: WorkerCluster?
-    private var connection: UpstreamConnection?
+    private var upstream: (any UpstreamStream)?
     private var isWaiting = false
     private var holdsRequestSlot = false
     private var timer = LazyTimer()
     private var deadline = Instant.never
     private var isRequestEnded = true
-    private var isChunked = false
     /// Pieces that came before the connection did.
     private var early = HeldBody()
     /// The sender waits for `.writable`.
@@ -128,19 +127,17 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
         cluster.take(for: self)
     }
 
-    func connectionReady(_ connection: UpstreamConnection) {
+    func upstreamReady(_ upstream: any UpstreamStream) {
         isWaiting = false
-        self.connection = connection
-        isChunked = request.body == .chunked
-        var fits = false
-        connection.write(reserving: HTTP1Encoder.sizeBound(request)) { fits = HTTP1Encoder.encode(request, into: $0) }
-        guard fits else { return fail(.invalidRequest) }
+        self.upstream = upstream
         let body = self.body
-        if !body.isEmpty { connection.write(body.span) }
-        for slice in early.pieces { put(slice, on: connection) }
+        let endsHere = isRequestEnded && body.isEmpty && early.isEmpty && request.body != .chunked
+        guard upstream.sendHead(request, ended: endsHere) else { return fail(.invalidRequest) }
+        if !body.isEmpty { upstream.sendBody(ByteSlice(copying: body.span)) }
+        for slice in early.pieces { upstream.sendBody(slice) }
         early.removeAll()
-        if isRequestEnded { endRequest(on: connection) }
-        if wantsRoom { connection.askDrained() }
+        if isRequestEnded && !endsHere { endRequest(on: upstream) }
+        if wantsRoom { upstream.askDrained() }
     }
 
     /// Bytes kept for a mirror that is slower than the request.
@@ -160,30 +157,21 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     func endBody() {
         guard purpose != nil, !isRequestEnded else { return }
         isRequestEnded = true
-        if let connection { endRequest(on: connection) }
+        if let upstream { endRequest(on: upstream) }
     }
 
     private func write(_ slice: ByteSlice) {
-        if let connection { put(slice, on: connection) } else { early.append(slice) }
+        if let upstream { upstream.sendBody(slice) } else { early.append(slice) }
     }
 
-    private var queuedBytes: Int { connection?.queuedBytes ?? early.bytes }
+    private var queuedBytes: Int { upstream?.queuedBytes ?? early.bytes }
 
-    private func put(_ slice: ByteSlice, on connection: UpstreamConnection) {
-        guard !slice.isEmpty else { return }
-        if isChunked {
-            connection.write(reserving: HTTP1Encoder.chunkHeadBound) { HTTP1Encoder.chunkHead(slice.count, into: $0) }
-        }
-        connection.write(slice)
-        if isChunked { connection.write(reserving: 2) { HTTP1Encoder.chunkTail(into: $0) } }
+    /// Trailers are not sent.
+    private func endRequest(on upstream: any UpstreamStream) {
+        if !upstream.endBody(nil) { fail(.invalidRequest) }
     }
 
-    private func endRequest(on connection: UpstreamConnection) {
-        if isChunked { connection.write(reserving: 8) { $0.append("0\r\n\r\n") } }
-        connection.requestWritten()
-    }
-
-    func connectionRefused(_ reason: ConnectionRefusal) {
+    func upstreamRefused(_ reason: ConnectionRefusal) {
         isWaiting = false
         switch reason {
         case .noHealthyUpstream: fail(.noHealthyUpstream)
@@ -205,7 +193,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     func upstreamTunnelEnded() { fail(.reset) }
 
     func upstreamHead(ended: Bool, tunnels: Bool) {
-        connection?.report(.status(responseHead.status))
+        upstream?.report(.status(responseHead.status))
         if tunnels { return fail(.reset) }
         if ended { releaseConnection() }
         notify(.head(responseHead))
@@ -229,8 +217,8 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     func upstreamTrailers() { finish() }
 
     func upstreamFailed(_ failure: UpstreamFailure) {
-        connection?.report(failure.outcome)
-        connection = nil
+        upstream?.report(failure.outcome)
+        upstream = nil
         switch failure {
         case .connectFailed, .connectTimeout: fail(.connectFailure)
         case .closed, .invalidResponse: fail(.reset)
@@ -240,7 +228,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     func timerFired(_ tag: UInt8) {
         timer.fired()
         guard deadline <= worker.loop.now else { return timer.require(deadline, worker.loop, self) }
-        connection?.report(.timeout)
+        upstream?.report(.timeout)
         fail(.timeout)
     }
 
@@ -259,8 +247,8 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
 
     /// The response has arrived whole: the connection is free before anybody hears of it.
     private func releaseConnection() {
-        let connection = self.connection.take()
-        connection?.responseTaken()
+        let upstream = self.upstream.take()
+        upstream?.responseTaken()
     }
 
     private func fail(_ failure: CallFailure) {
@@ -277,9 +265,8 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     func cancel() {
         guard purpose != nil else { return }
         if isWaiting { cluster?.stopWaiting(self) }
-        let connection = self.connection
-        self.connection = nil
-        connection?.abandon()
+        let upstream = self.upstream.take()
+        upstream?.abandon()
         close()
     }
 
@@ -308,10 +295,10 @@ extension ClusterCall: CallStreamCarrier {
     func checkFull() -> Bool {
         guard purpose != nil, queuedBytes >= Self.streamLimit else { return false }
         wantsRoom = true
-        connection?.askDrained()
+        upstream?.askDrained()
         return true
     }
 
-    func pause() { connection?.pauseReading() }
-    func resume() { connection?.resumeReading() }
+    func pause() { upstream?.pauseReading() }
+    func resume() { upstream?.resumeReading() }
 }

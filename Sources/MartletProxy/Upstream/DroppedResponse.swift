@@ -7,13 +7,13 @@ final class DroppedResponse: UpstreamReceiver {
     let responseTrailers = HeaderTable()
     /// Nobody asks: what the response means has been decided.
     let requestMethod = Method.get
-    private weak var connection: UpstreamConnection?
+    private weak var connection: HTTP1Upstream?
     private var left = 65_536
 
     /// How long the rest may take; after it a new connection is cheaper.
     static let time = Nanoseconds.seconds(1)
 
-    init(_ connection: UpstreamConnection) { self.connection = connection }
+    init(_ connection: HTTP1Upstream) { self.connection = connection }
 
     var asksForUpgrade: Bool { false }
 

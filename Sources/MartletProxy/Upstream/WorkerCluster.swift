@@ -6,17 +6,17 @@ internal import MartletNet
 
 /// Who waits for a connection.
 protocol ConnectionTaker: UpstreamReceiver {
-    /// `connection` is lent to the taker; it may still be dialling.
-    func connectionReady(_ connection: UpstreamConnection)
+    /// `upstream` is the taker's; it may still be on its way up.
+    func upstreamReady(_ upstream: any UpstreamStream)
     /// There will be none.
-    func connectionRefused(_ reason: ConnectionRefusal)
+    func upstreamRefused(_ reason: ConnectionRefusal)
     /// An endpoint to be taken whatever the balancer would choose.
     var endpointOverride: (address: String, isStrict: Bool)? { get }
     /// What ring_hash and maglev choose by; nil chooses at random.
     var hashKey: UInt64? { get }
     /// False for an endpoint that another is to be preferred to.
     func prefers(_ endpoint: WorkerEndpoint) -> Bool
-    /// There is no way to it at all; `connectionRefused` follows.
+    /// There is no way to it at all; `upstreamRefused` follows.
     func cannotReach(_ endpoint: WorkerEndpoint)
 }
 
@@ -98,7 +98,7 @@ final class WorkerCluster: TimerTarget {
             if changed { worker.standingChanged(of: runtime) }
             guard isAdmitted else {
                 circuitOpen.add()
-                return taker.connectionRefused(.circuitOpen)
+                return taker.upstreamRefused(.circuitOpen)
             }
         }
         find(for: taker, fresh: fresh)
@@ -106,11 +106,11 @@ final class WorkerCluster: TimerTarget {
 
     private func find(for taker: any ConnectionTaker, fresh: Bool) {
         guard let endpoint = endpoint(for: taker) else {
-            return taker.connectionRefused(.noHealthyUpstream)
+            return taker.upstreamRefused(.noHealthyUpstream)
         }
         if !fresh, let connection = endpoint.idle.popLast() {
             connection.lend(to: taker)
-            return taker.connectionReady(connection)
+            return taker.upstreamReady(connection)
         }
         dial(endpoint, for: taker)
     }
@@ -151,7 +151,7 @@ final class WorkerCluster: TimerTarget {
     private func dial(_ endpoint: WorkerEndpoint, for taker: any ConnectionTaker) {
         guard runtime.limits.pending.take() else {
             refused(.pending)
-            return taker.connectionRefused(.overflow(.pending))
+            return taker.upstreamRefused(.overflow(.pending))
         }
         guard runtime.limits.connections.take() || (dropIdle() && runtime.limits.connections.take()) else {
             // Wait for one of ours to be free, or for another worker to give one up.
@@ -161,18 +161,18 @@ final class WorkerCluster: TimerTarget {
             return
         }
         do throws(SystemError) {
-            let connection = try UpstreamConnection(cluster: self, endpoint: endpoint)
+            let connection = try HTTP1Upstream(cluster: self, endpoint: endpoint)
             openConnections += 1
             connectionsOpened.add()
             connection.lend(to: taker)
-            taker.connectionReady(connection)
+            taker.upstreamReady(connection)
         } catch {
             runtime.limits.connections.giveBack()
             runtime.limits.pending.giveBack()
             connectFailures.add()
             report(.connectFailure, of: endpoint.shared, latency: .zero)
             taker.cannotReach(endpoint)
-            taker.connectionRefused(.dialFailed(error.code))
+            taker.upstreamRefused(.dialFailed(error.code))
         }
     }
 
@@ -289,20 +289,20 @@ final class WorkerCluster: TimerTarget {
 
     // MARK: Connections' news
 
-    func connected(_ connection: UpstreamConnection) { runtime.limits.pending.giveBack() }
+    func connected(_ connection: HTTP1Upstream) { runtime.limits.pending.giveBack() }
 
     /// The connection is free again.
-    func returned(_ connection: UpstreamConnection) {
+    func returned(_ connection: HTTP1Upstream) {
         if let taker = nextWaiting() {
             runtime.limits.pending.giveBack()
             connection.lend(to: taker)
-            return taker.connectionReady(connection)
+            return taker.upstreamReady(connection)
         }
         guard !isRetired, !connection.endpoint.isRemoved else { return connection.discard() }
         connection.endpoint.idle.append(connection)
     }
 
-    func closed(_ connection: UpstreamConnection) {
+    func closed(_ connection: HTTP1Upstream) {
         openConnections -= 1
         runtime.limits.connections.giveBack()
         if !connection.isConnected {
@@ -348,12 +348,12 @@ final class WorkerCluster: TimerTarget {
 /// An endpoint on one worker: its idle connections, the most recently used last.
 final class WorkerEndpoint {
     let shared: Endpoint
-    var idle: [UpstreamConnection] = []
+    var idle: [HTTP1Upstream] = []
     private(set) var isRemoved = false
 
     init(_ shared: Endpoint) { self.shared = shared }
 
-    func forget(_ connection: UpstreamConnection) {
+    func forget(_ connection: HTTP1Upstream) {
         if let index = idle.lastIndex(where: { $0 === connection }) { idle.remove(at: index) }
     }
 

@@ -3,52 +3,8 @@ internal import MartletFilter
 internal import MartletHTTP
 internal import MartletNet
 
-/// Who sent a request on a connection and hears its response: an attempt of an exchange, a call, a mirror.
-protocol UpstreamReceiver: AnyObject {
-    /// Where the decoder puts the response.
-    var responseHead: ResponseHead { get }
-    var responseTrailers: HeaderTable { get }
-    var requestMethod: Method { get }
-    var asksForUpgrade: Bool { get }
-
-    /// The connection is up; queued bytes are on their way.
-    func upstreamConnected()
-    func upstreamInformational()
-    /// `tunnels`: what follows is no HTTP.
-    func upstreamHead(ended: Bool, tunnels: Bool)
-    func upstreamBody(_ slice: ByteSlice, ended: Bool)
-    /// Chunked body over; trailers, if any, are in `responseTrailers`.
-    func upstreamTrailers()
-    /// The connection left HTTP: these are the tunnel's bytes.
-    func upstreamTunnel(_ slice: ByteSlice)
-    func upstreamTunnelEnded()
-    /// What was written has left for the kernel.
-    func upstreamDrained()
-    /// No (complete) response will come. The connection is gone.
-    func upstreamFailed(_ failure: UpstreamFailure)
-}
-
-/// How an attempt failed: what happened, for retry and for the reply's wording.
-enum UpstreamFailure: Equatable {
-    case connectFailed(Int32)
-    case connectTimeout
-    /// Closed or reset before a complete response. `started`: some byte of it had come.
-    case closed(started: Bool)
-    case invalidResponse(HTTP1Fault)
-}
-
-extension UpstreamFailure {
-    /// What it says about the endpoint.
-    var outcome: AttemptOutcome {
-        switch self {
-        case .connectFailed, .connectTimeout: .connectFailure
-        case .closed, .invalidResponse: .reset
-        }
-    }
-}
-
 /// One HTTP/1.1 connection to an endpoint: dialling, lent to one receiver at a time, or idle in its pool.
-final class UpstreamConnection: StreamSocketOwner, TimerTarget {
+final class HTTP1Upstream: UpstreamStream, StreamSocketOwner, TimerTarget {
     let cluster: WorkerCluster
     let endpoint: WorkerEndpoint
     private let loop: EventLoop
@@ -74,6 +30,7 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
     private var isResponseDone = false
     private var isRequestDone = false
     private var isTunnel = false
+    private var isChunked = false
     private var keepsAlive = true
     private var isPaused = false
     /// The receiver has changed within a response.
@@ -92,10 +49,8 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
         timer.require(connectDeadline, loop, self)
     }
 
-    /// A request on it may meet a close that the server sent before it saw the request.
     var isReused: Bool { requests > 1 }
     var isOpen: Bool { !socket.isClosed }
-    /// Some of the present request has left.
     var hasSent: Bool { socket.sentBytes != sentWhenLent }
     var queuedBytes: Int { socket.queuedBytes }
 
@@ -117,30 +72,53 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
         decoder.expect(requestMethod: receiver.requestMethod, askedForUpgrade: receiver.asksForUpgrade)
     }
 
-    /// Tells how the attempt that the connection is lent to ended, for balancing and outlier detection. Only the first
-    /// word counts: what breaks behind a response's head says nothing new.
     func report(_ outcome: AttemptOutcome) {
         guard !isReported else { return }
         isReported = true
         cluster.report(outcome, of: endpoint.shared, latency: loop.now - lentAt)
     }
 
-    func write(reserving space: Int, _ body: (ByteBuffer) -> Void) { socket.write(reserving: space, body) }
-    func write(_ bytes: Span<UInt8>) { socket.write(bytes) }
-    func write(_ slice: ByteSlice) { socket.write(slice) }
-    /// Copies a small piece next to what is queued; a large one is shared.
-    func put(_ slice: ByteSlice) {
-        if slice.count <= ExchangeDriver.copyLimit { write(slice.bytes()) } else { write(slice) }
+    // MARK: The request
+
+    func sendHead(_ request: RequestHead, ended: Bool) -> Bool {
+        isChunked = request.body == .chunked
+        var fits = false
+        socket.write(reserving: HTTP1Encoder.sizeBound(request)) { fits = HTTP1Encoder.encode(request, into: $0) }
+        if fits && ended { requestWritten() }
+        return fits
     }
+
+    func sendBody(_ slice: ByteSlice) {
+        guard !slice.isEmpty else { return }
+        if isChunked {
+            socket.write(reserving: HTTP1Encoder.chunkHeadBound) { HTTP1Encoder.chunkHead(slice.count, into: $0) }
+        }
+        if slice.count <= ExchangeDriver.copyLimit { socket.write(slice.bytes()) } else { socket.write(slice) }
+        if isChunked { socket.write(reserving: 2) { HTTP1Encoder.chunkTail(into: $0) } }
+    }
+
+    func endBody(_ trailers: HeaderTable?) -> Bool {
+        if isChunked, let trailers, !trailers.isEmpty {
+            var fits = false
+            socket.write(reserving: HTTP1Encoder.sizeBound(trailers: trailers)) {
+                fits = HTTP1Encoder.lastChunk(trailers, into: $0)
+            }
+            if !fits { return false }
+        } else if isChunked {
+            socket.write(reserving: 8) { $0.append("0\r\n\r\n") }
+        }
+        requestWritten()
+        return true
+    }
+
     func askDrained() { socket.wantsDrained = true }
 
     /// The whole request has been written.
-    func requestWritten() {
+    private func requestWritten() {
         isRequestDone = true
         if isResponseDone { finishExchange() }
     }
 
-    /// The receiver takes no more for now.
     func pauseReading() {
         isPaused = true
         socket.pauseReading()
@@ -153,14 +131,13 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
         if isOpen && !isPaused { socket.resumeReading() }
     }
 
-    /// Somebody else takes what is still to come of the response.
     func handOver(to receiver: any UpstreamReceiver) {
         self.receiver = receiver
         isHandedOver = true
         resumeReading()
     }
 
-    /// Nobody wants the rest of the response. A short one is read to its end, so that the connection can be used again.
+    /// A short response is read to its end, so that the connection can be used again.
     func dropResponse() {
         guard isRequestDone else { return abandon() }
         idleDeadline = loop.now + DroppedResponse.time
@@ -168,14 +145,12 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
         handOver(to: DroppedResponse(self))
     }
 
-    /// The receiver gives the request up; the connection cannot be used again.
     func abandon() {
         receiver = nil
         isAbandoned = true
         discard()
     }
 
-    /// A tunnel's client sent its last byte.
     func tunnelRequestEnded() { socket.shutdownWhenFlushed() }
 
     // MARK: Socket events
@@ -332,7 +307,6 @@ final class UpstreamConnection: StreamSocketOwner, TimerTarget {
         endpoint.shared.requestEnded(wasProbe: isProbe)
     }
 
-    /// The receiver has taken the last of its response.
     func responseTaken() {
         receiver = nil
         idleDeadline = .never
