@@ -34,4 +34,18 @@ public final class Downstream {
         directRemoteIP.utf8.contains(0x3A)
             ? "[\(directRemoteIP)]:\(directRemotePort)" : "\(directRemoteIP):\(directRemotePort)"
     }
+
+    /// The same connection, whose listener goes by another name.
+    package func at(listener: String) -> Downstream {
+        Downstream(
+            directRemoteIP: directRemoteIP, directRemotePort: directRemotePort, localAddress: localAddress,
+            listener: listener, scheme: scheme, connectionID: connectionID, tls: tls)
+    }
+
+    /// The same connection once its handshake is over.
+    package func secured(by tls: TLSDetails) -> Downstream {
+        Downstream(
+            directRemoteIP: directRemoteIP, directRemotePort: directRemotePort, localAddress: localAddress,
+            listener: listener, scheme: .https, connectionID: connectionID, tls: tls)
+    }
 }

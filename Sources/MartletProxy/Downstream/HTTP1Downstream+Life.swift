@@ -55,7 +55,6 @@ extension HTTP1Downstream {
     }
     private static let maxFlushTime = Nanoseconds.seconds(30)
 
-    /// The worker drains: idle connections go now, others after their exchange.
     func drain() {
         keepsAlive = false
         guard state == .idle, pending == nil else { return }
@@ -67,7 +66,6 @@ extension HTTP1Downstream {
         timer.require(deadline, loop, self)
     }
 
-    /// Closes the connection if it has no request; whether it did.
     func closeIfIdle() -> Bool {
         guard state == .idle, pending == nil, !isConsumeLater else { return false }
         // A request may have come since the last poll.
@@ -77,16 +75,21 @@ extension HTTP1Downstream {
         return true
     }
 
-    /// Bytes that this connection and its exchange keep.
-    var heldBytes: Int { (pending?.count ?? 0) + socket.queuedBytes + (driver?.heldBytes ?? 0) }
+    func shrinkBuffers(to limit: Int) { driver?.shrinkBuffer(to: limit) }
 
-    /// Its exchange holds more than the process can spare.
-    func shed() {
-        keepsAlive = false
-        driver?.rescue(.overloaded)
+    func addHolders(atLeast bytes: Int, to holders: inout [MemoryHolder]) {
+        guard let driver else { return }
+        let held = (pending?.count ?? 0) + socket.queuedBytes + driver.heldBytes
+        guard held >= bytes else { return }
+        holders.append(MemoryHolder(connection: self, driver: driver, bytes: held, started: driver.exchange.started))
     }
 
-    /// The drain deadline has passed.
+    func shed(_ driver: ExchangeDriver) {
+        guard driver === self.driver else { return }
+        keepsAlive = false
+        driver.rescue(.overloaded)
+    }
+
     func cut() {
         if driver != nil { driver?.give(up: .drain) }
         close()

@@ -8,7 +8,7 @@ internal import MartletNet
 ///     idle ──bytes──▶ reading head ──head──▶ exchange (reading body, writing response) ──▶ idle | lingering | closed
 ///                                              ├─ answered early ─▶ draining ──▶ idle | lingering
 ///                                              └─ 101 ─▶ tunnel ──▶ closing ──▶ closed
-final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
+final class HTTP1Downstream: DownstreamConnection, StreamSocketOwner, TimerTarget {
     enum State: UInt8 {
         case idle, exchange, tunnel
         /// The request was answered before all of it had come; the rest is read and dropped, so that the connection can
@@ -29,7 +29,6 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     private var client: Downstream
     private var decoder: HTTP1RequestDecoder
     var driver: ExchangeDriver?
-    /// Among its listener's connections; -1 when it is none of them.
     var place = -1
     /// Bytes read and not consumed: part of a head, or the next request while this one runs.
     var pending: ByteBuffer?
@@ -58,16 +57,13 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
 
     var sentAtDeadline: UInt64 = 0
 
-    init(worker: Worker, listener: ListenerPort, socket: StreamSocket, peer: SocketAddress) {
+    init(worker: Worker, listener: ListenerPort, socket: StreamSocket, client: Downstream) {
         self.worker = worker
         loop = worker.loop
         buffers = loop.buffers
         self.listener = listener
         self.socket = socket
-        client = Downstream(
-            directRemoteIP: peer.family == .unix ? "unix" : peer.host, directRemotePort: peer.port ?? 0,
-            localAddress: listener.localAddress(of: socket), listener: listener.name, scheme: .http,
-            connectionID: worker.nextConnectionID())
+        self.client = client
         decoder = HTTP1RequestDecoder(limits: listener.current.codecLimits)
         // A connection that never sends a request is closed like a head that never ends.
         let limit = listener.current.headTimeout
@@ -75,12 +71,7 @@ final class HTTP1Downstream: StreamSocketOwner, TimerTarget {
     }
 
     /// The exchange under way goes on under the old name.
-    func listenerRenamed() {
-        client = Downstream(
-            directRemoteIP: client.directRemoteIP, directRemotePort: client.directRemotePort,
-            localAddress: client.localAddress, listener: listener.name, scheme: client.scheme,
-            connectionID: client.connectionID)
-    }
+    func listenerRenamed() { client = client.at(listener: listener.name) }
 
     func start() throws(SystemError) {
         try socket.start(self)

@@ -1,6 +1,7 @@
 internal import MartletConfig
 internal import MartletCore
 internal import MartletFilter
+internal import MartletHTTP
 internal import MartletNet
 
 /// Where one worker accepts for a listener, and the connections that came in there. It outlives snapshots: a reload changes
@@ -15,7 +16,7 @@ final class ListenerPort {
     /// At `address`, and at others within it.
     private var sockets: [(address: ConfigAddress, socket: ListenerSocket)] = []
     /// In no order; each knows its place, so that none is looked for.
-    private var connections: [HTTP1Downstream] = []
+    private var connections: [any DownstreamConnection] = []
     private var counts: Counts
     private var lastStarved = Instant(nanoseconds: 0)
 
@@ -101,7 +102,11 @@ final class ListenerPort {
             current.rejectedConnections.add()
             return socket.reset()
         }
-        let connection = HTTP1Downstream(worker: worker, listener: self, socket: socket, peer: peer)
+        let client = Downstream(
+            directRemoteIP: peer.family == .unix ? "unix" : peer.host, directRemotePort: peer.port ?? 0,
+            localAddress: localAddress(of: socket), listener: name, scheme: .http,
+            connectionID: worker.nextConnectionID())
+        let connection = HTTP1Downstream(worker: worker, listener: self, socket: socket, client: client)
         do throws(SystemError) {
             try connection.start()
             connection.place = connections.count
@@ -114,12 +119,20 @@ final class ListenerPort {
     }
 
     /// The address that the client reached. Only behind a wildcard the kernel has to be asked.
-    func localAddress(of socket: StreamSocket) -> String {
+    private func localAddress(of socket: StreamSocket) -> String {
         guard address.isWildcard, let reached = socket.localAddress() else { return addressText }
         return reached.description
     }
 
-    func closed(_ connection: HTTP1Downstream) {
+    /// `next` goes on with what came in as `connection`.
+    func replace(_ connection: any DownstreamConnection, with next: any DownstreamConnection) {
+        guard connections.indices.contains(connection.place) else { return }
+        next.place = connection.place
+        connections[next.place] = next
+        connection.place = -1
+    }
+
+    func closed(_ connection: any DownstreamConnection) {
         guard connection.place >= 0, let last = connections.popLast() else { return }
         if last !== connection {
             last.place = connection.place
@@ -163,15 +176,12 @@ final class ListenerPort {
     func closeIdle() -> Int { connections.reduce(0) { $0 + ($1.closeIfIdle() ? 1 : 0) } }
 
     func shrinkBuffers() {
-        for connection in connections { connection.driver?.shrinkBuffer(to: OverloadActions.shrunkBuffer) }
+        for connection in connections { connection.shrinkBuffers(to: OverloadActions.shrunkBuffer) }
     }
 
-    /// Those whose request, or response, holds so much memory.
-    func connectionsHolding(atLeast bytes: Int) -> [(connection: HTTP1Downstream, bytes: Int, started: Instant)] {
-        connections.compactMap { connection in
-            guard let driver = connection.driver, connection.heldBytes >= bytes else { return nil }
-            return (connection, connection.heldBytes, driver.exchange.started)
-        }
+    /// Exchanges whose request, or response, holds so much memory.
+    func addHolders(atLeast bytes: Int, to holders: inout [MemoryHolder]) {
+        for connection in connections { connection.addHolders(atLeast: bytes, to: &holders) }
     }
 
     /// The drain deadline has passed.

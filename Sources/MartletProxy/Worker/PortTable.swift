@@ -56,12 +56,13 @@ final class PortTable {
     /// Gives up exchanges, those that hold most first, and of equals the oldest, until they have held so much; one at
     /// least. How many.
     func resetLargest(freeing bytes: Int) -> Int {
-        var largest = all.flatMap { $0.connectionsHolding(atLeast: Self.muchHeld) }
+        var largest: [MemoryHolder] = []
+        for port in all { port.addHolders(atLeast: Self.muchHeld, to: &largest) }
         largest.sort { ($0.bytes, $1.started) > ($1.bytes, $0.started) }
         var freed = 0
         var count = 0
         for entry in largest {
-            entry.connection.shed()
+            entry.connection.shed(entry.driver)
             freed += entry.bytes
             count += 1
             if freed >= bytes { break }
