@@ -10,6 +10,12 @@ protocol EventSource: AnyObject {
     func close()
 }
 
+/// Makes output as late as it can: what a whole turn has come to goes out together.
+package protocol OutputProducer: AnyObject {
+    /// The turn is over: what is to be sent goes to the socket now. May be asked again in the same turn.
+    func produceOutput()
+}
+
 /// One thread's loop: waits for ready sockets and due timers, and writes each socket once at the end of a turn.
 ///
 /// A turn is: poll; events; sources that had more to do last turn; timers; flush. Nothing in it blocks except the poll.
@@ -36,6 +42,7 @@ package final class EventLoop {
     private var againNext: [any EventSource] = []
     private var next: [any TimerTarget] = []
     private var nextNow: [any TimerTarget] = []
+    private var producers: [any OutputProducer] = []
     private var dirty: [StreamSocket] = []
     private var flushing: [StreamSocket] = []
     private var isStopping = false
@@ -60,6 +67,7 @@ package final class EventLoop {
         timers = TimerWheel(now: now)
         again = []
         next = []
+        producers = []
         turnEnds = nil
     }
 
@@ -98,7 +106,8 @@ package final class EventLoop {
 
     private func flush() {
         // Flushing may let somebody produce more; that waits for the next round of this loop, but a socket is written once.
-        while !dirty.isEmpty {
+        while !dirty.isEmpty || !producers.isEmpty {
+            while let producer = producers.popLast() { producer.produceOutput() }
             swap(&dirty, &flushing)
             // Taken out rather than looked at: moves references instead of counting them.
             while let socket = flushing.popLast() { socket.flush() }
@@ -154,6 +163,9 @@ package final class EventLoop {
 
     /// The source gets another go in the next turn, which then does not block.
     func runAgain(_ source: any EventSource) { again.append(source) }
+
+    /// `producer` has output for the end of this turn. Once until it is asked.
+    package func hasOutput(_ producer: any OutputProducer) { producers.append(producer) }
 
     func needsFlush(_ socket: StreamSocket) { dirty.append(socket) }
 

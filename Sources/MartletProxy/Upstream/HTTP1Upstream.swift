@@ -12,11 +12,7 @@ final class HTTP1Upstream: UpstreamStream, StreamSocketOwner, TimerTarget {
     private let socket: StreamSocket
     private var decoder: HTTP1ResponseDecoder
     private var receiver: (any UpstreamReceiver)?
-    /// The request lent for counts in the endpoint's load.
-    private var isCounted = false
-    private var isProbe = false
-    private var lentAt: Instant
-    private var isReported = false
+    private var account = EndpointAccount()
     private var pending: ByteBuffer?
     private var timer = LazyTimer()
     private var connectDeadline: Instant
@@ -43,7 +39,6 @@ final class HTTP1Upstream: UpstreamStream, StreamSocketOwner, TimerTarget {
         buffers = loop.buffers
         decoder = HTTP1ResponseDecoder(limits: cluster.codecLimits)
         socket = try StreamSocket(loop: loop, connectingTo: endpoint.shared.address)
-        lentAt = loop.now
         connectDeadline = loop.now + cluster.connectTimeout
         try socket.start(self)
         timer.require(connectDeadline, loop, self)
@@ -58,10 +53,7 @@ final class HTTP1Upstream: UpstreamStream, StreamSocketOwner, TimerTarget {
 
     func lend(to receiver: any UpstreamReceiver) {
         self.receiver = receiver
-        isCounted = true
-        lentAt = loop.now
-        isReported = false
-        isProbe = endpoint.shared.requestStarted()
+        account.open(endpoint, at: loop.now)
         isPaused = false
         requests += 1
         responseStarted = false
@@ -72,11 +64,7 @@ final class HTTP1Upstream: UpstreamStream, StreamSocketOwner, TimerTarget {
         decoder.expect(requestMethod: receiver.requestMethod, askedForUpgrade: receiver.asksForUpgrade)
     }
 
-    func report(_ outcome: AttemptOutcome) {
-        guard !isReported else { return }
-        isReported = true
-        cluster.report(outcome, of: endpoint.shared, latency: loop.now - lentAt)
-    }
+    func report(_ outcome: AttemptOutcome) { account.report(outcome, of: endpoint, in: cluster) }
 
     // MARK: The request
 
@@ -301,16 +289,10 @@ final class HTTP1Upstream: UpstreamStream, StreamSocketOwner, TimerTarget {
 
     // MARK: End of an exchange
 
-    private func stopCounting() {
-        guard isCounted else { return }
-        isCounted = false
-        endpoint.shared.requestEnded(wasProbe: isProbe)
-    }
-
     func responseTaken() {
         receiver = nil
         idleDeadline = .never
-        stopCounting()
+        account.close(endpoint)
         if isRequestDone {
             finishExchange()
         } else {
@@ -339,7 +321,7 @@ final class HTTP1Upstream: UpstreamStream, StreamSocketOwner, TimerTarget {
 
     /// Closes and leaves the pool. Safe to call twice.
     func discard() {
-        stopCounting()
+        account.close(endpoint)
         timer.cancel(loop)
         pending = nil
         if !isGone {

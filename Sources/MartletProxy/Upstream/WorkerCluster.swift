@@ -4,38 +4,6 @@ internal import MartletFilter
 internal import MartletHTTP
 internal import MartletNet
 
-/// Who waits for a connection.
-protocol ConnectionTaker: UpstreamReceiver {
-    /// `upstream` is the taker's; it may still be on its way up.
-    func upstreamReady(_ upstream: any UpstreamStream)
-    /// There will be none.
-    func upstreamRefused(_ reason: ConnectionRefusal)
-    /// An endpoint to be taken whatever the balancer would choose.
-    var endpointOverride: (address: String, isStrict: Bool)? { get }
-    /// What ring_hash and maglev choose by; nil chooses at random.
-    var hashKey: UInt64? { get }
-    /// False for an endpoint that another is to be preferred to.
-    func prefers(_ endpoint: WorkerEndpoint) -> Bool
-    /// There is no way to it at all; `upstreamRefused` follows.
-    func cannotReach(_ endpoint: WorkerEndpoint)
-}
-
-extension ConnectionTaker {
-    var endpointOverride: (address: String, isStrict: Bool)? { nil }
-    var hashKey: UInt64? { nil }
-    func prefers(_ endpoint: WorkerEndpoint) -> Bool { true }
-    func cannotReach(_ endpoint: WorkerEndpoint) {}
-}
-
-enum ConnectionRefusal {
-    case noHealthyUpstream
-    /// A circuit-breaker threshold.
-    case overflow(ClusterAllowances.Kind)
-    /// The cluster's circuit breaker is open: too many requests failed.
-    case circuitOpen
-    case dialFailed(Int32)
-}
-
 /// A cluster on one worker: its balancer, its pools of idle connections, and who waits for one.
 final class WorkerCluster: TimerTarget {
     let runtime: ClusterRuntime
@@ -196,66 +164,6 @@ final class WorkerCluster: TimerTarget {
         runtime.limits.pending.giveBack()
     }
 
-    // MARK: Retries
-
-    /// One more retry may be under way: within the policy's budget, or without one within `max_retries`.
-    func takeRetry(_ policy: RetryPolicy) -> Bool {
-        let isAllowed =
-            if let budget = policy.budget {
-                retryBudget.takeRetry(share: budget, worker.loop.now)
-            } else {
-                runtime.limits.retries.take()
-            }
-        if isAllowed {
-            retries.started.add()
-        } else {
-            refused(.retries)
-            retries.overBudget.add()
-        }
-        return isAllowed
-    }
-
-    /// One more request beside one under way: a slot of `max_requests`, and its part of the budget. `endHedge` gives back.
-    func takeHedge(_ policy: RetryPolicy) -> Bool {
-        guard runtime.limits.requests.take() else {
-            refused(.requests)
-            return false
-        }
-        let isAllowed =
-            if let budget = policy.budget {
-                retryBudget.takeHedge(share: budget, worker.loop.now)
-            } else {
-                runtime.limits.retries.take()
-            }
-        guard isAllowed else {
-            runtime.limits.requests.giveBack()
-            refused(.retries)
-            retries.overBudget.add()
-            return false
-        }
-        retries.hedged.add()
-        return true
-    }
-
-    func endHedge(_ policy: RetryPolicy) {
-        runtime.limits.requests.giveBack()
-        if policy.budget == nil { runtime.limits.retries.giveBack() }
-    }
-
-    func finishRetry(_ policy: RetryPolicy, failed: Bool) {
-        if !failed { retries.succeeded.add() }
-        if policy.budget == nil {
-            runtime.limits.retries.giveBack()
-        } else {
-            retryBudget.retryEnded(failed: failed, worker.loop.now)
-        }
-    }
-
-    /// As `finishRetry`, when nobody waits for how it goes.
-    func cancelRetry(_ policy: RetryPolicy) {
-        if policy.budget == nil { runtime.limits.retries.giveBack() } else { retryBudget.retryCancelled() }
-    }
-
     private func nextWaiting() -> (any ConnectionTaker)? {
         guard waitingHead < waiting.count else { return nil }
         let taker = waiting[waitingHead]
@@ -343,29 +251,4 @@ final class WorkerCluster: TimerTarget {
 
     /// Connections of this cluster on this worker, in use and idle.
     var counts: (open: Int, idle: Int) { (openConnections, endpoints.reduce(0) { $0 + $1.idle.count }) }
-}
-
-/// An endpoint on one worker: its idle connections, the most recently used last.
-final class WorkerEndpoint {
-    let shared: Endpoint
-    var idle: [HTTP1Upstream] = []
-    private(set) var isRemoved = false
-
-    init(_ shared: Endpoint) { self.shared = shared }
-
-    func forget(_ connection: HTTP1Upstream) {
-        if let index = idle.lastIndex(where: { $0 === connection }) { idle.remove(at: index) }
-    }
-
-    /// The cluster has it no more.
-    func remove() {
-        isRemoved = true
-        closeIdle()
-    }
-
-    func closeIdle() {
-        let connections = idle
-        idle = []
-        for connection in connections { connection.discard() }
-    }
 }
