@@ -252,7 +252,7 @@ final class HTTP1Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
             listener.current.protocolErrors.add()
             // Where this request ends nobody can say, so nothing behind it is one.
             keepsAlive = false
-            driver.requestBroken(fault)
+            driver.requestBroken(fault.rawValue)
             return false
         default:
             keep(buffer, from: offset)

@@ -188,7 +188,7 @@ final class ExchangeDriver: ExchangeHost {
     }
 
     /// The request's body cannot be read on.
-    func requestBroken(_ fault: HTTP1Fault) {
+    func requestBroken(_ fault: String) {
         isRequestComplete = false
         rescue(.brokenRequest(fault))
     }

@@ -32,6 +32,15 @@ struct HeldBody {
         pieces.append(ByteSlice(buffer, 0..<buffer.count))
     }
 
+    /// The piece that came first.
+    mutating func takeFirst() -> ByteSlice? {
+        guard !pieces.isEmpty else { return nil }
+        let first = pieces.removeFirst()
+        bytes -= first.count
+        if pieces.isEmpty { small = nil }
+        return first
+    }
+
     mutating func removeAll() {
         guard !pieces.isEmpty else { return }
         pieces = []

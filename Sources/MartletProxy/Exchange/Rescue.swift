@@ -9,7 +9,7 @@ enum ProxyFault {
     case circuitOpen
     case invalidResponse(HTTP1Fault)
     case requestTimeout, tryTimeout, streamIdleTimeout, requestIdleTimeout
-    case brokenRequest(HTTP1Fault)
+    case brokenRequest(String)
     case invalidRequestHead, invalidResponseHead, bodyLengthMismatch
     case overloaded
 
@@ -33,7 +33,7 @@ enum ProxyFault {
         case .streamIdleTimeout: (504, "stream-idle-timeout", .streamIdleTimeout)
         // The client stopped in the middle of its request (RFC 9110 section 15.5.9).
         case .requestIdleTimeout: (408, "request-idle-timeout", .streamIdleTimeout)
-        case .brokenRequest(let fault): (400, "bad-request-body: \(fault.rawValue)", .downstreamProtocolError)
+        case .brokenRequest(let fault): (400, "bad-request-body: \(fault)", .downstreamProtocolError)
         case .invalidRequestHead: (500, "invalid-request-after-filters", .localReset)
         case .invalidResponseHead: (500, "invalid-response-after-filters", .localReset)
         case .overloaded: (503, "overloaded", .overloadManager)

@@ -77,6 +77,9 @@ final class Worker {
 
     private var spareDrivers: [ExchangeDriver] = []
     private var openDrivers = 0
+    private var spareStreams: [HTTP2DownstreamStream] = []
+    /// A slice without bytes.
+    let nothing = ByteSlice(copying: [])
     private var laterConnections: [HTTP1Downstream] = []
     private struct WeakObject {
         weak var object: AnyObject?
@@ -244,6 +247,19 @@ final class Worker {
             driver.exchange.detach()
         }
     }
+
+    func takeStream() -> HTTP2DownstreamStream { spareStreams.popLast() ?? HTTP2DownstreamStream() }
+
+    func giveBack(_ stream: HTTP2DownstreamStream) {
+        if spareStreams.count < Self.maxSpareDrivers { spareStreams.append(stream) }
+    }
+
+    /// The head of a 100 (Continue).
+    let continueHead = {
+        let head = ResponseHead()
+        head.setStatus(100)
+        return head
+    }()
 
     /// Pooled exchanges beyond this are freed: a burst does not hold its memory for ever.
     private static let maxSpareDrivers = 1024

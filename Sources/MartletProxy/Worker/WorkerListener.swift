@@ -14,6 +14,9 @@ final class WorkerListener {
     private let hasExemplars: Bool
 
     let codecLimits: HTTP1Limits
+    let http2Settings: HTTP2Settings
+    let http2Limits: HTTP2Limits
+    let http2Faults: HTTP2Counts
     let maxConnections: Int
     let headTimeout: Nanoseconds
     let idleTimeout: Nanoseconds
@@ -44,6 +47,8 @@ final class WorkerListener {
         self.clusters = clusters
         let limits = compiled.config.limits
         codecLimits = HTTP1Limits(head: limits.requestHeaders.bytes, fields: limits.headerCount)
+        http2Settings = HTTP2Settings()
+        http2Limits = HTTP2Limits(head: limits.requestHeaders.bytes, fields: limits.headerCount)
         maxConnections = limits.maxConnections
         headTimeout = limits.requestHeadersTimeout.map { Nanoseconds($0) } ?? .zero
         idleTimeout = limits.idleTimeout.map { Nanoseconds($0) } ?? .zero
@@ -51,6 +56,7 @@ final class WorkerListener {
         streamBuffer = limits.streamBuffer.bytes
         metrics = worker.metrics
         let labels = [("listener", name)]
+        http2Faults = HTTP2Counts(labels, metrics)
         protocolErrors = metrics.counter("martlet_downstream_protocol_errors_total", labels)
         rejectedConnections = metrics.counter("martlet_downstream_connections_rejected_total", labels)
         activeRequests = metrics.gauge("martlet_requests_active", labels)

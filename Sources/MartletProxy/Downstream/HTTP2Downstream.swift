@@ -1,0 +1,240 @@
+internal import MartletCore
+internal import MartletFilter
+internal import MartletHTTP
+internal import MartletNet
+
+/// A client's HTTP/2 connection: many exchanges at a time, each on a stream of its own.
+///
+///     open ──drain, idle──▶ draining (GOAWAY sent; streams go on) ──last stream──▶ closing (the rest is sent) ──▶ closed
+///
+/// What comes is never stopped as a whole: a stream that does not take its body stops its client by its window, and how many
+/// streams there are is bounded.
+final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarget, OutputProducer {
+    enum State: UInt8 {
+        case open, draining
+        /// Nothing more is read; what is queued is still on its way.
+        case closing
+        case closed
+    }
+
+    let worker: Worker
+    let loop: EventLoop
+    let listener: ListenerPort
+    let socket: StreamSocket
+    let session: HTTP2Session
+    private var client: Downstream
+    var place = -1
+    var state = State.open
+    /// A stream's tag is its place here plus one.
+    private var streams: [HTTP2DownstreamStream?] = []
+    private var freePlaces: [Int] = []
+    /// Streams that asked to be told when what they queued has gone.
+    private var wantDrained: [HTTP2DownstreamStream] = []
+    /// Streams whose exchange is over while their response, or its end, is still to be sent.
+    var leftovers: [HTTP2DownstreamStream] = []
+    private var isOutputDue = false
+    var timer = LazyTimer()
+    var deadline = Instant.never
+    var leftoverDeadline = Instant.never
+    var shutdownDeadline = Instant.never
+    var sentAtDeadline: UInt64 = 0
+    private(set) var requests = 0
+
+    /// Nil without memory.
+    init?(worker: Worker, listener: ListenerPort, socket: StreamSocket, client: Downstream) {
+        let current = listener.current
+        guard let session = HTTP2Session(role: .server, settings: current.http2Settings, limits: current.http2Limits)
+        else { return nil }
+        self.worker = worker
+        loop = worker.loop
+        self.listener = listener
+        self.socket = socket
+        self.client = client
+        self.session = session
+    }
+
+    func listenerRenamed() { client = client.at(listener: listener.name) }
+
+    /// The socket is started already, and becomes this connection's.
+    /// - Parameter bytes: what was read of it.
+    func begin(with bytes: ByteBuffer?) {
+        socket.owner = self
+        let limit = listener.current.headTimeout
+        deadline = limit > .zero ? loop.now + limit : .never
+        timer.require(deadline, loop, self)
+        needsOutput()
+        if let bytes { receive(bytes) }
+        guard state != .closed else { return }
+        if worker.isDraining { drain() }
+        socket.resumeReading()
+    }
+
+    // MARK: Reading
+
+    func socketConnected(_ socket: StreamSocket) {}
+
+    /// Bounded work a turn, so that one busy client cannot starve the rest.
+    private static let readsPerTurn = 4
+
+    func socketReadable(_ socket: StreamSocket) {
+        for _ in 0..<Self.readsPerTurn {
+            guard state == .open || state == .draining else { return }
+            var buffer: ByteBuffer? = loop.buffers.takeScratch()
+            defer { loop.buffers.release(&buffer) }
+            guard let scratch = buffer else { return }
+            switch socket.read(into: scratch) {
+            case .bytes:
+                receive(scratch)
+                guard !socket.isClosed, socket.mayHaveMore else { return }
+            case .nothing: return
+            case .end, .failed: return lost(.downstreamDisconnect)
+            }
+        }
+        socket.readAgainNextTurn()
+    }
+
+    private func receive(_ buffer: ByteBuffer) {
+        var offset = 0
+        while offset < buffer.count, state == .open || state == .draining {
+            let base = offset
+            let taken = session.receive(buffer.bytes(in: offset..<buffer.count), now: loop.now)
+            offset += taken
+            walkEvents(of: buffer, from: base)
+            if case .failed = session.state { return sessionFailed() }
+            if taken == 0 && base == offset { break }
+        }
+        needsOutput()
+        settle()
+    }
+
+    /// - Parameter buffer: nil for events that sending brought; they have no bytes.
+    private func walkEvents(of buffer: ByteBuffer?, from base: Int) {
+        while let event = session.nextEvent() {
+            switch event.kind {
+            case .request(let head, let endsHere): request(head, on: event.stream, ended: endsHere)
+            case .data(let range, let endsHere):
+                guard let buffer, let stream = stream(event.tag) else {
+                    session.consumed(range.count, of: event.stream)
+                    continue
+                }
+                stream.received(
+                    ByteSlice(buffer, (base + range.lowerBound)..<(base + range.upperBound)), ended: endsHere)
+            case .trailers(let head): stream(event.tag)?.receivedTrailers(head)
+            case .end: stream(event.tag)?.receivedEnd()
+            case .closed(let close): closed(event.tag, close)
+            case .goAway: if state == .open { state = .draining }
+            case .settings, .pong, .response, .informational: break
+            }
+        }
+    }
+
+    private func stream(_ tag: Int) -> HTTP2DownstreamStream? {
+        streams.indices.contains(tag - 1) ? streams[tag - 1] : nil
+    }
+
+    private func request(_ head: HTTP2Head, on id: Int32, ended: Bool) {
+        requests += 1
+        deadline = .never
+        let driver = worker.takeDriver()
+        let stream = worker.takeStream()
+        let place = freePlaces.popLast() ?? streams.count
+        if place == streams.count { streams.append(stream) } else { streams[place] = stream }
+        session.setTag(place + 1, of: id)
+        stream.begin(self, id, driver)
+        do throws(HTTP2Fault) {
+            try session.take(head, into: driver.request)
+        } catch {
+            listener.current.protocolErrors.add()
+            driver.request.reset()
+            return driver.refuse(
+                stream, client, listener.current, status: error.status, "bad-request: \(error.rawValue)",
+                .downstreamProtocolError)
+        }
+        let tunnels = stream.asksForTunnel(driver.request)
+        if worker.overload.actions.contains(.refuseRequests) {
+            worker.overloadCounts.requests.add()
+            driver.refuse(stream, client, listener.current, status: 503, "overloaded", .overloadManager)
+        } else {
+            driver.open(stream, client, listener.current, ended: ended || tunnels)
+        }
+    }
+
+    private func closed(_ tag: Int, _ close: HTTP2Close) {
+        guard let stream = stream(tag) else { return }
+        streams[tag - 1] = nil
+        freePlaces.append(tag - 1)
+        if stream.isLeftover { leftovers.removeAll { $0 === stream } }
+        if stream.asksDrained { wantDrained.removeAll { $0 === stream } }
+        stream.ended(close)
+        worker.giveBack(stream)
+    }
+
+    // MARK: Writing
+
+    /// Something is to be sent at the end of this turn.
+    func needsOutput() {
+        guard !isOutputDue, state != .closed else { return }
+        isOutputDue = true
+        loop.hasOutput(self)
+    }
+
+    /// Frames made before the kernel has taken those before: enough to keep it busy, and few, so that what is urgent does not
+    /// wait behind much.
+    private static let outputAhead = 131_072
+
+    func produceOutput() {
+        isOutputDue = false
+        guard state != .closed else { return }
+        let room = Self.outputAhead - socket.queuedBytes
+        if room > 0 { _ = session.flush(into: socket, atMost: room) }
+        walkEvents(of: nil, from: 0)
+        if session.wantsFlush { socket.wantsDrained = true }
+        guard state == .open || state == .draining else { return }
+        if !wantDrained.isEmpty { tellDrained() }
+        if !leftovers.isEmpty && !session.wantsFlush { finishLeftovers() }
+        if case .failed = session.state { return sessionFailed() }
+        settle()
+    }
+
+    func askDrained(_ stream: HTTP2DownstreamStream) { wantDrained.append(stream) }
+
+    private func tellDrained() {
+        var index = 0
+        while index < wantDrained.count {
+            let stream = wantDrained[index]
+            guard session.queuedBytes(of: stream.id) == 0 else {
+                index += 1
+                continue
+            }
+            wantDrained.swapAt(index, wantDrained.count - 1)
+            wantDrained.removeLast()
+            stream.drained()
+        }
+    }
+
+    /// The response is out and the request is not all in: the client need not send the rest (RFC 9113 section 8.1).
+    private func finishLeftovers() {
+        for stream in leftovers where session.queuedBytes(of: stream.id) == 0 { session.reset(stream.id, .noError) }
+        if session.wantsFlush { needsOutput() }
+    }
+
+    func socketDrained(_ socket: StreamSocket) { needsOutput() }
+
+    // MARK: The end of all streams
+
+    /// Every exchange hears that its client is gone.
+    func failStreams(_ reason: ResetReason) {
+        leftovers = []
+        wantDrained = []
+        let open = streams
+        streams = []
+        freePlaces = []
+        for case let stream? in open {
+            stream.lost(reason)
+            worker.giveBack(stream)
+        }
+    }
+
+    var hasStreams: Bool { streams.count > freePlaces.count }
+    func forEachStream(_ body: (HTTP2DownstreamStream) -> Void) { for case let stream? in streams { body(stream) } }
+}

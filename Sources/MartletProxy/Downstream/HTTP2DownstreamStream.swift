@@ -1,0 +1,242 @@
+internal import MartletCore
+internal import MartletFilter
+internal import MartletHTTP
+
+/// One request and its response on a client's HTTP/2 connection. Pooled by the worker.
+final class HTTP2DownstreamStream: DownstreamStream {
+    private var connection: HTTP2Downstream?
+    private(set) var id: Int32 = 0
+    private(set) var driver: ExchangeDriver?
+    /// Body that came and was not taken: at most a window of it.
+    private var held = HeldBody()
+    private var isEndHeld = false
+    private var areTrailersHeld = false
+    private var isDelivering = false
+    private var isTunnel = false
+    private var sendsBody = true
+    private var isHeadSent = false
+    /// Our side has said its last.
+    private var isEnded = false
+    /// In the chain an HTTP/1.1 upgrade stands for this extended CONNECT (RFC 8441).
+    private var isExtendedConnect = false
+    /// What follows the head is no body.
+    private var asksForTunnel = false
+    private(set) var asksDrained = false
+    private(set) var isLeftover = false
+    var queuedAtDeadline = 0
+
+    func begin(_ connection: HTTP2Downstream, _ id: Int32, _ driver: ExchangeDriver) {
+        self.connection = connection
+        self.id = id
+        self.driver = driver
+        isEndHeld = false
+        areTrailersHeld = false
+        isDelivering = false
+        isTunnel = false
+        sendsBody = true
+        isHeadSent = false
+        isEnded = false
+        isExtendedConnect = false
+        asksForTunnel = false
+        asksDrained = false
+        isLeftover = false
+    }
+
+    /// The head is there. True when what follows is for a tunnel.
+    func asksForTunnel(_ request: RequestHead) -> Bool {
+        isExtendedConnect = request.asksForUpgrade
+        asksForTunnel = request.asksForUpgrade || request.method == .connect
+        return asksForTunnel
+    }
+
+    // MARK: The request
+
+    var heldBytes: Int { held.bytes + queuedBytes }
+
+    func received(_ slice: ByteSlice, ended: Bool) {
+        guard let driver else {
+            // Answered already: the rest is dropped until the client has heard of it.
+            connection?.session.consumed(slice.count, of: id)
+            return
+        }
+        guard isTaking, held.isEmpty, driver.acceptsRequest else {
+            held.append(slice)
+            if ended { isEndHeld = true }
+            return
+        }
+        deliver(slice, ended: ended, to: driver)
+    }
+
+    /// What comes can be handed on at once.
+    private var isTaking: Bool { !isDelivering && (isTunnel || !asksForTunnel) }
+
+    private func deliver(_ slice: ByteSlice, ended: Bool, to driver: ExchangeDriver) {
+        isDelivering = true
+        connection?.session.consumed(slice.count, of: id)
+        let endsTunnel = isTunnel && ended
+        driver.requestBody(slice, ended: ended)
+        if endsTunnel, self.driver === driver { driver.tunnelClientEnded() }
+        isDelivering = false
+        if !held.isEmpty || isEndHeld || areTrailersHeld { deliverHeld() }
+    }
+
+    func receivedEnd() {
+        guard let driver else { return }
+        guard isTaking, held.isEmpty else { return isEndHeld = true }
+        deliver(driver.worker.nothing, ended: true, to: driver)
+    }
+
+    func receivedTrailers(_ head: HTTP2Head) {
+        guard let driver, let session = connection?.session else { return }
+        do throws(HTTP2Fault) {
+            try session.take(head, into: driver.exchange.requestTrailers)
+        } catch {
+            return driver.requestBroken(error.rawValue)
+        }
+        guard isTaking, held.isEmpty else { return areTrailersHeld = true }
+        driver.requestTrailers()
+    }
+
+    func resumeRequest() {
+        guard isTaking, !held.isEmpty || isEndHeld || areTrailersHeld else { return }
+        deliverHeld()
+    }
+
+    private func deliverHeld() {
+        while let driver, driver.acceptsRequest {
+            if let slice = held.takeFirst() {
+                let ended = isEndHeld && held.isEmpty
+                if ended { isEndHeld = false }
+                deliver(slice, ended: ended, to: driver)
+                return
+            }
+            if isEndHeld {
+                isEndHeld = false
+                return deliver(driver.worker.nothing, ended: true, to: driver)
+            }
+            guard areTrailersHeld else { return }
+            areTrailersHeld = false
+            return driver.requestTrailers()
+        }
+    }
+
+    // MARK: The response
+
+    func sendHead(_ exchange: Exchange, ended: Bool, tunnels: Bool) -> Bool {
+        guard let connection else { return true }
+        let request = exchange.request
+        let response = exchange.response
+        let isHead = request.method == .head
+        let bodiless = isHead || response.status == 204 || response.status == 304
+        sendsBody = !bodiless
+        exchange.sendsNoBody = bodiless
+        if connection.worker.isDraining || exchange.drainsConnection
+            || connection.worker.overload.actions.contains(.disableKeepAlive)
+        {
+            connection.endAfterStreams()
+        }
+        if isExtendedConnect { WebSocketUpgrade.answerConnect(response, isOpen: tunnels) }
+        let endsHere = (ended && !tunnels) || bodiless
+        let framing = bodiless || tunnels ? BodyLength.none : ended ? .exactly(0) : response.body
+        let isSent = connection.session.sendResponse(
+            response, framing: framing, keepsLength: bodiless && response.status != 204, ended: endsHere, on: id)
+        isHeadSent = isSent
+        if isSent && endsHere { isEnded = true }
+        connection.needsOutput()
+        return isSent
+    }
+
+    func sendInformational(_ head: ResponseHead) {
+        guard let connection else { return }
+        _ = connection.session.sendInformational(head, on: id)
+        connection.needsOutput()
+    }
+
+    func sendContinue() {
+        guard let connection else { return }
+        let head = connection.worker.continueHead
+        _ = connection.session.sendInformational(head, on: id)
+        connection.needsOutput()
+    }
+
+    func sendBody(_ slice: ByteSlice, ended: Bool) {
+        guard let connection, sendsBody, !isEnded, !slice.isEmpty || ended else { return }
+        if ended { isEnded = true }
+        connection.session.sendData(slice, ended: ended, on: id)
+        connection.needsOutput()
+    }
+
+    func sendTrailers(_ trailers: HeaderTable) {
+        guard let connection, sendsBody, !isEnded else { return }
+        isEnded = true
+        guard !trailers.isEmpty else {
+            connection.session.sendData(connection.worker.nothing, ended: true, on: id)
+            return connection.needsOutput()
+        }
+        guard connection.session.sendTrailers(trailers, on: id) else {
+            driver?.responseUnsendable()
+            return
+        }
+        connection.needsOutput()
+    }
+
+    func resetStream() {
+        driver = nil
+        dropHeld()
+        connection?.session.reset(id, isHeadSent ? .internalError : .cancel)
+        connection?.needsOutput()
+    }
+
+    func exchangeEnded(requestComplete: Bool) {
+        driver = nil
+        dropHeld()
+        guard let connection else { return }
+        if isTunnel && !isEnded {
+            isEnded = true
+            connection.session.sendData(connection.worker.nothing, ended: true, on: id)
+        }
+        isLeftover = true
+        connection.leftovers.append(self)
+        connection.needsOutput()
+    }
+
+    private func dropHeld() {
+        guard !held.isEmpty else { return }
+        connection?.session.consumed(held.bytes, of: id)
+        held.removeAll()
+    }
+
+    var queuedBytes: Int { connection?.session.queuedBytes(of: id) ?? 0 }
+
+    func askDrained() {
+        guard !asksDrained, let connection else { return }
+        asksDrained = true
+        connection.askDrained(self)
+        connection.needsOutput()
+    }
+
+    func drained() {
+        asksDrained = false
+        driver?.downstreamDrained()
+    }
+
+    func becomeTunnel() {
+        isTunnel = true
+        resumeRequest()
+    }
+
+    // MARK: Ending
+
+    /// The stream is over.
+    func ended(_ close: HTTP2Close) {
+        if case .failed = close { lost(.downstreamProtocolError) } else { lost(.downstreamDisconnect) }
+    }
+
+    /// Nobody is there any more to send to.
+    func lost(_ reason: ResetReason) {
+        let driver = self.driver.take()
+        held.removeAll()
+        connection = nil
+        driver?.downstreamFailed(reason)
+    }
+}
