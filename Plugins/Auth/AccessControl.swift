@@ -76,26 +76,3 @@ final class AccessControl: Filter {
         return .reply(.refusal(403, reason))
     }
 }
-
-extension ConfigScalar where Value == IPPrefix {
-    static var ipPrefix: ConfigScalar {
-        ConfigScalar(expected: "an address or a prefix such as 10.0.0.0/8 or 2001:db8::/32") { text in
-            do throws(IPPrefix.Problem) {
-                return .success(try IPPrefix(text))
-            } catch {
-                switch error {
-                case .notAnAddress:
-                    return .failure(
-                        Problem("\"\(text.prefix(60))\" is no IP address", hint: "10.0.0.0/8, 192.0.2.7, 2001:db8::/32")
-                    )
-                case .badLength:
-                    return .failure(
-                        Problem("\"\(text.prefix(60))\" has no such prefix", hint: "0 to 32 bits of IPv4, 128 of IPv6"))
-                case .longerThanPrefix(let network):
-                    return .failure(
-                        Problem("\"\(text.prefix(60))\" goes on behind its prefix", hint: "write \(network)"))
-                }
-            }
-        }
-    }
-}

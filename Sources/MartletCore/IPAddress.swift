@@ -115,6 +115,12 @@ public struct IPPrefix: Sendable, Hashable {
         first = address
         last = IPAddress(bits: address.bits | rest)
     }
+
+    /// `10.0.0.0/8`.
+    public var text: String {
+        let host = 128 - (last.bits ^ first.bits).leadingZeroBitCount
+        return "\(first.text)/\(first.isIPv4 && host <= 32 ? 32 - host : 128 - host)"
+    }
 }
 
 extension IPAddress {

@@ -68,27 +68,11 @@ extension ConfigSection {
 
     public func choice<Choice: RawRepresentable & CaseIterable>(_ key: String) -> Choice?
     where Choice.RawValue == String {
-        choiceNode(key).flatMap { read($0, .choice) }
+        value(key, .choice)
     }
     public func choice<Choice: RawRepresentable & CaseIterable>(_ key: String, default standard: Choice) -> Choice
     where Choice.RawValue == String {
-        choiceNode(key).flatMap { read($0, .choice) } ?? standard
-    }
-
-    /// The value of `key`, unless it names something this version does not run: that is reported here.
-    private func choiceNode(_ key: String) -> ConfigNode? {
-        guard let node = raw(key), !isUnavailable(node, for: key) else { return nil }
-        return node
-    }
-
-    /// Whether `node`, found under `key`, asks for what this version does not run. Reports it.
-    func isUnavailable(_ node: ConfigNode, for key: String) -> Bool {
-        guard let text = node.text, let feature = UnavailableFeatures.name(of: text, for: key, at: self.node.path)
-        else {
-            return false
-        }
-        diagnostics.error(at: node.place, "\(feature) not available in this version")
-        return true
+        value(key, .choice) ?? standard
     }
 
     // MARK: HTTP

@@ -1,8 +1,4 @@
 extension ClusterConfig {
-    private enum UpstreamProtocol: String, CaseIterable {
-        case http1
-    }
-
     init(_ section: ConfigSection) {
         place = section.place
         name = section.value(required: "name", .label) ?? ""
@@ -14,7 +10,18 @@ extension ClusterConfig {
         balancing = BalancingConfig(section, loadBalancing)
         healthCheck = section.section("health_check").flatMap { HealthCheckConfig($0) }
         outlierDetection = section.section("outlier_detection").map { OutlierConfig($0) }
-        let _: UpstreamProtocol? = section.choice("protocol")
+        `protocol` = section.choice("protocol", default: .http1)
+        tls = section.section("tls").map { ClusterTLSConfig($0, host: dns?.host) }
+        proxyProtocol = section.choice("proxy_protocol")
+        http2 = section.section("http2").map { ClusterHTTP2Config($0) } ?? ClusterHTTP2Config()
+        if `protocol` == .auto, !section.has("tls") {
+            section.error(
+                at: "protocol", "auto asks by TLS which protocol to speak, and there is no \"tls\"",
+                hint: "write http1 or http2, or add tls")
+        }
+        if `protocol` == .http1, section.has("http2") {
+            section.error(at: "http2", "is not used", hint: "add protocol: http2, or auto with tls")
+        }
         connectTimeout = section.duration(
             "connect_timeout", default: .seconds(5), in: .milliseconds(1) ... .seconds(3600))
         idleTimeout = section.timeout("idle_timeout", default: .seconds(60))

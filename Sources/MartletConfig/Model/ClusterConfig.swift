@@ -23,6 +23,14 @@ package struct ClusterConfig: Sendable {
         package var isByHash: Bool { self == .ringHash || self == .maglev }
     }
 
+    package enum UpstreamProtocol: String, Sendable, CaseIterable {
+        case http1
+        /// By prior knowledge, or, with TLS, by ALPN.
+        case http2
+        /// What the endpoint chooses by ALPN; TLS only.
+        case auto
+    }
+
     /// Unique; labels metrics and logs.
     package var name: String
     package var source: Source
@@ -33,7 +41,14 @@ package struct ClusterConfig: Sendable {
     package var healthCheck: HealthCheckConfig?
     /// Nil: endpoints are not judged by their answers.
     package var outlierDetection: OutlierConfig?
-    /// From dialling to an open connection. Default 5s, 1ms to 1h.
+    /// Default: http1. What passes through a tcp listener is neither.
+    package var `protocol`: UpstreamProtocol
+    /// Nil: clear text.
+    package var tls: ClusterTLSConfig?
+    /// Nil: endpoints are not told the client's address by the PROXY protocol. HTTP connections that tell it serve one client each.
+    package var proxyProtocol: ProxyProtocolVersion?
+    package var http2: ClusterHTTP2Config
+    /// From dialling to an open connection, its TLS handshake included. Default 5s, 1ms to 1h.
     package var connectTimeout: Duration
     /// How long an unused connection is kept. Default 60s, 0 is for ever. Shorter than the upstream's own is best:
     /// then it is the proxy that closes.

@@ -7,6 +7,31 @@ package struct ForwardingConfig: Sendable {
         case appendIfAbsent = "append_if_absent"
     }
 
+    /// What becomes of `x-forwarded-client-cert`, in Envoy's words.
+    package enum ClientCertificate: String, Sendable, CaseIterable {
+        /// Removed.
+        case sanitize
+        /// Passed on, from a client whose certificate is validated; otherwise removed.
+        case forwardOnly = "forward_only"
+        /// The same, with an element for the client's certificate added.
+        case appendForward = "append_forward"
+        /// Replaced by an element for the client's certificate; without one removed.
+        case sanitizeSet = "sanitize_set"
+        /// Passed on from everybody.
+        case alwaysForwardOnly = "always_forward_only"
+    }
+
+    /// What an element of `x-forwarded-client-cert` says beside `By` and `Hash`.
+    package enum ClientCertificateDetail: String, Sendable, CaseIterable {
+        case subject
+        case uri
+        case dns
+        /// The certificate itself, percent-encoded PEM.
+        case cert
+        /// The same of the whole chain.
+        case chain
+    }
+
     /// Whether the peer is the client: its address is appended to `x-forwarded-for` and is the client's address. When
     /// false, `x-forwarded-for` is passed on untouched and its last entry is the client. Default: true.
     package var useRemoteAddress = true
@@ -22,6 +47,10 @@ package struct ForwardingConfig: Sendable {
     package var serverHeader = ServerHeader.passThrough
     /// What `overwrite` and `append_if_absent` write. Default: martlet.
     package var serverName = "martlet"
+    /// Default: sanitize.
+    package var forwardClientCertificate = ClientCertificate.sanitize
+    /// Default: subject, uri, dns. Read for append_forward and sanitize_set.
+    package var clientCertificateDetails: Set<ClientCertificateDetail> = [.subject, .uri, .dns]
 
     init(_ section: ConfigSection) {
         useRemoteAddress = section.bool("use_remote_address", default: useRemoteAddress)
@@ -34,6 +63,20 @@ package struct ForwardingConfig: Sendable {
         if section.has("server_name") && serverHeader == .passThrough {
             section.error(at: "server_name", "is not used", hint: "add server_header: overwrite")
         }
+        forwardClientCertificate = section.choice("forward_client_cert", default: forwardClientCertificate)
+        if section.has("client_cert_details") {
+            clientCertificateDetails = Set(section.values("client_cert_details", .choice))
+            if !writesClientCertificate {
+                section.error(
+                    at: "client_cert_details", "is not used",
+                    hint: "add forward_client_cert: sanitize_set, or append_forward")
+            }
+        }
+    }
+
+    /// Whether an element for the client's certificate is written.
+    package var writesClientCertificate: Bool {
+        forwardClientCertificate == .sanitizeSet || forwardClientCertificate == .appendForward
     }
 }
 

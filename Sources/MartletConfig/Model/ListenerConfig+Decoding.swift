@@ -1,16 +1,16 @@
 extension ListenerConfig {
-    private enum TransportProtocol: String, CaseIterable {
-        case http
-    }
-
     init(_ section: ConfigSection, filters known: Set<String>) {
         place = section.place
         name = section.value(required: "name", .label) ?? ""
         address =
             section.value(required: "address", ConfigAddress.scalar(ports: 0...65535)) ?? .ipv4(0, port: 0)
-        let _: TransportProtocol? = section.choice("protocol")
-        _ = section.flag("proxy_protocol", default: false)
-        limits = section.section("limits").map { ListenerLimits($0) } ?? ListenerLimits()
+        let kind = section.choice("protocol", default: ListenerProtocol.http)
+        `protocol` = kind
+        tls = section.section("tls").map { ListenerTLSConfig($0, protocol: kind) }
+        proxyProtocol = section.raw("proxy_protocol").flatMap { ProxyProtocolConfig($0, in: section) }
+        tcp = kind == .tcp ? TCPConfig(section) : nil
+        other = kind == .http ? section.section("other").flatMap { OtherProtocolConfig($0) } : nil
+        limits = section.section("limits").map { ListenerLimits($0, protocol: kind) } ?? ListenerLimits()
         accessLogs = section.raw("access_log").map { AccessLogConfig.logs($0, in: section) }
         localReplies = section.has("local_replies") ? LocalReplyConfig.replies(section) : nil
         _ = section.raw("local_replies")
@@ -22,6 +22,14 @@ extension ListenerConfig {
         }
         routes = section.sections("routes").map { RouteConfig($0) }
         // What stands in for a chain that could not be read is judged no further.
+        if kind == .tcp {
+            checkTCP(section)
+            return
+        }
+        for key in ["cluster", "split", "sni", "max_connect_attempts"] where section.has(key) {
+            _ = section.raw(key)
+            section.error(at: key, "is for protocol: tcp", hint: Self.httpHint(key))
+        }
         let isWhole = ["filters", "routes"].allSatisfy { key in section.node[key].map { $0.items != nil } ?? true }
         guard isWhole, section.list("filters").count == filters.count else { return }
         checkChain(section)
@@ -37,6 +45,26 @@ extension ListenerConfig {
         return (names.filter { $0 != "connect" }, names.contains("connect"))
     }
 
+    private static func httpHint(_ key: String) -> String {
+        key == "cluster" || key == "split"
+            ? "write it in a route: routes: [{ match: {}, cluster: ... }]" : "remove it, or add protocol: tcp"
+    }
+
+    private static let ofHTTP = [
+        "filters", "routes", "other", "local_replies", "upgrades", "use_remote_address", "xff_num_trusted_hops", "via",
+        "generate_request_id", "preserve_external_request_id", "server_header", "server_name", "forward_client_cert",
+        "client_cert_details", "normalize_path", "merge_slashes", "escaped_slashes",
+    ]
+
+    /// What concerns requests has no meaning where there are none, and is not silently ignored.
+    private func checkTCP(_ section: ConfigSection) {
+        for key in Self.ofHTTP where section.has(key) {
+            _ = section.raw(key)
+            let hint = key == "routes" ? "write cluster, split or sni" : "remove it"
+            section.error(at: key, "has no meaning for protocol: tcp", hint: hint)
+        }
+    }
+
     private func checkChain(_ section: ConfigSection) {
         if !routes.isEmpty || !filters.isEmpty, filters.last?.name != FilterSection.router {
             if let router = filters.first(where: { $0.name == FilterSection.router }) {
@@ -47,9 +75,7 @@ extension ListenerConfig {
                     at: "filters", "the chain does not end with \"router\"", hint: "add `- router` as the last filter")
             }
         }
-        if section.node["protocol"]?.text == "tcp" {
-            // Needs neither, and has been told that it is not available.
-        } else if routes.isEmpty && filters.isEmpty {
+        if routes.isEmpty && filters.isEmpty {
             section.error("a listener needs \"filters\" and \"routes\"", hint: "filters: [router]")
         } else if routes.isEmpty && !section.has("routes") {
             section.missing("routes", hint: "without routes every request is answered 404")
@@ -96,14 +122,6 @@ extension ListenerConfig {
                     hint: NearestName.hint(entry.key, in: policies, what: "the chain has"))
             }
         }
-    }
-}
-
-extension ConfigSection {
-    /// A truth whose one value may be beyond this version.
-    func flag(_ key: String, default standard: Bool) -> Bool {
-        if let node = raw(key), isUnavailable(node, for: key) { return standard }
-        return bool(key, default: standard)
     }
 }
 

@@ -4,8 +4,18 @@ package struct ListenerConfig: Sendable {
     package var name: String
     /// Unique. Port 0 leaves the choice to the kernel.
     package var address: ConfigAddress
+    /// Default: http.
+    package var `protocol`: ListenerProtocol
+    /// Nil: clear text.
+    package var tls: ListenerTLSConfig?
+    /// Nil: the peer is the client, and says nothing before its protocol begins.
+    package var proxyProtocol: ProxyProtocolConfig?
+    /// `protocol: tcp` and nothing else has one.
+    package var tcp: TCPConfig?
+    /// `protocol: http`: where connections go that are neither HTTP nor TLS. Nil: they are refused as bad requests.
+    package var other: OtherProtocolConfig?
     package var limits: ListenerLimits
-    /// The chain in order, `router` last.
+    /// The chain in order, `router` last. Empty for tcp, and so are the routes.
     package var filters: [FilterSection]
     /// The first that matches wins.
     package var routes: [RouteConfig]
@@ -20,6 +30,14 @@ package struct ListenerConfig: Sendable {
     package var allowsConnect: Bool
     package var path: PathPolicy
     package var place: ConfigPlace
+}
+
+/// What a listener's clients speak.
+package enum ListenerProtocol: String, Sendable, CaseIterable {
+    /// HTTP/1.1 and HTTP/2.
+    case http
+    /// Anything: bytes are passed on.
+    case tcp
 }
 
 /// What is done to a request's path before anything looks at it. The safe answers are the default, because a filter that

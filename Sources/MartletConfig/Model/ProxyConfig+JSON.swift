@@ -24,11 +24,21 @@ extension ProxyConfig {
 
 extension ListenerConfig {
     fileprivate var json: ConfigJSON {
-        .object([
+        let members: [(String, ConfigJSON?)] = [
             ("name", .string(name)),
             ("address", .string(address.description)),
-            ("protocol", .string("http")),
-            ("limits", limits.json),
+            ("protocol", .string(`protocol`.rawValue)),
+            ("tls", tls?.json),
+            ("proxy_protocol", proxyProtocol?.json ?? .bool(false)),
+            ("limits", limits.json(`protocol`)),
+            ("access_log", accessLogs.map(AccessLogConfig.json)),
+        ]
+        return .object(members + (tcp?.members ?? membersOfHTTP))
+    }
+
+    private var membersOfHTTP: [(String, ConfigJSON?)] {
+        [
+            ("other", other?.json),
             ("use_remote_address", .bool(forwarding.useRemoteAddress)),
             ("xff_num_trusted_hops", .number(forwarding.trustedHops)),
             ("via", forwarding.via.map { .string($0) }),
@@ -36,30 +46,46 @@ extension ListenerConfig {
             ("preserve_external_request_id", .bool(forwarding.preserveExternalRequestID)),
             ("server_header", .string(forwarding.serverHeader.rawValue)),
             ("server_name", forwarding.serverHeader == .passThrough ? nil : .string(forwarding.serverName)),
+            ("forward_client_cert", .string(forwarding.forwardClientCertificate.rawValue)),
+            (
+                "client_cert_details",
+                forwarding.writesClientCertificate
+                    ? .strings(
+                        ForwardingConfig.ClientCertificateDetail.allCases
+                            .filter(forwarding.clientCertificateDetails.contains).map(\.rawValue)) : nil
+            ),
             ("upgrades", .strings(upgrades + (allowsConnect ? ["connect"] : []))),
             ("normalize_path", .bool(path.normalize)),
             ("merge_slashes", .bool(path.mergeSlashes)),
             ("escaped_slashes", .string(path.escapedSlashes.rawValue)),
-            ("access_log", accessLogs.map(AccessLogConfig.json)),
             ("local_replies", localReplies.map { .list($0, \.json) }),
             ("filters", .list(filters) { .object([($0.name, .settings($0.node, of: $0.name))]) }),
             ("routes", .list(routes, \.json)),
-        ])
+        ]
     }
 }
 
 extension ListenerLimits {
-    fileprivate var json: ConfigJSON {
-        .object([
+    fileprivate func json(_ listenerProtocol: ListenerProtocol) -> ConfigJSON {
+        let ofBoth: [(String, ConfigJSON?)] = [
             ("max_connections", .number(maxConnections)),
-            ("request_headers", .string(ConfigText.size(requestHeaders))),
-            ("header_count", .number(headerCount)),
-            ("request_headers_timeout", .timeout(requestHeadersTimeout)),
             ("idle_timeout", .timeout(idleTimeout)),
-            ("stream_idle_timeout", .timeout(streamIdleTimeout)),
+            ("detect_timeout", .string(ConfigText.duration(detectTimeout))),
             ("stream_buffer", .string(ConfigText.size(streamBuffer))),
-            ("filter_buffer", .string(ConfigText.size(filterBuffer))),
-        ])
+        ]
+        if listenerProtocol == .tcp {
+            return .object(ofBoth + [("max_connection_duration", .timeout(maxConnectionDuration))])
+        }
+        return .object(
+            ofBoth + [
+                ("request_headers", .string(ConfigText.size(requestHeaders))),
+                ("header_count", .number(headerCount)),
+                ("request_headers_timeout", .timeout(requestHeadersTimeout)),
+                ("stream_idle_timeout", .timeout(streamIdleTimeout)),
+                ("filter_buffer", .string(ConfigText.size(filterBuffer))),
+                ("max_concurrent_streams", .number(maxConcurrentStreams)),
+                ("http2", http2.json),
+            ])
     }
 }
 
@@ -91,7 +117,10 @@ extension ClusterConfig {
         }
         members += balancing.members(loadBalancing)
         members += [
-            ("protocol", .string("http1")),
+            ("protocol", .string(`protocol`.rawValue)),
+            ("tls", tls?.json),
+            ("proxy_protocol", proxyProtocol.map { .string($0.rawValue) }),
+            ("http2", `protocol` == .http1 ? nil : http2.json),
             ("connect_timeout", .string(ConfigText.duration(connectTimeout))),
             ("idle_timeout", .timeout(idleTimeout)),
             (

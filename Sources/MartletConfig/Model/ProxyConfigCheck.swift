@@ -19,12 +19,10 @@ struct ProxyConfigCheck {
         let clusters = Set(config.clusters.map(\.name))
         let policies = Set(config.policies.map(\.name))
         for listener in config.listeners {
-            for route in listener.routes {
-                for reference in route.clusters where !clusters.contains(reference.name) {
-                    diagnostics.error(
-                        at: reference.place, "no cluster \"\(reference.name.prefix(60))\"",
-                        hint: NearestName.hint(reference.name, in: clusters, what: "clusters") ?? "add it to clusters")
-                }
+            for reference in listener.clusters where !clusters.contains(reference.name) {
+                diagnostics.error(
+                    at: reference.place, "no cluster \"\(reference.name.prefix(60))\"",
+                    hint: NearestName.hint(reference.name, in: clusters, what: "clusters") ?? "add it to clusters")
             }
             for filter in listener.filters {
                 guard let policy = filter.policy, !policies.contains(policy), let node = filter.node["policy"] else {
@@ -100,6 +98,13 @@ extension ConfigAddress {
             return left == right && isWildcard
         default: return false
         }
+    }
+}
+
+extension ListenerConfig {
+    /// Every cluster its clients may reach, in the order in which they are named.
+    package var clusters: [ClusterReference] {
+        (tcp?.clusters ?? []) + (other?.target.clusters ?? []) + routes.flatMap(\.clusters)
     }
 }
 

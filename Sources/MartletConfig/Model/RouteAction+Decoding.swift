@@ -17,7 +17,8 @@ extension RouteAction {
         self = actions.first ?? .respond(RespondConfig(status: 500, body: "", headers: []))
     }
 
-    private static func split(_ section: ConfigSection) -> [WeightedCluster] {
+    /// The items of `split`.
+    static func split(_ section: ConfigSection) -> [WeightedCluster] {
         let items = section.sections("split")
         let split = items.compactMap { item in
             let weight = item.int("weight", default: 1, in: 0...1_000_000)

@@ -6,13 +6,7 @@ extension RouteConfig {
         switch action {
         case .cluster(let cluster): members.append(("cluster", .string(cluster.name)))
         case .split(let parts):
-            members.append(
-                (
-                    "split",
-                    .list(parts) {
-                        .object([("cluster", .string($0.cluster.name)), ("weight", .number($0.weight))])
-                    }
-                ))
+            members.append(("split", .split(parts)))
         case .redirect(let redirect): members.append(("redirect", redirect.json))
         case .respond(let respond): members.append(("respond", respond.json))
         }

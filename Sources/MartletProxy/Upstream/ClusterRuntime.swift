@@ -51,6 +51,7 @@ package final class ClusterRuntime: Sendable {
             \(config.name) \(config.source) \(config.loadBalancing) \(config.connectTimeout) \
             \(String(describing: config.idleTimeout)) \(config.limits) \(config.circuitBreaker) \(config.balancing) \
             \(String(describing: config.healthCheck)) \(String(describing: config.outlierDetection)) \
+            \(config.protocol) \(String(describing: config.tls)) \(String(describing: config.proxyProtocol)) \(config.http2) \
             \(String(describing: zone))
             """
     }
