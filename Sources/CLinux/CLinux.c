@@ -120,6 +120,23 @@ size_t mrt_address_ip_bytes(const mrt_address *address, unsigned char out[16]) {
     }
 }
 
+void mrt_address_from_ip_bytes(const unsigned char *bytes, size_t count, uint16_t port, mrt_address *out) {
+    memset(out, 0, sizeof *out);
+    if (count == 4) {
+        struct sockaddr_in *v4 = (struct sockaddr_in *)out->bytes;
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(port);
+        memcpy(&v4->sin_addr, bytes, 4);
+        out->length = sizeof *v4;
+    } else if (count == 16) {
+        struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out->bytes;
+        v6->sin6_family = AF_INET6;
+        v6->sin6_port = htons(port);
+        memcpy(&v6->sin6_addr, bytes, 16);
+        out->length = sizeof *v6;
+    }
+}
+
 // MARK: sockets
 
 static void no_delay(int fd, int family) {
