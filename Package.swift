@@ -188,6 +188,8 @@ if Context.environment["MARTLET_FUZZ"] != nil {
         fuzzer("FuzzConfig", ["MartletConfig"]),
         fuzzer("FuzzPolicy", ["CLua"]),
         fuzzer("FuzzDecoder", ["MartletCore", "MartletCoding"]),
+        fuzzer("FuzzProxyProtocol", ["MartletCore", "MartletNet"]),
+        fuzzer("FuzzSniffer", ["MartletCore", "MartletNet"]),
         fuzzer("FuzzToken", ["MartletCore", "MartletCrypto", "MartletAuth"]),
     ]
 }

@@ -25,6 +25,8 @@ int mrt_address_port(const mrt_address *address);
 int mrt_address_family(const mrt_address *address);
 // The 4 or 16 bytes of an IP address; returns how many, 0 for unix.
 size_t mrt_address_ip_bytes(const mrt_address *address, unsigned char out[16]);
+// From the 4 or 16 bytes of an IP address.
+void mrt_address_from_ip_bytes(const unsigned char *bytes, size_t count, uint16_t port, mrt_address *out);
 
 // Every call below returns a negative errno on failure, so that no errno is read across a language boundary.
 int mrt_listen(const mrt_address *address, int backlog, int reuse_port, int only_v6);
