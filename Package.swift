@@ -75,7 +75,7 @@ let package = Package(
         room(
             "MartletProxy",
             [
-                "MartletCore", "MartletNet", "MartletHTTP", "MartletConfig", "MartletFilter",
+                "MartletCore", "MartletCrypto", "MartletNet", "MartletHTTP", "MartletConfig", "MartletFilter",
                 .product(name: "Logging", package: "swift-log"),
             ], settings: requestPath),
 

@@ -96,6 +96,18 @@ public final class HashState {
         }
     }
 
+    /// The SHA-1 of `data`, which the WebSocket handshake is made with (RFC 6455 section 4.2.2). Nil without memory.
+    public func sha1(of data: Span<UInt8>) -> [UInt8]? {
+        var out = [UInt8](repeating: 0, count: 20)
+        let isDone = unsafe out.withUnsafeMutableBufferPointer { out in
+            unsafe data.withUnsafeBufferPointer { bytes in
+                guard let hash = out.baseAddress else { return false }
+                return unsafe ccr_hash(state, Int32(CCR_SHA1), bytes.baseAddress, bytes.count, hash)
+            }
+        }
+        return isDone ? out : nil
+    }
+
     /// Whether `hash` is the SHA-1 of `data`; for what nothing else fits, htpasswd's `{SHA}`.
     public func isSHA1(_ hash: Span<UInt8>, of data: Span<UInt8>) -> Bool {
         guard hash.count == 20 else { return false }

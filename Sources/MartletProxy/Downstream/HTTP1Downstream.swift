@@ -84,7 +84,8 @@ final class HTTP1Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
 
     func socketReadable(_ socket: StreamSocket) {
         for _ in 0..<Self.readsPerTurn {
-            guard state != .closed, wantsBytes else { return stopReading() }
+            guard state != .closed else { return }
+            guard wantsBytes else { return stopReading() }
             var buffer: ByteBuffer? = buffers.takeScratch(behind: pending)
             defer { buffers.release(&buffer) }
             guard let scratch = buffer else { return }
@@ -147,6 +148,15 @@ final class HTTP1Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
     }
 
     private func consume(_ buffer: ByteBuffer, newBytes: Int) {
+        if requests == 0, state == .idle, client.tls?.alpn == nil {
+            switch HTTP2Preface.match(buffer.bytes()) {
+            case .no: break
+            case .partial:
+                keep(buffer, from: 0)
+                return waitForHead()
+            case .yes: return becomeHTTP2(buffer)
+            }
+        }
         isConsuming = true
         defer { isConsuming = false }
         var offset = 0
@@ -174,6 +184,17 @@ final class HTTP1Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
             }
         }
         if state == .idle { becomeIdle() }
+    }
+
+    /// The client speaks HTTP/2 without having asked (RFC 9113 section 3.3).
+    private func becomeHTTP2(_ buffer: ByteBuffer) {
+        guard let next = HTTP2Downstream(worker: worker, listener: listener, socket: socket, client: client) else {
+            return close()
+        }
+        state = .closed
+        timer.cancel(loop)
+        listener.replace(self, with: next)
+        next.begin(with: buffer)
     }
 
     /// Pipelined requests opened in one go; the rest waits a turn.

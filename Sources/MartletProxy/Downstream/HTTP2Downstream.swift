@@ -67,6 +67,7 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
         guard state != .closed else { return }
         if worker.isDraining { drain() }
         socket.resumeReading()
+        socket.readAgainNextTurn()
     }
 
     // MARK: Reading

@@ -24,6 +24,8 @@ struct Attempt {
     var canReplay = false
     var replayEnded = false
     var hasReplayed = false
+    /// Times that a server said it had not looked at the request.
+    var refusals = 0
     /// Bytes of body kept although they were sent.
     var keepLimit = 0
     /// Some of the body was sent and is not kept: the request cannot be sent again.
@@ -36,6 +38,9 @@ struct Attempt {
     /// The deadline that a client set whom nobody vouches for; `never` when there is none.
     var strangersDeadline = Instant.never
     var mirrors: [ClusterCall] = []
+
+    /// A server that refuses everything is no reason to go on.
+    static let maxRefusals = 3
 
     /// Most bytes of body kept for the stale keep-alive race.
     static let replayLimit = 65_536
@@ -54,6 +59,7 @@ struct Attempt {
         canReplay = false
         replayEnded = false
         hasReplayed = false
+        refusals = 0
         keepLimit = 0
         isBodyGone = false
         retry.reset()

@@ -47,7 +47,8 @@ extension ExchangeDriver: ConnectionTaker {
         exchange.upstreamAddress = upstream.endpoint.shared.name
         attempt.retry.endpoint = ObjectIdentifier(upstream.endpoint)
         attempt.canReplay = upstream.isReused && request.method.isIdempotent && !attempt.hasReplayed
-        attempt.keepLimit = max(attempt.canReplay ? Attempt.replayLimit : 0, bodyKeptForRetries)
+        let mayResend = attempt.canReplay || (upstream.mayBeRefused && attempt.refusals < Attempt.maxRefusals)
+        attempt.keepLimit = max(mayResend ? Attempt.replayLimit : 0, bodyKeptForRetries)
         guard writeRequest(on: upstream) else { return rescue(.invalidRequestHead) }
         if attempt.replay.bytes > attempt.keepLimit { attempt.forgetReplay() }
         if upstream.queuedBytes >= bufferLimit { upstream.askDrained() }
@@ -153,7 +154,7 @@ extension ExchangeDriver: ConnectionTaker {
         stopHedges()
         attempt.forgetReplay()
         attempt.isUpgraded = tunnels
-        if tunnels && !isUpgradeAsked { return rescue(.invalidResponse(.unexpectedUpgrade)) }
+        if tunnels && !isUpgradeAsked { return rescue(.invalidResponse(HTTP1Fault.unexpectedUpgrade.rawValue)) }
         if ended { releaseConnection() }
         responseFlow.headReceived(exchange, ended: ended)
         if !ended { pauseIfFull() }
@@ -210,8 +211,9 @@ extension ExchangeDriver: ConnectionTaker {
     func upstreamFailed(_ failure: UpstreamFailure) {
         let upstream = attempt.upstream.take()
         // RFC 9112 section 9.3.1: the server may have closed an idle connection just as the request was sent on it.
-        if case .closed(started: false) = failure, mayReplay, let cluster = attempt.cluster {
-            attempt.hasReplayed = true
+        if isResendable(after: failure), let cluster = attempt.cluster {
+            if failure == .refused { attempt.refusals += 1 } else { attempt.hasReplayed = true }
+            response.reset()
             if exchange.retryPolicy != nil { countAttempt() } else { exchange.attempts += 1 }
             worker.replays.add()
             attempt.isWaiting = true
@@ -224,6 +226,17 @@ extension ExchangeDriver: ConnectionTaker {
         case .connectTimeout: rescue(.connectTimeout)
         case .closed: rescue(.upstreamClosed)
         case .invalidResponse(let fault): rescue(.invalidResponse(fault))
+        case .refused: rescue(.upstreamRefused)
+        }
+    }
+
+    /// Nothing is lost by sending it again: the server has not looked at it, or it is the race above.
+    private func isResendable(after failure: UpstreamFailure) -> Bool {
+        switch failure {
+        case .closed(started: false): mayReplay
+        case .refused:
+            attempt.refusals < Attempt.maxRefusals && !attempt.isBodyGone && attempt.hedges.isEmpty && !isConnect
+        default: false
         }
     }
 

@@ -4,10 +4,10 @@ internal import MartletHTTP
 
 /// What can go wrong with an exchange.
 enum ProxyFault {
-    case noRoute, noCluster, noHealthyUpstream, connectFailed, connectTimeout, upstreamClosed
+    case noRoute, noCluster, noHealthyUpstream, connectFailed, connectTimeout, upstreamRefused, upstreamClosed
     case overflow(ClusterAllowances.Kind)
     case circuitOpen
-    case invalidResponse(HTTP1Fault)
+    case invalidResponse(String)
     case requestTimeout, tryTimeout, streamIdleTimeout, requestIdleTimeout
     case brokenRequest(String)
     case invalidRequestHead, invalidResponseHead, bodyLengthMismatch
@@ -21,6 +21,7 @@ enum ProxyFault {
         case .noHealthyUpstream: (503, "no-healthy-upstream", .noHealthyUpstream)
         case .connectFailed: (503, "upstream-connect-failure", .upstreamConnectionFailure)
         case .connectTimeout: (503, "upstream-connect-timeout", .upstreamConnectionFailure)
+        case .upstreamRefused: (503, "upstream-refused", .upstreamRemoteReset)
         case .upstreamClosed: (502, "upstream-closed", .upstreamConnectionTermination)
         case .overflow(.connections): (503, "upstream-overflow-connections", .upstreamOverflow)
         case .overflow(.pending): (503, "upstream-overflow-pending", .upstreamOverflow)

@@ -34,6 +34,7 @@ extension RetryPolicy.Outcome {
         switch failure {
         case .connectFailed, .connectTimeout: self = .connectFailure
         case .closed, .invalidResponse: self = .reset(wasSent: wasSent)
+        case .refused: self = .refusedStream
         }
     }
 }

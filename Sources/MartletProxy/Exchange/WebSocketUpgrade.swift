@@ -28,7 +28,7 @@ enum WebSocketUpgrade {
         for word in [random.0, random.1] {
             for shift in stride(from: 0, to: 64, by: 8) { nonce.append(UInt8(truncatingIfNeeded: word >> shift)) }
         }
-        let key = Base64.encode(nonce.span)
+        let key = Base64.encode(nonce.span, .standard)
         headers.append(.secWebSocketKey, key.span)
         if headers.firstIndex(id: .secWebSocketVersion) == nil { headers.append(.secWebSocketVersion, "13") }
     }
@@ -41,8 +41,8 @@ enum WebSocketUpgrade {
         headers.remove(.contentLength)
         if let name = asked.first(id: .upgrade) { headers.set(.upgrade, name) }
         guard let key = asked.first(id: .secWebSocketKey) else { return }
-        let accept = Base64.encode(SHA1.hash(key.array() + guid).span)
-        headers.set(.secWebSocketAccept, accept.span)
+        guard let hash = HashState().sha1(of: (key.array() + guid).span) else { return }
+        headers.set(.secWebSocketAccept, Base64.encode(hash.span, .standard).span)
     }
 
     /// RFC 6455 section 1.3.

@@ -221,7 +221,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
         upstream = nil
         switch failure {
         case .connectFailed, .connectTimeout: fail(.connectFailure)
-        case .closed, .invalidResponse: fail(.reset)
+        case .closed, .invalidResponse, .refused: fail(.reset)
         }
     }
 

@@ -4,7 +4,7 @@ internal import MartletHTTP
 internal import MartletNet
 
 /// One HTTP/1.1 connection to an endpoint: dialling, lent to one receiver at a time, or idle in its pool.
-final class HTTP1Upstream: UpstreamStream, StreamSocketOwner, TimerTarget {
+final class HTTP1Upstream: UpstreamStream, UpstreamConnection, StreamSocketOwner, TimerTarget {
     let cluster: WorkerCluster
     let endpoint: WorkerEndpoint
     private let loop: EventLoop
@@ -18,7 +18,7 @@ final class HTTP1Upstream: UpstreamStream, StreamSocketOwner, TimerTarget {
     private var connectDeadline: Instant
     private var idleDeadline = Instant.never
 
-    private(set) var isConnected = false
+    private(set) var isConnected: Bool
     /// Requests sent on it, this one included.
     private(set) var requests = 0
     private var responseStarted = false
@@ -32,19 +32,26 @@ final class HTTP1Upstream: UpstreamStream, StreamSocketOwner, TimerTarget {
     /// The receiver has changed within a response.
     private var isHandedOver = false
 
-    init(cluster: WorkerCluster, endpoint: WorkerEndpoint) throws(SystemError) {
+    /// - Parameter socket: dialling, or connected already and somebody else's.
+    init(cluster: WorkerCluster, endpoint: WorkerEndpoint, socket: StreamSocket, isConnected: Bool) {
         self.cluster = cluster
         self.endpoint = endpoint
         loop = cluster.worker.loop
         buffers = loop.buffers
         decoder = HTTP1ResponseDecoder(limits: cluster.codecLimits)
-        socket = try StreamSocket(loop: loop, connectingTo: endpoint.shared.address)
-        connectDeadline = loop.now + cluster.connectTimeout
-        try socket.start(self)
+        self.socket = socket
+        self.isConnected = isConnected
+        connectDeadline = isConnected ? .never : loop.now + cluster.connectTimeout
+    }
+
+    func start() throws(SystemError) {
+        if isConnected { socket.owner = self } else { try socket.start(self) }
         timer.require(connectDeadline, loop, self)
     }
 
     var isReused: Bool { requests > 1 }
+    var mayBeRefused: Bool { false }
+    var waiting: Int { isConnected ? 0 : 1 }
     var isOpen: Bool { !socket.isClosed }
     var hasSent: Bool { socket.sentBytes != sentWhenLent }
     var queuedBytes: Int { socket.queuedBytes }
@@ -146,7 +153,7 @@ final class HTTP1Upstream: UpstreamStream, StreamSocketOwner, TimerTarget {
     func socketConnected(_ socket: StreamSocket) {
         isConnected = true
         connectDeadline = .never
-        cluster.connected(self)
+        cluster.connected(waiting: 1)
         receiver?.upstreamConnected()
     }
 
@@ -227,7 +234,7 @@ final class HTTP1Upstream: UpstreamStream, StreamSocketOwner, TimerTarget {
                 responseDone(hasMore: hasMore)
                 receiver.upstreamTrailers()
             case .failed(let fault):
-                return fail(.invalidResponse(fault))
+                return fail(.invalidResponse(fault.rawValue))
             }
             guard isOpen else { return }
             // Lent to somebody else meanwhile.
@@ -326,6 +333,7 @@ final class HTTP1Upstream: UpstreamStream, StreamSocketOwner, TimerTarget {
         pending = nil
         if !isGone {
             isGone = true
+            endpoint.forget(self)
             cluster.closed(self)
         }
         socket.close()

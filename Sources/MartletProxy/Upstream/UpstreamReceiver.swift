@@ -32,7 +32,9 @@ enum UpstreamFailure: Equatable {
     case connectTimeout
     /// Closed or reset before a complete response. `started`: some byte of it had come.
     case closed(started: Bool)
-    case invalidResponse(HTTP1Fault)
+    case invalidResponse(String)
+    /// The server has not looked at the request (RFC 9113 section 8.7): it may be sent again, whatever it asks for.
+    case refused
 }
 
 extension UpstreamFailure {
@@ -40,7 +42,7 @@ extension UpstreamFailure {
     var outcome: AttemptOutcome {
         switch self {
         case .connectFailed, .connectTimeout: .connectFailure
-        case .closed, .invalidResponse: .reset
+        case .closed, .invalidResponse, .refused: .reset
         }
     }
 }

@@ -8,6 +8,8 @@ protocol UpstreamStream: AnyObject {
     var endpoint: WorkerEndpoint { get }
     /// A request on it may meet a close that the server sent before it saw the request.
     var isReused: Bool { get }
+    /// The server may say that it has not looked at the request, which is then sent again.
+    var mayBeRefused: Bool { get }
     /// Some of the request has left.
     var hasSent: Bool { get }
     /// Bytes of the request that have not left.

@@ -4,6 +4,10 @@ internal import MartletFilter
 internal import MartletHTTP
 internal import MartletNet
 
+#if canImport(Glibc)
+internal import Glibc
+#endif
+
 /// A cluster on one worker: its balancer, its pools of idle connections, and who waits for one.
 final class WorkerCluster: TimerTarget {
     let runtime: ClusterRuntime
@@ -16,6 +20,8 @@ final class WorkerCluster: TimerTarget {
     private var set: EndpointSet
     private var waiting: [any ConnectionTaker] = []
     private var waitingHead = 0
+    /// Connections on their way up whose protocol the endpoint will choose.
+    private var dials: [UpstreamDial] = []
     private var openConnections = 0
     private var isRetired = false
     private var retryTimer = LazyTimer()
@@ -23,6 +29,13 @@ final class WorkerCluster: TimerTarget {
     let codecLimits: HTTP1Limits
     let connectTimeout: Nanoseconds
     let idleTimeout: Nanoseconds
+    let http2Settings: HTTP2Settings
+    let http2Limits: HTTP2Limits
+    /// Requests at once on one HTTP/2 connection.
+    let maxStreams: Int
+    /// How long an HTTP/2 connection may be silent before it is asked whether it is there.
+    let pingInterval: Nanoseconds?
+    let pingTimeout: Nanoseconds
 
     private let connectionsOpened: Counter
     private let connectFailures: Counter
@@ -41,6 +54,13 @@ final class WorkerCluster: TimerTarget {
         connectTimeout = Nanoseconds(runtime.config.connectTimeout)
         idleTimeout = runtime.config.idleTimeout.map { Nanoseconds($0) } ?? .zero
         codecLimits = HTTP1Limits(
+            head: runtime.config.limits.responseHeaders.bytes, fields: runtime.config.limits.headerCount)
+        let http2 = runtime.config.http2
+        maxStreams = http2.maxConcurrentStreams
+        pingInterval = http2.pingInterval.map { Nanoseconds($0) }
+        pingTimeout = Nanoseconds(http2.pingTimeout)
+        http2Settings = HTTP2Settings(http2)
+        http2Limits = HTTP2Limits(
             head: runtime.config.limits.responseHeaders.bytes, fields: runtime.config.limits.headerCount)
         let labels = [("cluster", runtime.name)]
         connectionsOpened = worker.metrics.counter("martlet_upstream_connections_total", labels)
@@ -79,6 +99,13 @@ final class WorkerCluster: TimerTarget {
         if !fresh, let connection = endpoint.idle.popLast() {
             connection.lend(to: taker)
             return taker.upstreamReady(connection)
+        }
+        for session in endpoint.sessions where session.takesStreams {
+            guard session.isConnected || runtime.limits.pending.take() else {
+                refused(.pending)
+                return taker.upstreamRefused(.overflow(.pending))
+            }
+            return taker.upstreamReady(session.open(for: taker))
         }
         dial(endpoint, for: taker)
     }
@@ -129,12 +156,19 @@ final class WorkerCluster: TimerTarget {
             return
         }
         do throws(SystemError) {
-            let connection = try HTTP1Upstream(cluster: self, endpoint: endpoint)
+            let socket = try StreamSocket(loop: worker.loop, connectingTo: endpoint.shared.address)
             openConnections += 1
             connectionsOpened.add()
-            connection.lend(to: taker)
-            taker.upstreamReady(connection)
+            switch runtime.config.protocol {
+            case .http1: try lend(HTTP1Upstream(cluster: self, endpoint: endpoint, socket: socket, isConnected: false), to: taker)
+            case .http2: try share(socket, to: endpoint, isConnected: false, with: taker)
+            case .auto:
+                let dial = UpstreamDial(self, endpoint, socket, for: taker)
+                dials.append(dial)
+                try dial.start()
+            }
         } catch {
+            openConnections -= 1
             runtime.limits.connections.giveBack()
             runtime.limits.pending.giveBack()
             connectFailures.add()
@@ -144,13 +178,59 @@ final class WorkerCluster: TimerTarget {
         }
     }
 
+    private func lend(_ connection: HTTP1Upstream, to taker: any ConnectionTaker) throws(SystemError) {
+        try connection.start()
+        connection.lend(to: taker)
+        taker.upstreamReady(connection)
+    }
+
+    private func share(
+        _ socket: StreamSocket, to endpoint: WorkerEndpoint, isConnected: Bool, with taker: any ConnectionTaker
+    ) throws(SystemError) {
+        guard
+            let session = HTTP2Upstream(cluster: self, endpoint: endpoint, socket: socket, isConnected: isConnected)
+        else {
+            socket.close()
+            throw SystemError(call: "HTTP/2 session", code: ENOMEM)
+        }
+        try session.start()
+        endpoint.add(session)
+        taker.upstreamReady(session.open(for: taker))
+    }
+
+    /// A dial whose protocol was open has come to one.
+    func dialled(_ dial: UpstreamDial, isHTTP2: Bool) {
+        dials.removeAll { $0 === dial }
+        connected(waiting: 1)
+        dial.endpoint.speaksHTTP2 = isHTTP2
+        do throws(SystemError) {
+            if isHTTP2 {
+                try share(dial.socket, to: dial.endpoint, isConnected: true, with: dial.taker)
+            } else {
+                try lend(
+                    HTTP1Upstream(cluster: self, endpoint: dial.endpoint, socket: dial.socket, isConnected: true),
+                    to: dial.taker)
+            }
+        } catch {
+            openConnections -= 1
+            runtime.limits.connections.giveBack()
+            dial.taker.upstreamRefused(.dialFailed(error.code))
+        }
+    }
+
+    /// It came to nothing.
+    func dialFailed(_ dial: UpstreamDial, _ code: Int32) {
+        dials.removeAll { $0 === dial }
+        closed(dial)
+        report(.connectFailure, of: dial.endpoint.shared, latency: .zero)
+        dial.taker.cannotReach(dial.endpoint)
+        dial.taker.upstreamRefused(.dialFailed(code))
+    }
+
     /// Closes a connection that nobody uses, of whatever endpoint, so that another may be opened. False when there is none.
     func dropIdle() -> Bool {
-        guard let endpoint = endpoints.max(by: { $0.idle.count < $1.idle.count }),
-            let oldest = endpoint.idle.first
-        else { return false }
-        oldest.discard()
-        return true
+        guard let endpoint = endpoints.max(by: { $0.idleCount < $1.idleCount }) else { return false }
+        return endpoint.dropIdle()
     }
 
     private static let retryWaiting = Nanoseconds.milliseconds(5)
@@ -159,6 +239,11 @@ final class WorkerCluster: TimerTarget {
 
     /// `taker` waits no more.
     func stopWaiting(_ taker: any ConnectionTaker) {
+        if let dial = dials.first(where: { $0.taker === taker }) {
+            dials.removeAll { $0 === dial }
+            dial.isAbandoned = true
+            return dial.discard()
+        }
         guard let index = waiting[waitingHead...].firstIndex(where: { $0 === taker }) else { return }
         waiting.remove(at: index)
         runtime.limits.pending.giveBack()
@@ -197,7 +282,21 @@ final class WorkerCluster: TimerTarget {
 
     // MARK: Connections' news
 
-    func connected(_ connection: HTTP1Upstream) { runtime.limits.pending.giveBack() }
+    func connected(waiting: Int) {
+        for _ in 0..<waiting { runtime.limits.pending.giveBack() }
+    }
+
+    /// A request waits no more for a connection that is on its way up.
+    func stoppedWaiting() { runtime.limits.pending.giveBack() }
+
+    /// Its HTTP/2 connection may take another request.
+    func streamFreed(_ session: HTTP2Upstream) {
+        while waitingHead < waiting.count, session.isConnected, session.takesStreams, !session.endpoint.isRemoved {
+            guard let taker = nextWaiting() else { return }
+            runtime.limits.pending.giveBack()
+            taker.upstreamReady(session.open(for: taker))
+        }
+    }
 
     /// The connection is free again.
     func returned(_ connection: HTTP1Upstream) {
@@ -210,14 +309,13 @@ final class WorkerCluster: TimerTarget {
         connection.endpoint.idle.append(connection)
     }
 
-    func closed(_ connection: HTTP1Upstream) {
+    func closed(_ connection: any UpstreamConnection) {
         openConnections -= 1
         runtime.limits.connections.giveBack()
         if !connection.isConnected {
-            runtime.limits.pending.giveBack()
+            connected(waiting: connection.waiting)
             if !connection.isAbandoned { connectFailures.add() }
         }
-        connection.endpoint.forget(connection)
         if waitingHead < waiting.count { retryTimer.require(worker.loop.now, worker.loop, self) }
     }
 
@@ -250,5 +348,5 @@ final class WorkerCluster: TimerTarget {
     }
 
     /// Connections of this cluster on this worker, in use and idle.
-    var counts: (open: Int, idle: Int) { (openConnections, endpoints.reduce(0) { $0 + $1.idle.count }) }
+    var counts: (open: Int, idle: Int) { (openConnections, endpoints.reduce(0) { $0 + $1.idleCount }) }
 }

@@ -4,9 +4,30 @@ internal import MartletCore
 final class WorkerEndpoint {
     let shared: Endpoint
     var idle: [HTTP1Upstream] = []
+    /// HTTP/2 connections that take requests.
+    private(set) var sessions: [HTTP2Upstream] = []
+    /// What `auto` came to last.
+    var speaksHTTP2 = false
     private(set) var isRemoved = false
 
     init(_ shared: Endpoint) { self.shared = shared }
+
+    func add(_ session: HTTP2Upstream) { sessions.append(session) }
+    func forget(_ session: HTTP2Upstream) { sessions.removeAll { $0 === session } }
+
+    /// Unused connections.
+    var idleCount: Int { sessions.reduce(idle.count) { $0 + ($1.isConnected && $1.activeStreams == 0 ? 1 : 0) } }
+
+    /// Closes the one that was unused for longest. False when there is none.
+    func dropIdle() -> Bool {
+        if let oldest = idle.first {
+            oldest.discard()
+            return true
+        }
+        guard let session = sessions.first(where: { $0.isConnected && $0.activeStreams == 0 }) else { return false }
+        session.discard()
+        return true
+    }
 
     func forget(_ connection: HTTP1Upstream) {
         if let index = idle.lastIndex(where: { $0 === connection }) { idle.remove(at: index) }
@@ -22,5 +43,6 @@ final class WorkerEndpoint {
         let connections = idle
         idle = []
         for connection in connections { connection.discard() }
+        for session in sessions { session.drain() }
     }
 }

@@ -78,6 +78,7 @@ final class Worker {
     private var spareDrivers: [ExchangeDriver] = []
     private var openDrivers = 0
     private var spareStreams: [HTTP2DownstreamStream] = []
+    private var spareUpstreamStreams: [HTTP2UpstreamStream] = []
     /// A slice without bytes.
     let nothing = ByteSlice(copying: [])
     private var laterConnections: [HTTP1Downstream] = []
@@ -252,6 +253,14 @@ final class Worker {
 
     func giveBack(_ stream: HTTP2DownstreamStream) {
         if spareStreams.count < Self.maxSpareDrivers { spareStreams.append(stream) }
+    }
+
+    func takeUpstreamStream(at endpoint: WorkerEndpoint) -> HTTP2UpstreamStream {
+        spareUpstreamStreams.popLast() ?? HTTP2UpstreamStream(endpoint)
+    }
+
+    func giveBack(_ stream: HTTP2UpstreamStream) {
+        if spareUpstreamStreams.count < Self.maxSpareDrivers { spareUpstreamStreams.append(stream) }
     }
 
     /// The head of a 100 (Continue).

@@ -47,7 +47,7 @@ final class WorkerListener {
         self.clusters = clusters
         let limits = compiled.config.limits
         codecLimits = HTTP1Limits(head: limits.requestHeaders.bytes, fields: limits.headerCount)
-        http2Settings = HTTP2Settings()
+        http2Settings = HTTP2Settings(limits)
         http2Limits = HTTP2Limits(head: limits.requestHeaders.bytes, fields: limits.headerCount)
         maxConnections = limits.maxConnections
         headTimeout = limits.requestHeadersTimeout.map { Nanoseconds($0) } ?? .zero

@@ -1,0 +1,300 @@
+internal import MartletCore
+internal import MartletFilter
+internal import MartletHTTP
+internal import MartletNet
+
+/// One HTTP/2 connection to an endpoint, shared by as many requests as the endpoint takes at once.
+final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, OutputProducer {
+    let cluster: WorkerCluster
+    let endpoint: WorkerEndpoint
+    let loop: EventLoop
+    private let socket: StreamSocket
+    let session: HTTP2Session
+    private(set) var isConnected: Bool
+    let isAbandoned = false
+    private var isGone = false
+    /// It takes no more requests.
+    private var isDraining = false
+    /// A stream's tag is its place here plus one.
+    private var streams: [HTTP2UpstreamStream?] = []
+    private var freePlaces: [Int] = []
+    private var wantDrained: [HTTP2UpstreamStream] = []
+    private(set) var hasSettings = false
+    private var isOutputDue = false
+    /// Batches of frames handed to the socket.
+    private(set) var flushes: UInt64 = 0
+    private var requests: UInt64 = 0
+    private var timer = LazyTimer()
+    private var connectDeadline: Instant
+    private var idleDeadline = Instant.never
+    private var pingDeadline = Instant.never
+    private var pongDeadline = Instant.never
+    private var lastHeard: Instant
+
+    /// - Parameter socket: dialling, or connected already; it is not started yet, or is somebody else's.
+    init?(cluster: WorkerCluster, endpoint: WorkerEndpoint, socket: StreamSocket, isConnected: Bool) {
+        guard let session = HTTP2Session(role: .client, settings: cluster.http2Settings, limits: cluster.http2Limits)
+        else { return nil }
+        self.cluster = cluster
+        self.endpoint = endpoint
+        loop = cluster.worker.loop
+        self.socket = socket
+        self.session = session
+        self.isConnected = isConnected
+        connectDeadline = isConnected ? .never : loop.now + cluster.connectTimeout
+        lastHeard = loop.now
+    }
+
+    /// Before the first stream is opened.
+    func start() throws(SystemError) {
+        if isConnected {
+            socket.owner = self
+            watchLiveness()
+        } else {
+            try socket.start(self)
+        }
+        timer.require(connectDeadline, loop, self)
+        needsOutput()
+    }
+
+    // MARK: Streams
+
+    /// Requests that have not been answered.
+    var activeStreams: Int { streams.count - freePlaces.count }
+    /// Requests that wait for the connection.
+    var waiting: Int { isConnected ? 0 : activeStreams }
+    var isReused: Bool { requests > 1 }
+
+    var takesStreams: Bool {
+        !isGone && !isDraining && activeStreams < cluster.maxStreams && session.canOpenStream
+            && (isConnected || activeStreams < Int(session.settings.assumedPeerStreams))
+    }
+
+    func open(for receiver: any UpstreamReceiver) -> HTTP2UpstreamStream {
+        requests += 1
+        idleDeadline = .never
+        let stream = cluster.worker.takeUpstreamStream(at: endpoint)
+        let place = freePlaces.popLast() ?? streams.count
+        if place == streams.count { streams.append(stream) } else { streams[place] = stream }
+        stream.begin(self, tag: place + 1, receiver)
+        return stream
+    }
+
+    private func stream(_ tag: Int) -> HTTP2UpstreamStream? {
+        streams.indices.contains(tag - 1) ? streams[tag - 1] : nil
+    }
+
+    /// The stream is over, or was never begun.
+    func close(_ stream: HTTP2UpstreamStream) {
+        guard streams.indices.contains(stream.tag - 1), streams[stream.tag - 1] === stream else { return }
+        streams[stream.tag - 1] = nil
+        freePlaces.append(stream.tag - 1)
+        if stream.asksDrained { wantDrained.removeAll { $0 === stream } }
+        guard !isGone else { return }
+        if !isConnected { cluster.stoppedWaiting() }
+        settle()
+        cluster.streamFreed(self)
+    }
+
+    func askDrained(_ stream: HTTP2UpstreamStream) { wantDrained.append(stream) }
+
+    // MARK: Reading
+
+    func socketConnected(_ socket: StreamSocket) {
+        let count = waiting
+        isConnected = true
+        connectDeadline = .never
+        lastHeard = loop.now
+        cluster.connected(waiting: count)
+        for case let stream? in streams { stream.connected() }
+        watchLiveness()
+        needsOutput()
+    }
+
+    func socketReadable(_ socket: StreamSocket) {
+        for _ in 0..<Self.readsPerTurn {
+            guard !isGone else { return }
+            var buffer: ByteBuffer? = loop.buffers.takeScratch()
+            defer { loop.buffers.release(&buffer) }
+            guard let scratch = buffer else { return }
+            switch socket.read(into: scratch) {
+            case .bytes:
+                receive(scratch)
+                guard !socket.isClosed, socket.mayHaveMore else { return }
+            case .nothing: return
+            case .end, .failed: return lost()
+            }
+        }
+        socket.readAgainNextTurn()
+    }
+
+    private static let readsPerTurn = 8
+
+    private func receive(_ buffer: ByteBuffer) {
+        lastHeard = loop.now
+        pongDeadline = .never
+        var offset = 0
+        while offset < buffer.count, !isGone {
+            let base = offset
+            offset += session.receive(buffer.bytes(in: offset..<buffer.count), now: loop.now)
+            walkEvents(of: buffer, from: base)
+            if case .failed(let fault, _) = session.state { return sessionFailed(fault) }
+            if offset == base { break }
+        }
+        needsOutput()
+        settle()
+    }
+
+    private func walkEvents(of buffer: ByteBuffer?, from base: Int) {
+        while let event = session.nextEvent() {
+            switch event.kind {
+            case .response(let head, let endsHere): stream(event.tag)?.receivedHead(head, ended: endsHere)
+            case .informational(let head): stream(event.tag)?.receivedInformational(head)
+            case .data(let range, let endsHere):
+                guard let buffer, let stream = stream(event.tag) else {
+                    session.consumed(range.count, of: event.stream)
+                    continue
+                }
+                stream.received(
+                    ByteSlice(buffer, (base + range.lowerBound)..<(base + range.upperBound)), ended: endsHere)
+            case .trailers(let head): stream(event.tag)?.receivedTrailers(head)
+            case .end: stream(event.tag)?.receivedEnd()
+            case .closed(let close): stream(event.tag)?.closed(close)
+            case .settings:
+                hasSettings = true
+                for case let stream? in streams { stream.settingsCame() }
+                cluster.streamFreed(self)
+            // What it will not answer ends as refused.
+            case .goAway: drain()
+            case .request, .pong: break
+            }
+        }
+    }
+
+    // MARK: Writing
+
+    func needsOutput() {
+        guard !isOutputDue, !isGone else { return }
+        isOutputDue = true
+        loop.hasOutput(self)
+    }
+
+    /// Frames made before the kernel has taken those before.
+    private static let outputAhead = 131_072
+
+    func produceOutput() {
+        isOutputDue = false
+        // What waits for a connection stays in the session, where it can be taken back.
+        guard !isGone, isConnected else { return }
+        let room = Self.outputAhead - socket.queuedBytes
+        if room > 0, session.wantsFlush {
+            flushes &+= 1
+            _ = session.flush(into: socket, atMost: room)
+        }
+        walkEvents(of: nil, from: 0)
+        guard !isGone else { return }
+        if session.wantsFlush { socket.wantsDrained = true }
+        var index = 0
+        while index < wantDrained.count {
+            let stream = wantDrained[index]
+            guard session.queuedBytes(of: stream.id) == 0 else {
+                index += 1
+                continue
+            }
+            wantDrained.swapAt(index, wantDrained.count - 1)
+            wantDrained.removeLast()
+            stream.drained()
+        }
+        settle()
+    }
+
+    func socketDrained(_ socket: StreamSocket) { needsOutput() }
+
+    // MARK: Waiting
+
+    /// An unused connection waits for its next request, or goes.
+    private func settle() {
+        guard !isGone, isConnected, activeStreams == 0, session.openStreams == 0 else { return }
+        if isDraining { return discard() }
+        guard idleDeadline == .never, cluster.idleTimeout > .zero else { return }
+        idleDeadline = loop.now + cluster.idleTimeout
+        timer.require(idleDeadline, loop, self)
+    }
+
+    private func watchLiveness() {
+        guard let interval = cluster.pingInterval else { return }
+        pingDeadline = loop.now + interval
+        timer.require(pingDeadline, loop, self)
+    }
+
+    func timerFired(_ tag: UInt8) {
+        timer.fired()
+        let now = loop.now
+        guard !isGone else { return }
+        if connectDeadline <= now { return fail(.connectTimeout) }
+        if idleDeadline <= now && activeStreams == 0 { return discard() }
+        if pongDeadline <= now { return lost() }
+        if pingDeadline <= now, let interval = cluster.pingInterval {
+            pingDeadline = max(now, lastHeard) + interval
+            if lastHeard + interval <= now && activeStreams > 0 {
+                pongDeadline = now + cluster.pingTimeout
+                session.ping(now.nanoseconds)
+                needsOutput()
+            }
+        }
+        timer.require(min(connectDeadline, idleDeadline, pingDeadline, pongDeadline), loop, self)
+    }
+
+    // MARK: Ending
+
+    /// Those under way finish; others go elsewhere.
+    func drain() {
+        guard !isDraining else { return }
+        isDraining = true
+        endpoint.forget(self)
+        settle()
+    }
+
+    private func lost() {
+        isConnected ? fail(.closed(started: false)) : fail(.connectFailed(0))
+    }
+
+    private func sessionFailed(_ fault: HTTP2Fault) {
+        _ = session.flush(into: socket, atMost: .max)
+        fail(.invalidResponse(fault.rawValue))
+    }
+
+    private func fail(_ failure: UpstreamFailure) {
+        let open = streams
+        end()
+        for case let stream? in open { stream.connectionFailed(failure) }
+    }
+
+    func discard() {
+        guard !isGone else { return }
+        if isConnected, case .open = session.state {
+            session.goAway(.noError)
+            _ = session.flush(into: socket, atMost: .max)
+        }
+        fail(.closed(started: false))
+    }
+
+    private func end() {
+        guard !isGone else { return }
+        isGone = true
+        timer.cancel(loop)
+        endpoint.forget(self)
+        cluster.closed(self)
+        streams = []
+        freePlaces = []
+        wantDrained = []
+        // What was queued last says why.
+        if isConnected { socket.closeWhenFlushed() } else { socket.close() }
+    }
+
+    func socketFailed(_ socket: StreamSocket, _ error: SystemError) {
+        isConnected ? fail(.closed(started: false)) : fail(.connectFailed(error.code))
+    }
+
+    func socketClosed(_ socket: StreamSocket) {}
+}
