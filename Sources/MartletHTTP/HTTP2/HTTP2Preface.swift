@@ -1,4 +1,4 @@
-package import MartletCore
+internal import MartletCore
 
 /// The bytes an HTTP/2 client begins with (RFC 9113 section 3.4).
 package enum HTTP2Preface {
