@@ -54,6 +54,7 @@ let package = Package(
             linkerSettings: [
                 .linkedLibrary("z"), .linkedLibrary("brotlienc"), .linkedLibrary("brotlidec"), .linkedLibrary("zstd"),
             ]),
+        .target(name: "CHTTP2", linkerSettings: [.linkedLibrary("nghttp2")]),
         .target(name: "CCrypto", linkerSettings: [.linkedLibrary("crypto"), .linkedLibrary("crypt")]),
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
 
@@ -61,7 +62,7 @@ let package = Package(
         room("MartletCore", ["CPCRE2"], settings: requestPath),
         room("MartletCrypto", ["MartletCore", "CCrypto"], settings: requestPath),
         room("MartletNet", ["MartletCore", "CLinux"], settings: requestPath),
-        room("MartletHTTP", ["MartletCore"], settings: requestPath),
+        room("MartletHTTP", ["MartletCore", "CHTTP2"], settings: requestPath),
         room("MartletCoding", ["MartletCore", "CCompress"], settings: requestPath),
         room("MartletConfig", ["MartletCore", .product(name: "Yams", package: "Yams")]),
         room("MartletFilter", ["MartletCore", "MartletHTTP", "MartletConfig"], settings: requestPath),

@@ -193,6 +193,28 @@ public final class HeaderTable {
         fields[index].isChecked = false
     }
 
+    /// Joins the values of every field after `index` that is the same well-known header to its value, and removes them.
+    package func joinValues(at index: Int, separator: StaticString) {
+        let id = fields[index].id
+        guard id != .unknown, separator.hasPointerRepresentation else { return }
+        let arena = self.arena
+        let start = arena.append(arena.bytes(fields[index].value))
+        var kept = index + 1
+        for next in (index + 1)..<fields.count {
+            guard fields[next].id == id else {
+                fields[kept] = fields[next]
+                kept += 1
+                continue
+            }
+            // A static string's bytes live for ever.
+            _ = arena.append(unsafe Span(_unsafeStart: separator.utf8Start, count: separator.utf8CodeUnitCount))
+            _ = arena.append(arena.bytes(fields[next].value))
+        }
+        fields.removeLast(fields.count - kept)
+        fields[index].value = ByteRange(start: Int(start.start), length: arena.count - Int(start.start))
+        fields[index].isChecked = false
+    }
+
     /// Removes every field called `name` and says whether there was one.
     @discardableResult
     public func remove(_ name: HeaderName) -> Bool { removeAll(name, from: 0) }
@@ -288,19 +310,25 @@ public final class HeaderTable {
             line: arena.bytes(ByteRange(start: Int(start), length: Int(last.start + last.length - start))))
     }
 
+    /// A codec or whoever added the field saw to it that it may be sent, or it is looked at now.
+    package func isSendable(at index: Int) -> Bool {
+        let field = fields[index]
+        if field.value.start < checked || field.isChecked { return true }
+        let arena = self.arena
+        // A known name was checked when it was made known.
+        guard field.id != .unknown || field.name.start < checked || Self.isToken(arena.bytes(field.name)) else {
+            return false
+        }
+        return Self.isSafeValue(arena.bytes(field.value))
+    }
+
     /// Appends `name: value\r\n`. False, and nothing appended, when an edited field has bytes that would break the
     /// message, or there is no room.
     package func encodeField(at index: Int, into out: ByteBuffer) -> Bool {
+        guard isSendable(at: index) else { return false }
         let field = fields[index]
         let arena = self.arena
-        let name = arena.bytes(field.name)
-        let value = arena.bytes(field.value)
-        if field.value.start >= checked && !field.isChecked {
-            // A known name was checked when it was made known.
-            guard field.id != .unknown || field.name.start < checked || Self.isToken(name) else { return false }
-            guard Self.isSafeValue(value) else { return false }
-        }
-        return out.append(field: name, value)
+        return out.append(field: arena.bytes(field.name), arena.bytes(field.value))
     }
 
     /// Takes a field whose bytes a codec has already put into the arena.

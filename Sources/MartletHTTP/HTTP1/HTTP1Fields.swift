@@ -162,7 +162,7 @@ struct HTTP1Fields {
     }
 
     /// RFC 9110 section 6.5.1: a trailer may not change how the message was read.
-    private static func isAllowedInTrailers(_ id: HeaderID, _ name: Span<UInt8>) -> Bool {
+    static func isAllowedInTrailers(_ id: HeaderID, _ name: Span<UInt8>) -> Bool {
         switch id {
         case .unknown: !isProtected(name)
         case .transferEncoding, .contentLength, .host, .connection, .keepAlive, .proxyConnection, .te, .trailer,

@@ -47,5 +47,6 @@ package enum HTTP2Close: Sendable, Equatable {
 
 /// A head or trailers that came, to be taken before the next `receive`.
 package struct HTTP2Head {
-    let index: Int
+    let index: UInt32
+    let endsHere: Bool
 }

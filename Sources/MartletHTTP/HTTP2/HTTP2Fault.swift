@@ -28,6 +28,7 @@ package enum HTTP2Fault: String, Error, Sendable, CaseIterable {
     case unknownFrameFlood = "too many frames of unknown types"
     case strayFrameFlood = "too many frames for streams that are over"
     case outputFlood = "peer does not take what it made us answer"
+    case ended = "we ended the connection"
     case noMemory = "no memory"
 
     package var status: UInt16 {

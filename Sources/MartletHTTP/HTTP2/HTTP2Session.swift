@@ -1,9 +1,12 @@
+internal import CHTTP2
 package import MartletCore
 
 /// One HTTP/2 connection, in either role: bytes to events, messages to bytes. No I/O, no clock. Not thread-safe.
 ///
 /// Reading: `receive`, then `nextEvent` until nil, again with what was not consumed; then `flush`, for most of what comes has
-/// to be answered. Writing: `send…`, then `flush` into the socket, as long as the socket has room. Both may bring events.
+/// to be answered. Writing: `send…`, then `flush` into the socket, as long as the socket has room. Every function may bring
+/// events, so they are walked after each.
+@safe
 package final class HTTP2Session {
     package enum Role: Sendable { case server, client }
 
@@ -18,96 +21,93 @@ package final class HTTP2Session {
     package let role: Role
     package let settings: HTTP2Settings
     package let limits: HTTP2Limits
+    /// Owned here alone and freed with this object; every call below passes it on while it lives.
+    let session: OpaquePointer
+    /// Body that waits, by the slots of the C side.
+    var queues: [HTTP2SendQueue] = []
+    /// Digits of a head that is being put together; nothing else may lie here meanwhile.
+    let digits = ByteBuffer(capacity: 64)
 
     /// Nil without memory.
     package init?(role: Role, settings: HTTP2Settings, limits: HTTP2Limits) {
+        var config = mrt_h2_config(isServer: role == .server, settings, limits)
+        guard let session = unsafe mrt_h2_new(&config) else { return nil }
         self.role = role
         self.settings = settings
         self.limits = limits
-        return nil
+        unsafe self.session = session
     }
+
+    deinit { unsafe mrt_h2_free(session) }
 
     // MARK: Receiving
 
     /// Decodes `input` and says how much of it was taken: all of it, or less when a batch of events is full; then the rest is
     /// to be passed again once the events have been walked. An incomplete frame needs no keeping by the caller.
-    package func receive(_ input: Span<UInt8>, now: Instant) -> Int { 0 }
+    ///
+    /// Events of before must have been walked. `now` is what allowances are counted by; it never goes back.
+    package func receive(_ input: Span<UInt8>, now: Instant) -> Int {
+        unsafe input.withUnsafeBytes {
+            // The C side reads these bytes during the call and keeps no pointer.
+            unsafe mrt_h2_receive(session, $0.baseAddress, $0.count, now.nanoseconds)
+        }
+    }
 
     /// The next event, in order. Ranges in it are of the latest `receive`'s input.
-    package func nextEvent() -> HTTP2Event? { nil }
+    package func nextEvent() -> HTTP2Event? {
+        var event = mrt_h2_event()
+        guard unsafe mrt_h2_next(session, &event) else { return nil }
+        if UInt32(event.kind) == MRT_H2_CLOSED.rawValue, Int(event.slot) < queues.count {
+            queues[Int(event.slot)].removeAll()
+        }
+        return HTTP2Event(event)
+    }
 
-    /// Fills a request's head. When it throws the stream is still open: answer `fault.status`, or `reset`.
-    package func take(_ head: HTTP2Head, into request: RequestHead) throws(HTTP2Fault) {}
-
-    /// Fills a response's head.
-    package func take(_ head: HTTP2Head, into response: ResponseHead) throws(HTTP2Fault) {}
-
-    /// Fills trailers with the fields that may stand there.
-    package func take(_ head: HTTP2Head, into trailers: HeaderTable) throws(HTTP2Fault) {}
-
-    /// The application has taken `count` bytes of the stream's DATA: the peer may send as many more. Also after the stream
-    /// has ended; what was never taken is given back to the connection when the stream closes.
-    package func consumed(_ count: Int, of stream: Int32) {}
-
-    // MARK: Sending
-
-    /// Client role: opens a stream. `ended`: no body and no trailers follow. Nil, and nothing is sent, when the head cannot be
-    /// encoded; ask `canOpenStream` before.
-    package func sendRequest(_ head: RequestHead, ended: Bool, tag: Int) -> Int32? { nil }
-
-    /// Server role: the final response's head. `keepsLength`: content-length describes what is not sent, as for HEAD.
-    /// False, and nothing is sent, when it cannot be encoded.
-    package func sendResponse(
-        _ head: ResponseHead, framing: BodyLength, keepsLength: Bool, ended: Bool, on stream: Int32
-    ) -> Bool { false }
-
-    /// Server role: a 1xx head.
-    package func sendInformational(_ head: ResponseHead, on stream: Int32) -> Bool { false }
-
-    /// Queues body. `ended`: the message ends with it.
-    package func sendData(_ slice: ByteSlice, ended: Bool, on stream: Int32) {}
-
-    /// Ends the message with trailers, behind the body that is queued. False, and the message goes on, when they cannot be
-    /// encoded.
-    package func sendTrailers(_ trailers: HeaderTable, on stream: Int32) -> Bool { false }
-
-    /// Body of the stream that is queued here.
-    package func queuedBytes(of stream: Int32) -> Int { 0 }
-
-    /// Ends the stream now; what is queued for it is dropped. `provoked`: for what the peer did wrong, which counts.
-    package func reset(_ stream: Int32, _ error: HTTP2Error, provoked: Bool = false) {}
-
-    /// Writes frames until there are none or `limit` bytes have been written; says how many were.
-    package func flush(into output: any HTTP2Output, atMost limit: Int) -> Int { 0 }
-
-    /// There are frames that can be written now.
-    package var wantsFlush: Bool { false }
+    /// The application has taken `count` bytes of the stream's DATA: the peer may send as many more. What was never taken is
+    /// given back to the connection when the stream closes; then this does nothing.
+    package func consumed(_ count: Int, of stream: Int32) { unsafe mrt_h2_consumed(session, stream, max(count, 0)) }
 
     // MARK: The connection
 
-    package var state: State { .open }
-    package var counters: HTTP2Counters { HTTP2Counters() }
+    package var state: State {
+        var code: UInt32 = 0
+        let fault = unsafe mrt_h2_failure(session, &code)
+        guard fault.rawValue != MRT_H2_FINE.rawValue else {
+            return unsafe mrt_h2_draining(session) ? .draining : .open
+        }
+        return .failed(HTTP2Fault(fault), HTTP2Error(code: code))
+    }
+
+    package var counters: HTTP2Counters { HTTP2Counters { unsafe mrt_h2_count(session, $0) } }
     /// Streams open in either direction.
-    package var openStreams: Int { 0 }
+    package var openStreams: Int { unsafe Int(mrt_h2_open_streams(session)) }
     /// Client role: another stream may be opened now.
-    package var canOpenStream: Bool { false }
-    /// How many streams the peer takes at once.
-    package var peerMaxStreams: UInt32 { 0 }
-    package var peerAllowsExtendedConnect: Bool { false }
+    package var canOpenStream: Bool { unsafe mrt_h2_can_open(session) }
+    /// How many streams the peer takes at once: `assumedPeerStreams` before it has said so.
+    package var peerMaxStreams: UInt32 { unsafe mrt_h2_peer_streams(session) }
+    package var peerAllowsExtendedConnect: Bool { unsafe mrt_h2_peer_connects(session) }
 
     /// What `event.tag` is for the stream from now on.
-    package func setTag(_ tag: Int, of stream: Int32) {}
+    package func setTag(_ tag: Int, of stream: Int32) { unsafe mrt_h2_set_tag(session, stream, Int64(tag)) }
 
-    /// Streams with body to send whose peer gives no window.
-    package var hasStalledStreams: Bool { false }
-    package func isStalled(_ stream: Int32) -> Bool { false }
+    /// Some stream has body to send and its peer gives no window: what a timer should look for, and not find for long.
+    package var hasStalledStreams: Bool { unsafe mrt_h2_stalled(session, 0) }
+    package func isStalled(_ stream: Int32) -> Bool { unsafe stream > 0 && mrt_h2_stalled(session, stream) }
 
-    package func ping(_ payload: UInt64) {}
+    /// The peer answers with `pong` and the same payload.
+    package func ping(_ payload: UInt64) { unsafe mrt_h2_ping(session, payload) }
 
     /// Server role, the first step of a graceful end: the client opens no further streams once it hears of it. Those under
     /// way are served.
-    package func announceShutdown() {}
+    package func announceShutdown() { unsafe mrt_h2_announce_shutdown(session) }
 
-    /// The second step, a round trip or a second later: streams that come now are not looked at. Also a client's goodbye.
-    package func goAway(_ error: HTTP2Error) {}
+    /// The second step, a round trip or a second later: streams that come from now on are not looked at. Also a client's
+    /// goodbye. With an error the connection ends at once: every open stream closes as failed.
+    package func goAway(_ error: HTTP2Error) {
+        if error == .noError {
+            unsafe mrt_h2_goaway(session)
+        } else {
+            unsafe mrt_h2_fail(session, MRT_H2_ENDED, error.rawValue)
+        }
+    }
 }
