@@ -27,7 +27,7 @@ private final class RelayRig: TCPRelayOwner {
         let upstream = StreamSocket(loop: loop, accepted: dialled)
         let relay = TCPRelay(
             client: downstream, upstream: upstream, idleTimeout: idleTimeout,
-            deadline: lasting.map { loop.now + $0 } ?? .never, bufferLimit: limit, owner: self)
+            deadline: lasting.map { loop.now + $0 } ?? .never, bufferLimit: limit, counts: nil, owner: self)
         try downstream.start(relay)
         try upstream.start(relay)
         self.relay = relay

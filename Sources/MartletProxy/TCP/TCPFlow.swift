@@ -1,3 +1,4 @@
+internal import MartletFilter
 internal import MartletNet
 
 /// One direction of a relayed connection: what it has moved, and how.
@@ -5,7 +6,8 @@ final class TCPFlow {
     let source: StreamSocket
     let sink: StreamSocket
     /// Bytes that came from the source.
-    var received: UInt64 = 0
+    private(set) var received: UInt64 = 0
+    private let counter: Counter?
     /// The source sent its last byte.
     var isEnded = false
     /// Holds bytes on their way to the sink.
@@ -20,13 +22,19 @@ final class TCPFlow {
     private static let little = 8192
     private static let inARow = 4
 
-    init(from source: StreamSocket, to sink: StreamSocket) {
+    init(from source: StreamSocket, to sink: StreamSocket, counted counter: Counter?) {
         self.source = source
         self.sink = sink
+        self.counter = counter
+    }
+
+    func count(_ bytes: Int) {
+        received &+= UInt64(bytes)
+        counter?.add(UInt64(bytes))
     }
 
     func moved(_ count: Int) {
-        received &+= UInt64(count)
+        self.count(count)
         let speaksForChange = isBulk ? count < Self.little : count >= Self.much
         run = speaksForChange ? run + 1 : 0
         guard run == Self.inARow else { return }

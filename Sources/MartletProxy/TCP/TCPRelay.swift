@@ -46,12 +46,12 @@ final class TCPRelay: StreamSocketOwner, TimerTarget {
     ///   - deadline: closed then, whatever moves; `.never` is none.
     init(
         client: StreamSocket, upstream: StreamSocket, idleTimeout: Nanoseconds, deadline: Instant, bufferLimit: Int,
-        owner: any TCPRelayOwner
+        counts: TCPService.Counts?, owner: any TCPRelayOwner
     ) {
         loop = client.loop
         buffers = loop.buffers
-        up = TCPFlow(from: client, to: upstream)
-        down = TCPFlow(from: upstream, to: client)
+        up = TCPFlow(from: client, to: upstream, counted: counts?.received)
+        down = TCPFlow(from: upstream, to: client, counted: counts?.sent)
         sentBefore = (client.sentBytes, upstream.sentBytes)
         self.idleTimeout = idleTimeout
         self.deadline = deadline
@@ -79,7 +79,7 @@ final class TCPRelay: StreamSocketOwner, TimerTarget {
         lastMoved = loop.now
         lastSent = client.sentBytes &+ upstream.sentBytes
         if !early.isEmpty {
-            up.received = UInt64(early.count)
+            up.count(early.count)
             upstream.write(early)
         }
         armTimer()

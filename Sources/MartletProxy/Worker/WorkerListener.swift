@@ -9,6 +9,8 @@ final class WorkerListener {
     let chain: Chain
     let forwarding: Forwarding
     let clusters: ClusterTable
+    /// For connections that carry no requests; nil where there may be none.
+    let tcp: TCPService?
     private let accessLoggers: [AccessLogger]
     /// Traced requests are remembered beside the durations they took.
     private let hasExemplars: Bool
@@ -69,7 +71,12 @@ final class WorkerListener {
         chain = Chain(
             filters: filters, routes: compiled.routes, bodyLimit: limits.filterBuffer,
             localReplies: compiled.localReplies)
-        accessLoggers = compiled.accessLogs.map { AccessLogger($0, worker: worker) }
+        let loggers = compiled.accessLogs.map { AccessLogger($0, worker: worker) }
+        accessLoggers = loggers
+        tcp = compiled.tcp.map {
+            TCPService(
+                $0, of: compiled.config, clusters: clusters, accessLoggers: loggers, metrics: worker.metrics)
+        }
         hasExemplars = compiled.hasExemplars
     }
 
