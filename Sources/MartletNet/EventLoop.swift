@@ -37,6 +37,7 @@ package final class EventLoop {
     package private(set) var now: Instant
     private var timers: TimerWheel
     package let buffers = BufferPool()
+    package let pipes = SplicePipes()
 
     private var again: [any EventSource] = []
     private var againNext: [any EventSource] = []

@@ -24,6 +24,20 @@ package struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
         self.raw = raw
     }
 
+    /// What `description` writes.
+    package init?(text: String) {
+        if text.hasPrefix("unix:") {
+            self.init(unixPath: String(text.dropFirst(5)))
+            return
+        }
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
+        let host = text[..<colon]
+        self.init(
+            ip: String(host.hasPrefix("[") && host.hasSuffix("]") ? host.dropFirst().dropLast() : host), port: port)
+    }
+
     package var family: Family {
         var copy = raw
         return switch unsafe mrt_address_family(&copy) {

@@ -39,27 +39,30 @@ package final class StreamSocket: EventSource {
 
     package let loop: EventLoop
     private let buffers: BufferPool
-    private let descriptor: Int32
+    let descriptor: Int32
     private var slot: Int32 = -1
     private var state: State
     /// Dropped at close, which breaks the cycle between the two.
     package var owner: (any StreamSocketOwner)?
 
     // What the last edges said, until a system call proves otherwise.
-    private var isReadable = false
+    var isReadable = false
     private var isWritable = true
-    private var isPeerClosed = false
+    var isPeerClosed = false
     private var isReadingPaused = false
     /// Writing failed. What the peer sent before it went may still be read.
     package private(set) var isWriteBroken = false
     private var isQueuedAgain = false
     private var isDirty = false
     private var closesWhenFlushed = false
+    private var resetsWhenFlushed = false
     private var shutsDownWhenFlushed = false
     /// Calls `socketDrained` when the queue has been sent.
     package var wantsDrained = false
 
     private var output = OutputQueue()
+    /// Lent until what it holds has been sent; that goes behind `output`, which stays empty meanwhile.
+    private var pipe: SplicePipe?
     /// Bytes handed to the kernel so far.
     package private(set) var sentBytes: UInt64 = 0
 
@@ -105,7 +108,8 @@ package final class StreamSocket: EventSource {
     package var mayHaveMore: Bool { isReadable }
     package var isClosed: Bool { state == .closed }
     /// Bytes queued and not yet taken by the kernel.
-    package var queuedBytes: Int { output.count }
+    package var queuedBytes: Int { output.count + (pipe?.count ?? 0) }
+    private var hasOutput: Bool { !output.isEmpty || pipe != nil }
 
     // MARK: Events
 
@@ -113,7 +117,7 @@ package final class StreamSocket: EventSource {
         if state == .connecting { return connectEnded(flags) }
         if flags & UInt32(MRT_WRITABLE) != 0 && !isWritable {
             isWritable = true
-            if !output.isEmpty { markDirty() }
+            if hasOutput { markDirty() }
         }
         if flags & UInt32(MRT_PEER_CLOSED) != 0 { isPeerClosed = true }
         if flags & UInt32(MRT_HANGUP) != 0 { isPeerClosed = true }
@@ -226,6 +230,13 @@ package final class StreamSocket: EventSource {
         markDirty()
     }
 
+    /// Queues what `pipe` holds, and nothing else until that has been sent. Whoever lends the pipe leaves it alone until then.
+    package func write(from pipe: SplicePipe) {
+        guard state != .closed, !isWriteBroken else { return }
+        self.pipe = pipe
+        markDirty()
+    }
+
     private func markDirty() {
         guard !isDirty, state == .open, isWritable else { return }
         isDirty = true
@@ -249,6 +260,16 @@ package final class StreamSocket: EventSource {
             // More pieces than one system call takes.
             if !output.isEmpty { return markDirty() }
         }
+        if let pipe {
+            let (sent, failure) = pipe.empty(into: descriptor)
+            sentBytes &+= UInt64(sent)
+            if failure == EAGAIN {
+                isWritable = false
+                return
+            }
+            if failure != 0 { return writeFailed(failure) }
+            self.pipe = nil
+        }
         if closesWhenFlushed { return closed() }
         if shutsDownWhenFlushed {
             shutsDownWhenFlushed = false
@@ -268,6 +289,7 @@ package final class StreamSocket: EventSource {
         isWriteBroken = true
         isPeerClosed = true
         output.removeAll(pool: buffers)
+        pipe = nil
         isReadable = true
         readAgainNextTurn()
     }
@@ -276,7 +298,7 @@ package final class StreamSocket: EventSource {
 
     private func closed() {
         let owner = self.owner
-        close()
+        end(reset: resetsWhenFlushed)
         owner?.socketClosed(self)
     }
 
@@ -297,6 +319,7 @@ package final class StreamSocket: EventSource {
         state = .closed
         if slot >= 0 { loop.deregister(slot, descriptor, isClosing: true) }
         output.removeAll(pool: buffers)
+        pipe = nil
         if reset { mrt_close_reset(descriptor) } else { mrt_close(descriptor) }
         owner = nil
     }
@@ -304,14 +327,20 @@ package final class StreamSocket: EventSource {
     /// Closes once everything queued has been sent, and tells the owner, maybe from within this call.
     package func closeWhenFlushed() {
         guard state != .closed else { return }
-        if output.isEmpty && !isDirty { return closed() }
+        if !hasOutput && !isDirty { return closed() }
         closesWhenFlushed = true
+    }
+
+    /// As `closeWhenFlushed`, with a reset: what was sent is not the whole.
+    package func resetWhenFlushed() {
+        resetsWhenFlushed = true
+        closeWhenFlushed()
     }
 
     /// Sends FIN once everything queued has been sent; reading goes on.
     package func shutdownWhenFlushed() {
         guard state == .open else { return }
-        if output.isEmpty {
+        if !hasOutput {
             _ = mrt_shutdown_write(descriptor)
         } else {
             shutsDownWhenFlushed = true

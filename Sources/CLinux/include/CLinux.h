@@ -41,6 +41,10 @@ long mrt_recv(int fd, void *buffer, size_t size);
 long mrt_send(int fd, const void *buffer, size_t size, bool is_last);
 long mrt_writev(int fd, const struct iovec *pieces, int count, bool is_last);
 int mrt_shutdown_write(int fd);
+// A pipe that never waits: ends[0] to read from, ends[1] to write to. `size` is a wish; returns what it holds.
+int mrt_pipe(int ends[2], int size);
+// Moves bytes between a pipe and a socket within the kernel. The writing may raise SIGPIPE: block or ignore it.
+long mrt_splice(int from, int to, size_t count);
 void mrt_close(int fd);
 // Closes with a reset instead of an orderly end.
 void mrt_close_reset(int fd);

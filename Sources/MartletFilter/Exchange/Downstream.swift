@@ -48,4 +48,11 @@ public final class Downstream {
             directRemoteIP: directRemoteIP, directRemotePort: directRemotePort, localAddress: localAddress,
             listener: listener, scheme: .https, connectionID: connectionID, tls: tls)
     }
+
+    /// The same connection, on behalf of whom a proxy in front names.
+    package func forwarded(for ip: String, port: UInt16, to address: String) -> Downstream {
+        Downstream(
+            directRemoteIP: ip, directRemotePort: port, localAddress: address, listener: listener, scheme: scheme,
+            connectionID: connectionID, tls: tls)
+    }
 }

@@ -37,6 +37,8 @@ public final class Exchange {
     public package(set) var attempts = 0
     /// `address:port` of the endpoint of the last attempt.
     public package(set) var upstreamAddress: String?
+    /// Stands for a connection that carries no requests, in its access log.
+    package var isConnection = false
     /// The client has been sent a response head.
     package var hasSentHead = false
     /// The client is sent a head and nothing behind it, whatever the response holds: the answer to a HEAD, or a 304.
@@ -132,6 +134,7 @@ public final class Exchange {
         requestBytes = 0
         responseBytes = 0
         attempts = 0
+        isConnection = false
         hasSentHead = false
         sendsNoBody = false
         requestEnded = .never

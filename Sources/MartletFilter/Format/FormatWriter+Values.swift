@@ -23,7 +23,7 @@ extension FormatWriter {
     private mutating func write(_ operation: FormatOperator, _ exchange: Exchange, _ scene: Scene) {
         switch operation {
         case .startTime: put(WallClock.now() - scene.duration)
-        case .protocol: line.append(exchange.request.version.text)
+        case .protocol: if !exchange.isConnection { line.append(exchange.request.version.text) }
         case .responseCode:
             // What never reached the client is no response to it.
             line.append(number: exchange.hasSentHead || !scene.isOver ? UInt64(exchange.response.status) : 0)

@@ -78,6 +78,18 @@ final class HTTP1Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
         timer.require(deadline, loop, self)
     }
 
+    /// The socket is started already, and becomes this connection's.
+    /// - Parameter bytes: what was read of it.
+    func begin(with bytes: ByteBuffer?) {
+        socket.owner = self
+        timer.require(deadline, loop, self)
+        if let bytes { consume(bytes, newBytes: bytes.count) }
+        guard state != .closed, socket.owner === self else { return }
+        if worker.isDraining { drain() }
+        guard state != .closed else { return }
+        socket.readAgainNextTurn()
+    }
+
     // MARK: Reading
 
     func socketConnected(_ socket: StreamSocket) {}

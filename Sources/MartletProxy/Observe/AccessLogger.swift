@@ -23,10 +23,12 @@ final class AccessLogger {
         line.removeAll()
     }
 
-    func record(_ exchange: Exchange, duration: Nanoseconds) {
+    /// - Parameter serverName: of a connection without requests, what its client asked for in TLS.
+    func record(_ exchange: Exchange, duration: Nanoseconds, serverName: String? = nil) {
         if let filter = log.filter, !filter.holds(exchange, duration, worker) { return }
         if line.isEmpty { worker.hasLines(self) }
         switch log.line {
+        case .standard where exchange.isConnection: json(connection: exchange, duration, serverName)
         case .standard: json(exchange, duration)
         case .format(let format):
             writer.append(format, of: exchange, .init(duration: duration, isOver: true), to: &line)
@@ -41,14 +43,8 @@ final class AccessLogger {
     private func json(_ exchange: Exchange, _ duration: Nanoseconds) {
         let request = exchange.request
         let headers = request.headers
-        line.append("{\"time\":\"")
-        time.append(.now(), to: &line)
-        line.append("\",\"listener\":\"")
-        if let name = exchange.downstream?.listener { line.append(json: name.utf8Span.span) }
-        line.append("\",\"client\":\"")
-        let ip = exchange.clientIP
-        line.append(json: ip.utf8Span.span)
-        line.append("\",\"method\":\"")
+        begin(exchange)
+        line.append(",\"method\":\"")
         line.append(json: request.methodBytes())
         line.append("\",\"host\":\"")
         line.append(json: request.authority())
@@ -58,31 +54,7 @@ final class AccessLogger {
         line.append(request.version.text)
         line.append("\",\"status\":")
         line.append(number: exchange.hasSentHead ? UInt64(exchange.response.status) : 0)
-        line.append(",\"flags\":\"")
-        line.append(exchange.flags)
-        line.append("\"")
-        if let reason = exchange.reason {
-            line.append(",\"reason\":\"")
-            line.append(json: reason.utf8Span.span)
-            line.append("\"")
-        }
-        line.append(",\"bytes_received\":")
-        line.append(number: exchange.requestBytes)
-        line.append(",\"bytes_sent\":")
-        line.append(number: exchange.bytesSent)
-        line.append(",\"duration_ms\":")
-        line.append(milliseconds: duration)
-        if let upstream = exchange.upstreamAddress {
-            line.append(",\"upstream\":\"")
-            line.append(json: upstream.utf8Span.span)
-            line.append("\",\"attempts\":")
-            line.append(number: UInt64(exchange.attempts))
-        }
-        if let cluster = exchange.clusterName {
-            line.append(",\"cluster\":\"")
-            line.append(json: cluster.utf8Span.span)
-            line.append("\"")
-        }
+        outcome(exchange, duration)
         if let span = exchange.upstreamDuration {
             line.append(",\"upstream_duration_ms\":")
             line.append(milliseconds: span)
@@ -121,6 +93,57 @@ final class AccessLogger {
             }
             line.append("]")
         }
+        line.append("}")
+    }
+    private func begin(_ exchange: Exchange) {
+        line.append("{\"time\":\"")
+        time.append(.now(), to: &line)
+        line.append("\",\"listener\":\"")
+        if let name = exchange.downstream?.listener { line.append(json: name.utf8Span.span) }
+        line.append("\",\"client\":\"")
+        let ip = exchange.clientIP
+        line.append(json: ip.utf8Span.span)
+        line.append("\"")
+    }
+
+    /// How it ended, what it moved and where that came from.
+    private func outcome(_ exchange: Exchange, _ duration: Nanoseconds) {
+        line.append(",\"flags\":\"")
+        line.append(exchange.flags)
+        line.append("\"")
+        if let reason = exchange.reason {
+            line.append(",\"reason\":\"")
+            line.append(json: reason.utf8Span.span)
+            line.append("\"")
+        }
+        line.append(",\"bytes_received\":")
+        line.append(number: exchange.requestBytes)
+        line.append(",\"bytes_sent\":")
+        line.append(number: exchange.bytesSent)
+        line.append(",\"duration_ms\":")
+        line.append(milliseconds: duration)
+        if let upstream = exchange.upstreamAddress {
+            line.append(",\"upstream\":\"")
+            line.append(json: upstream.utf8Span.span)
+            line.append("\",\"attempts\":")
+            line.append(number: UInt64(exchange.attempts))
+        }
+        if let cluster = exchange.clusterName {
+            line.append(",\"cluster\":\"")
+            line.append(json: cluster.utf8Span.span)
+            line.append("\"")
+        }
+    }
+
+    private func json(connection: Exchange, _ duration: Nanoseconds, _ serverName: String?) {
+        begin(connection)
+        line.append(",\"protocol\":\"tcp\"")
+        if let serverName {
+            line.append(",\"server_name\":\"")
+            line.append(json: serverName.utf8Span.span)
+            line.append("\"")
+        }
+        outcome(connection, duration)
         line.append("}")
     }
 }

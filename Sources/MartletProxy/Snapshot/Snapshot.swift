@@ -35,4 +35,6 @@ struct CompiledListener: Sendable {
     let accessLogs: [CompiledAccessLog]
     let localReplies: LocalReplies
     let hasExemplars: Bool
+    /// For connections that carry no requests; nil where there may be none.
+    let tcp: TCPRoutes?
 }

@@ -83,7 +83,9 @@ package struct SnapshotBuilder {
         let replies = LocalReplies(config.localReplies ?? proxy.localReplies, diagnostics: diagnostics)
         return CompiledListener(
             config: config, filters: filters, routes: routes, forwarding: Forwarding(config), accessLogs: logs,
-            localReplies: replies, hasExemplars: proxy.metrics.exemplars)
+            localReplies: replies, hasExemplars: proxy.metrics.exemplars,
+            tcp: config.tcp.map { TCPRoutes($0) { clusters[$0] } }
+                ?? config.other.map { TCPRoutes($0) { clusters[$0] } })
     }
 }
 

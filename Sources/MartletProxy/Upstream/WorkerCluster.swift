@@ -22,7 +22,7 @@ final class WorkerCluster: TimerTarget {
     private var waitingHead = 0
     /// Connections on their way up whose protocol the endpoint will choose.
     private var dials: [UpstreamDial] = []
-    private var openConnections = 0
+    var openConnections = 0
     private var isRetired = false
     private var retryTimer = LazyTimer()
 
@@ -37,8 +37,8 @@ final class WorkerCluster: TimerTarget {
     let pingInterval: Nanoseconds?
     let pingTimeout: Nanoseconds
 
-    private let connectionsOpened: Counter
-    private let connectFailures: Counter
+    let connectionsOpened: Counter
+    let connectFailures: Counter
     private let overflows: [Counter]
     private let circuitOpen: Counter
     var retryBudget = RetryBudget()
@@ -81,15 +81,17 @@ final class WorkerCluster: TimerTarget {
     /// Finds a connection for `taker`, who hears of it now or later. `fresh`: not one that was idle.
     func take(for taker: any ConnectionTaker, fresh: Bool = false) {
         runtime.sawTraffic()
-        if let breaker {
-            let (isAdmitted, changed) = breaker.admit(at: worker.loop.now)
-            if changed { worker.standingChanged(of: runtime) }
-            guard isAdmitted else {
-                circuitOpen.add()
-                return taker.upstreamRefused(.circuitOpen)
-            }
-        }
+        guard isAdmitted() else { return taker.upstreamRefused(.circuitOpen) }
         find(for: taker, fresh: fresh)
+    }
+
+    /// The circuit breaker lets it pass.
+    func isAdmitted() -> Bool {
+        guard let breaker else { return true }
+        let (isAdmitted, changed) = breaker.admit(at: worker.loop.now)
+        if changed { worker.standingChanged(of: runtime) }
+        if !isAdmitted { circuitOpen.add() }
+        return isAdmitted
     }
 
     private func find(for taker: any ConnectionTaker, fresh: Bool) {
@@ -113,7 +115,7 @@ final class WorkerCluster: TimerTarget {
     /// Choices that do not suit the taker before all endpoints are looked at.
     private static let maxChoices = 4
 
-    private func endpoint(for taker: any ConnectionTaker) -> WorkerEndpoint? {
+    func endpoint(for taker: any EndpointChooser) -> WorkerEndpoint? {
         if let wanted = taker.endpointOverride {
             if let endpoint = endpoints.first(where: { $0.shared.isAt(wanted.address) }),
                 wanted.isStrict || endpoint.shared.isAvailable
@@ -310,12 +312,16 @@ final class WorkerCluster: TimerTarget {
     }
 
     func closed(_ connection: any UpstreamConnection) {
-        openConnections -= 1
-        runtime.limits.connections.giveBack()
         if !connection.isConnected {
             connected(waiting: connection.waiting)
             if !connection.isAbandoned { connectFailures.add() }
         }
+        connectionGone()
+    }
+
+    func connectionGone() {
+        openConnections -= 1
+        runtime.limits.connections.giveBack()
         if waitingHead < waiting.count { retryTimer.require(worker.loop.now, worker.loop, self) }
     }
 

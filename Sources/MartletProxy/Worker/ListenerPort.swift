@@ -106,16 +106,21 @@ final class ListenerPort {
             directRemoteIP: peer.family == .unix ? "unix" : peer.host, directRemotePort: peer.port ?? 0,
             localAddress: localAddress(of: socket), listener: name, scheme: .http,
             connectionID: worker.nextConnectionID())
-        let connection = HTTP1Downstream(worker: worker, listener: self, socket: socket, client: client)
-        do throws(SystemError) {
-            try connection.start()
-            connection.place = connections.count
-            connections.append(connection)
-            counts.open.add(1)
-        } catch {
-            counts.connections.giveBack()
-            worker.overload.giveBackConnection()
+        if current.opening.isPlainHTTP {
+            let connection = HTTP1Downstream(worker: worker, listener: self, socket: socket, client: client)
+            add(connection)
+            do throws(SystemError) { try connection.start() } catch { closed(connection) }
+        } else {
+            let opening = ConnectionOpening(worker, self, socket, peer, client)
+            add(opening)
+            do throws(SystemError) { try opening.start() } catch { closed(opening) }
         }
+    }
+
+    private func add(_ connection: any DownstreamConnection) {
+        connection.place = connections.count
+        connections.append(connection)
+        counts.open.add(1)
     }
 
     /// The address that the client reached. Only behind a wildcard the kernel has to be asked.

@@ -79,6 +79,7 @@ final class Worker {
     private var openDrivers = 0
     private var spareStreams: [HTTP2DownstreamStream] = []
     private var spareUpstreamStreams: [HTTP2UpstreamStream] = []
+    let emptyBuffer = ByteBuffer(capacity: 1)
     /// A slice without bytes.
     let nothing = ByteSlice(copying: [])
     private var laterConnections: [HTTP1Downstream] = []

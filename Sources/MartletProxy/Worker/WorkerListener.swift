@@ -9,11 +9,15 @@ final class WorkerListener {
     let chain: Chain
     let forwarding: Forwarding
     let clusters: ClusterTable
+    /// For connections that carry no requests; nil where there may be none.
+    let tcp: TCPService?
     private let accessLoggers: [AccessLogger]
     /// Traced requests are remembered beside the durations they took.
     private let hasExemplars: Bool
 
     let codecLimits: HTTP1Limits
+    let opening: OpeningPlan
+    let openings: OpeningCounts
     let http2Settings: HTTP2Settings
     let http2Limits: HTTP2Limits
     let http2Faults: HTTP2Counts
@@ -57,6 +61,8 @@ final class WorkerListener {
         metrics = worker.metrics
         let labels = [("listener", name)]
         http2Faults = HTTP2Counts(labels, metrics)
+        opening = OpeningPlan(compiled.config)
+        openings = OpeningCounts(labels, metrics)
         protocolErrors = metrics.counter("martlet_downstream_protocol_errors_total", labels)
         rejectedConnections = metrics.counter("martlet_downstream_connections_rejected_total", labels)
         activeRequests = metrics.gauge("martlet_requests_active", labels)
@@ -69,7 +75,12 @@ final class WorkerListener {
         chain = Chain(
             filters: filters, routes: compiled.routes, bodyLimit: limits.filterBuffer,
             localReplies: compiled.localReplies)
-        accessLoggers = compiled.accessLogs.map { AccessLogger($0, worker: worker) }
+        let loggers = compiled.accessLogs.map { AccessLogger($0, worker: worker) }
+        accessLoggers = loggers
+        tcp = compiled.tcp.map {
+            TCPService(
+                $0, of: compiled.config, clusters: clusters, accessLoggers: loggers, metrics: worker.metrics)
+        }
         hasExemplars = compiled.hasExemplars
     }
 

@@ -1,0 +1,71 @@
+internal import MartletConfig
+internal import MartletCore
+internal import MartletFilter
+
+/// What a listener's connections go through before their protocol begins.
+struct OpeningPlan {
+    let proxyProtocol: ProxyProtocolConfig?
+    /// Whose PROXY headers are believed; empty: everybody's.
+    let trusted: IPSet
+    let isTLS: Bool
+    /// Clear text is taken as well.
+    let isTLSOptional: Bool
+    let isHTTP: Bool
+    /// What is neither HTTP nor TLS has somewhere to go; of a tcp listener, all that is not told apart by name.
+    let hasTarget: Bool
+    /// Where a connection goes depends on the name that its TLS handshake asks for.
+    let peeksName: Bool
+    /// How long the first bytes may be waited for that tell protocols apart; nil when they need not be.
+    let detectTime: Nanoseconds?
+
+    init(_ listener: ListenerConfig) {
+        proxyProtocol = listener.proxyProtocol
+        trusted = IPSet(listener.proxyProtocol?.trusted ?? [])
+        isTLS = listener.tls != nil
+        isTLSOptional = listener.tls?.isOptional == true
+        isHTTP = listener.protocol == .http
+        hasTarget = listener.tcp?.target != nil || listener.other != nil
+        peeksName = listener.tcp?.sni.isEmpty == false
+        if peeksName {
+            detectTime = Nanoseconds(TCPConfig.clientHelloTimeout)
+        } else {
+            detectTime = isTLSOptional || listener.other != nil ? Nanoseconds(listener.limits.detectTimeout) : nil
+        }
+    }
+
+    /// Connections are HTTP in clear text from their first byte.
+    var isPlainHTTP: Bool { isHTTP && proxyProtocol == nil && !isTLS && detectTime == nil }
+}
+
+/// Why a connection was closed before its protocol began.
+enum OpeningRefusal: String, CaseIterable {
+    case proxyHeaderMissing = "proxy_header_missing"
+    case proxyHeaderMalformed = "proxy_header_malformed"
+    case proxyHeaderUntrusted = "proxy_header_untrusted"
+    case proxyHeaderTimeout = "proxy_header_timeout"
+    case clientHelloTimeout = "client_hello_timeout"
+    case notTLS = "not_tls"
+    case unexpectedTLS = "unexpected_tls"
+    case handshakeTimeout = "handshake_timeout"
+    case handshakeFailed = "handshake_failed"
+    case tooManyHandshakes = "too_many_handshakes"
+    case clientGone = "client_gone"
+    case drained = "drained"
+}
+
+/// Counts them, for one listener.
+final class OpeningCounts {
+    private let counters: [OpeningRefusal: Counter]
+
+    init(_ labels: [(String, String)], _ metrics: Metrics) {
+        counters = Dictionary(
+            uniqueKeysWithValues: OpeningRefusal.allCases.map {
+                (
+                    $0,
+                    metrics.counter("martlet_downstream_openings_failed_total", labels + [("reason", $0.rawValue)])
+                )
+            })
+    }
+
+    func count(_ reason: OpeningRefusal) { counters[reason]?.add() }
+}
