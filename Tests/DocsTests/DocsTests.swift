@@ -66,11 +66,30 @@ struct DocsTests {
             let file = String(text.dropFirst("# file: ".count).prefix { $0 != "\n" })
             try text.write(to: folder.appendingPathComponent(file), atomically: true, encoding: .utf8)
         }
+        if complete.contains(where: { $0.contains("certs/") }) { try Self.makeCertificates(in: folder) }
         for text in complete {
             let file = folder.appendingPathComponent("martlet.yaml")
             try text.write(to: file, atomically: true, encoding: .utf8)
             let (code, output) = try run(["check", file.path])
             #expect(code == 0, "\(name): \(output)")
+        }
+    }
+
+    /// `certs/ca.pem`, and `certs/NAME.pem` with `certs/NAME.key` for every name that the examples use.
+    private static func makeCertificates(in folder: URL) throws {
+        let certificates = folder.appendingPathComponent("certs")
+        try FileManager.default.createDirectory(at: certificates, withIntermediateDirectories: true)
+        for name in ["ca", "shop", "api"] {
+            let key = certificates.appendingPathComponent("\(name).key").path
+            let result = try Tool.run(
+                "/usr/bin/openssl",
+                [
+                    "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=\(name).example.com", "-addext", "subjectAltName=DNS:\(name).example.com",
+                    "-keyout", key, "-out", certificates.appendingPathComponent("\(name).pem").path,
+                ])
+            #expect(result.code == 0, "\(result.output)")
+            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: key)
         }
     }
 

@@ -1,6 +1,6 @@
 /// Every kind of mistake with all that is said about it: place, path, message and hint.
 extension Mistake {
-    static let all: [Mistake] = syntax + document + listener + route + cluster + policy
+    static let all: [Mistake] = syntax + document + listener + route + cluster + policy + transport
 
     private static let syntax: [Mistake] = [
         Mistake(
@@ -280,33 +280,6 @@ extension Mistake {
             Around.listener("filters: [router]"),
             #"2:3: error: listeners[0]: "routes" is required (without routes every request is "#
                 + #"answered 404)"#),
-        Mistake(
-            Around.listener(
-                #"""
-                tls: { certificate: a.pem }
-                filters: [router]
-                routes: [{ match: {}, cluster: api }]
-                """#),
-            "4:3: error: listeners[0].tls: TLS is not available in this version (remove the key)"),
-        Mistake(
-            Around.listener(
-                #"""
-                protocol: tcp
-                proxy_protocol: true
-                filters: [router]
-                routes: [{ match: {}, cluster: api }]
-                """#),
-            "4:13: error: listeners[0].protocol: proxying of plain TCP is not available in this version",
-            "5:19: error: listeners[0].proxy_protocol: the PROXY protocol is not available in this version"),
-        Mistake(
-            Around.listener(
-                #"""
-                protocol: htp
-                filters: [router]
-                routes: [{ match: {}, cluster: api }]
-                """#),
-            #"4:13: error: listeners[0].protocol: "htp" is not known here (did you mean "http"? "#
-                + #"valid: http)"#),
         Mistake(
             Around.listener(
                 #"""
@@ -792,21 +765,7 @@ extension Mistake {
             #"10:19: error: clusters[0].load_balancing: "leastrequest" is not known here (did you "#
                 + #"mean "least_request"? valid: round_robin, least_request, random, ring_hash, maglev, peak_ewma)"#,
             #"11:13: error: clusters[0].protocol: "http3" is not known here (did you mean "http1"? "#
-                + #"valid: http1)"#),
-        Mistake(
-            Around.cluster(
-                #"""
-                - name: api
-                  endpoints: ["10.0.0.1:80"]
-                  protocol: http2
-                  tls: {}
-                  health_check: { grpc: {} }
-                """#),
-            "10:13: error: clusters[0].protocol: HTTP/2 to upstreams is not available in this version",
-            "11:3: error: clusters[0].tls: TLS to upstreams is not available in this version (remove "
-                + "the key)",
-            "12:19: error: clusters[0].health_check.grpc: checking by gRPC is not available in this version "
-                + "(remove the key)"),
+                + #"valid: http1, http2, auto)"#),
         Mistake(
             Around.cluster(
                 #"""

@@ -29,7 +29,9 @@ public enum SANPattern: Sendable, Hashable {
             }
             let body = text.hasSuffix("/*") ? text.dropLast() : text[...]
             // `spiffe:///*` and `spiffe://*` name no trust domain.
-            guard !body.contains("*"), body[scheme.upperBound...].first != "/" else { throw .misplacedStar }
+            guard !body.contains("*"), let first = body[scheme.upperBound...].first, first != "/" else {
+                throw .misplacedStar
+            }
             self = text.hasSuffix("/*") ? .uriPrefix(String(body)) : .uri(text)
             return
         }

@@ -37,14 +37,23 @@ package struct SessionTicketsConfig: Sendable, Equatable {
     package var rotation = Duration.seconds(12 * 3600)
     /// Keys shared with other proxies, each a file of 80 bytes: the first makes tickets, all open them. Empty: keys of our own.
     package var keys: [FileReference] = []
+
+    package init() {}
 }
 
 extension ListenerTLSConfig {
     init(_ section: ConfigSection, protocol listenerProtocol: ListenerProtocol) {
         place = section.place
-        section.oneOf(["certificates", "certificate"], required: !section.has("private_key"))
-        let one = CertificateConfig(section, staples: true)
-        certificates = CertificateConfig.list(section) + (one.map { [$0] } ?? [])
+        certificates = CertificateConfig.list(section)
+        let short = ["certificate", "private_key", "ocsp_staple"].filter(section.has)
+        if section.has("certificates"), let key = short.first {
+            for key in short { _ = section.raw(key) }
+            section.error(at: key, "\"certificates\" and \"\(key)\" exclude each other", hint: "keep one")
+        } else if section.has("certificates") || !short.isEmpty {
+            if let one = CertificateConfig(section, staples: true) { certificates.append(one) }
+        } else {
+            section.oneOf(["certificates", "certificate"], required: true)
+        }
         parameters = TLSParameters(section)
         let isHTTP = listenerProtocol == .http
         alpn = section.preferences("alpn", isHTTP ? .httpALPN : .alpn) ?? (isHTTP ? ["h2", "http/1.1"] : [])

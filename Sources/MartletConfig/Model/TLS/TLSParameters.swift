@@ -18,7 +18,7 @@ package struct TLSParameters: Sendable, Equatable {
     ]
     static let knownCurves = ["X25519", "P-256", "P-384", "P-521"]
 
-    init() {}
+    package init() {}
 
     init(_ section: ConfigSection) {
         minVersion = section.value("min_version", .tlsVersion) ?? minVersion
@@ -59,9 +59,9 @@ extension TLSDetails.Version {
 extension ConfigSection {
     /// A list in the order of preference, without doubles and not empty. Nil when it is absent.
     func preferences(_ key: String, _ kind: ConfigScalar<String>) -> [String]? {
-        guard has(key) else { return nil }
+        guard let node = raw(key) else { return nil }
         let items = list(key)
-        if raw(key)?.items?.isEmpty == true {
+        if node.items?.isEmpty == true {
             error(at: key, "an empty list allows nothing", hint: "remove it for the defaults")
         }
         var found: [String] = []
@@ -85,7 +85,7 @@ extension ConfigScalar where Value == TLSDetails.Version {
             case "1.3": return .success(.tls13)
             case "1.0", "1.1", "1":
                 return .failure(
-                    Problem("TLS \(text) is broken and not spoken (RFC 8996)", hint: "write \"1.2\" or \"1.3\""))
+                    Problem("TLS \(text) is broken, and RFC 8996 forbids it", hint: "write \"1.2\" or \"1.3\""))
             case "2", "3", "2.0", "3.0": return .failure(Problem("SSL is broken and not spoken", hint: "write \"1.2\""))
             default:
                 let hint = TLSDetails.Version.allCases.first { text.hasSuffix($0.number) }.map {
