@@ -63,6 +63,7 @@ let package = Package(
         room("MartletCrypto", ["MartletCore", "CCrypto"], settings: requestPath),
         room("MartletNet", ["MartletCore", "CLinux"], settings: requestPath),
         room("MartletHTTP", ["MartletCore", "CHTTP2"], settings: requestPath),
+        room("MartletGRPC", ["MartletCore", "MartletHTTP"], settings: requestPath),
         room("MartletCoding", ["MartletCore", "CCompress"], settings: requestPath),
         room("MartletConfig", ["MartletCore", .product(name: "Yams", package: "Yams")]),
         room("MartletFilter", ["MartletCore", "MartletHTTP", "MartletConfig"], settings: requestPath),
@@ -112,6 +113,7 @@ let package = Package(
         room("MartletTesting", ["MartletCore", "MartletNet"], path: "Tests/MartletTesting"),
         tests("MartletHTTPTests", ["MartletCore", "MartletHTTP", "MartletTesting"]),
         tests("MartletCoreTests", ["MartletCore"]),
+        tests("MartletGRPCTests", ["MartletCore", "MartletGRPC"]),
         tests("MartletCryptoTests", ["MartletCore", "MartletCrypto"]),
         tests(
             "MartletAuthTests",
@@ -186,6 +188,7 @@ if Context.environment["MARTLET_FUZZ"] != nil {
     package.targets += [
         fuzzer("FuzzHTTP1Request", ["MartletCore", "MartletHTTP"]),
         fuzzer("FuzzHTTP1Response", ["MartletCore", "MartletHTTP"]),
+        fuzzer("FuzzGRPC", ["MartletCore", "MartletGRPC"]),
         fuzzer("FuzzConfig", ["MartletConfig"]),
         fuzzer("FuzzPolicy", ["CLua"]),
         fuzzer("FuzzDecoder", ["MartletCore", "MartletCoding"]),
