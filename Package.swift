@@ -66,7 +66,8 @@ let package = Package(
         room("MartletGRPC", ["MartletCore", "MartletHTTP"], settings: requestPath),
         room("MartletCoding", ["MartletCore", "CCompress"], settings: requestPath),
         room("MartletConfig", ["MartletCore", .product(name: "Yams", package: "Yams")]),
-        room("MartletFilter", ["MartletCore", "MartletHTTP", "MartletConfig"], settings: requestPath),
+        room(
+            "MartletFilter", ["MartletCore", "MartletHTTP", "MartletGRPC", "MartletConfig"], settings: requestPath),
         room(
             "MartletLua", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "CLua"],
             settings: requestPath),
@@ -77,7 +78,8 @@ let package = Package(
         room(
             "MartletProxy",
             [
-                "MartletCore", "MartletCrypto", "MartletNet", "MartletHTTP", "MartletConfig", "MartletFilter",
+                "MartletCore", "MartletCrypto", "MartletNet", "MartletHTTP", "MartletGRPC", "MartletConfig",
+                "MartletFilter",
                 .product(name: "Logging", package: "swift-log"),
             ], settings: requestPath),
 
@@ -86,16 +88,18 @@ let package = Package(
             "MartletRouting", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"], path: "Plugins/Routing",
             settings: requestPath),
         room(
-            "MartletAuth", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletCrypto"],
+            "MartletAuth",
+            ["MartletCore", "MartletHTTP", "MartletGRPC", "MartletConfig", "MartletFilter", "MartletCrypto"],
             path: "Plugins/Auth", settings: requestPath),
         room(
-            "MartletResilience", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],
+            "MartletResilience", ["MartletCore", "MartletHTTP", "MartletGRPC", "MartletConfig", "MartletFilter"],
             path: "Plugins/Resilience", settings: requestPath),
         room(
-            "MartletObserve", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],
+            "MartletObserve", ["MartletCore", "MartletHTTP", "MartletGRPC", "MartletConfig", "MartletFilter"],
             path: "Plugins/Observe", settings: requestPath),
         room(
-            "MartletTransform", ["MartletCore", "MartletCoding", "MartletHTTP", "MartletConfig", "MartletFilter"],
+            "MartletTransform",
+            ["MartletCore", "MartletCoding", "MartletHTTP", "MartletGRPC", "MartletConfig", "MartletFilter"],
             path: "Plugins/Transform", settings: requestPath),
 
         .executableTarget(

@@ -1,5 +1,6 @@
 internal import MartletCore
 internal import MartletFilter
+internal import MartletGRPC
 internal import MartletHTTP
 
 /// Writes one line for each finished exchange of a listener on one worker. Lines gather in a buffer of the worker's and
@@ -58,6 +59,10 @@ final class AccessLogger {
         line.append(request.version.text)
         line.append("\",\"status\":")
         line.append(number: exchange.hasSentHead ? UInt64(exchange.response.status) : 0)
+        if let status = exchange.grpcStatus {
+            line.append(",\"grpc_status\":")
+            line.append(number: UInt64(status.rawValue))
+        }
         line.append(",\"flags\":\"")
         line.append(exchange.flags)
         line.append("\"")
