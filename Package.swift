@@ -129,7 +129,10 @@ let package = Package(
         tests("MartletCodingTests", ["MartletCore", "MartletCoding"]),
         tests(
             "MartletTransformTests",
-            ["MartletCore", "MartletCoding", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletTransform"]),
+            [
+                "MartletCore", "MartletCoding", "MartletHTTP", "MartletGRPC", "MartletConfig", "MartletFilter",
+                "MartletTransform",
+            ]),
         tests(
             "MartletFilterTests",
             [
@@ -140,8 +143,8 @@ let package = Package(
         tests(
             "MartletObserveTests",
             [
-                "MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletObserve", "MartletTransform",
-                "MartletRouting",
+                "MartletCore", "MartletHTTP", "MartletGRPC", "MartletConfig", "MartletFilter", "MartletObserve",
+                "MartletTransform", "MartletRouting",
             ]),
         tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
         tests(
