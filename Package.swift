@@ -63,9 +63,11 @@ let package = Package(
         room("MartletCrypto", ["MartletCore", "CCrypto"], settings: requestPath),
         room("MartletNet", ["MartletCore", "CLinux"], settings: requestPath),
         room("MartletHTTP", ["MartletCore", "CHTTP2"], settings: requestPath),
+        room("MartletGRPC", ["MartletCore", "MartletHTTP"], settings: requestPath),
         room("MartletCoding", ["MartletCore", "CCompress"], settings: requestPath),
         room("MartletConfig", ["MartletCore", .product(name: "Yams", package: "Yams")]),
-        room("MartletFilter", ["MartletCore", "MartletHTTP", "MartletConfig"], settings: requestPath),
+        room(
+            "MartletFilter", ["MartletCore", "MartletHTTP", "MartletGRPC", "MartletConfig"], settings: requestPath),
         room(
             "MartletLua", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "CLua"],
             settings: requestPath),
@@ -76,7 +78,8 @@ let package = Package(
         room(
             "MartletProxy",
             [
-                "MartletCore", "MartletCrypto", "MartletNet", "MartletHTTP", "MartletConfig", "MartletFilter",
+                "MartletCore", "MartletCrypto", "MartletNet", "MartletHTTP", "MartletGRPC", "MartletConfig",
+                "MartletFilter",
                 .product(name: "Logging", package: "swift-log"),
             ], settings: requestPath),
 
@@ -85,16 +88,18 @@ let package = Package(
             "MartletRouting", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"], path: "Plugins/Routing",
             settings: requestPath),
         room(
-            "MartletAuth", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletCrypto"],
+            "MartletAuth",
+            ["MartletCore", "MartletHTTP", "MartletGRPC", "MartletConfig", "MartletFilter", "MartletCrypto"],
             path: "Plugins/Auth", settings: requestPath),
         room(
-            "MartletResilience", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],
+            "MartletResilience", ["MartletCore", "MartletHTTP", "MartletGRPC", "MartletConfig", "MartletFilter"],
             path: "Plugins/Resilience", settings: requestPath),
         room(
-            "MartletObserve", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],
+            "MartletObserve", ["MartletCore", "MartletHTTP", "MartletGRPC", "MartletConfig", "MartletFilter"],
             path: "Plugins/Observe", settings: requestPath),
         room(
-            "MartletTransform", ["MartletCore", "MartletCoding", "MartletHTTP", "MartletConfig", "MartletFilter"],
+            "MartletTransform",
+            ["MartletCore", "MartletCoding", "MartletHTTP", "MartletGRPC", "MartletConfig", "MartletFilter"],
             path: "Plugins/Transform", settings: requestPath),
 
         .executableTarget(
@@ -112,6 +117,7 @@ let package = Package(
         room("MartletTesting", ["MartletCore", "MartletNet"], path: "Tests/MartletTesting"),
         tests("MartletHTTPTests", ["MartletCore", "MartletHTTP", "MartletTesting"]),
         tests("MartletCoreTests", ["MartletCore"]),
+        tests("MartletGRPCTests", ["MartletCore", "MartletGRPC"]),
         tests("MartletCryptoTests", ["MartletCore", "MartletCrypto"]),
         tests(
             "MartletAuthTests",
@@ -123,7 +129,10 @@ let package = Package(
         tests("MartletCodingTests", ["MartletCore", "MartletCoding"]),
         tests(
             "MartletTransformTests",
-            ["MartletCore", "MartletCoding", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletTransform"]),
+            [
+                "MartletCore", "MartletCoding", "MartletHTTP", "MartletGRPC", "MartletConfig", "MartletFilter",
+                "MartletTransform",
+            ]),
         tests(
             "MartletFilterTests",
             [
@@ -134,8 +143,8 @@ let package = Package(
         tests(
             "MartletObserveTests",
             [
-                "MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletObserve", "MartletTransform",
-                "MartletRouting",
+                "MartletCore", "MartletHTTP", "MartletGRPC", "MartletConfig", "MartletFilter", "MartletObserve",
+                "MartletTransform", "MartletRouting",
             ]),
         tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
         tests(
@@ -186,6 +195,7 @@ if Context.environment["MARTLET_FUZZ"] != nil {
     package.targets += [
         fuzzer("FuzzHTTP1Request", ["MartletCore", "MartletHTTP"]),
         fuzzer("FuzzHTTP1Response", ["MartletCore", "MartletHTTP"]),
+        fuzzer("FuzzGRPC", ["MartletCore", "MartletGRPC"]),
         fuzzer("FuzzConfig", ["MartletConfig"]),
         fuzzer("FuzzPolicy", ["CLua"]),
         fuzzer("FuzzDecoder", ["MartletCore", "MartletCoding"]),

@@ -40,13 +40,15 @@ struct SpanWriter {
         for tag in config.span.tags { add(tag, exchange, scene, &out) }
         for tag in route?.span.tags ?? [] { add(tag, exchange, scene, &out) }
         let status = exchange.hasSentHead ? exchange.response.status : 0
-        end(isError: status == 0 || status >= 500, exchange.reason, &out)
+        end(
+            isError: status == 0 || status >= 500 || RPCAttributes.isServerError(exchange), exchange.reason, &out)
         guard config.hasUpstreamSpan, exchange.attempts > 0 else { return 1 }
         out.append(",")
         begin(exchange, trace, .client, span: trace.upstreamSpanID, parent: trace.spanID, name, &out)
         span(times, from: exchange.upstreamStarted, &out)
         attributes(ofClient: exchange, &out)
-        let answered = exchange.upstreamDuration != nil && exchange.response.status < 400
+        let answered =
+            exchange.upstreamDuration != nil && exchange.response.status < 400 && !RPCAttributes.isClientError(exchange)
         end(isError: !answered || exchange.upstreamFailure != nil, exchange.upstreamFailure, &out)
         return 2
     }
@@ -179,6 +181,7 @@ struct SpanWriter {
         } else {
             list.add("http.request.method", request.methodBytes(), to: &out)
         }
+        RPCAttributes.add(exchange, &list, to: &out)
     }
 
     /// A method that nobody knows must not make names without bound.

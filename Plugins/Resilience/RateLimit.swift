@@ -4,6 +4,7 @@
 public import MartletConfig
 internal import MartletCore
 public import MartletFilter
+internal import MartletGRPC
 internal import MartletHTTP
 
 /// `rate_limit`: lets so many requests of a key pass in a time, and answers 429 beyond.
@@ -116,6 +117,7 @@ final class RateLimit: Filter {
         }
         counts.limited.add()
         let reply = Reply.refusal(config.status, "rate-limited", flag: .rateLimited)
+        if config.tellsExhausted { reply.grpcStatus = .resourceExhausted }
         reply.headers.append((.retryAfter, "\(Self.seconds(take.wait))"))
         return .reply(reply)
     }

@@ -33,6 +33,8 @@ public final class RateLimitConfig: Sendable {
     let missing: MissingKey
     let status: UInt16
     let fields: Fields
+    /// gRPC clients are told RESOURCE_EXHAUSTED, not UNAVAILABLE.
+    let tellsExhausted: Bool
     let isShadow: Bool
     /// `"name";q=100;w=1`.
     let policy: [UInt8]
@@ -71,6 +73,8 @@ public final class RateLimitConfig: Sendable {
         maxKeys = section.int("max_keys", default: standard?.maxKeys ?? 100_000, in: 1...10_000_000)
         scope = section.choice("scope", default: standard?.scope ?? .process)
         status = UInt16(section.int("status", default: standard.map { Int($0.status) } ?? 429, in: 400...599))
+        tellsExhausted = section.bool(
+            "rate_limited_as_resource_exhausted", default: standard?.tellsExhausted ?? false)
         isShadow = section.choice("mode", default: standard?.isShadow == true ? Mode.shadow : .enforce) == .shadow
         let seconds = max(per.components.seconds, 1)
         policy = Array("\"\(name)\";q=\(requests);w=\(seconds)".utf8)

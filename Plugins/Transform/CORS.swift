@@ -1,6 +1,7 @@
 public import MartletConfig
 internal import MartletCore
 public import MartletFilter
+internal import MartletGRPC
 internal import MartletHTTP
 
 /// `cors`: which pages of other origins may read what the upstreams answer (Fetch standard, section 3.2).
@@ -104,7 +105,12 @@ final class CORS: Filter {
         } else {
             headers.remove(CORSField.allowCredentials)
         }
-        if let exposed = config.exposedHeaders, !Self.isPreflight(exchange.request) {
+        guard !Self.isPreflight(exchange.request) else { return }
+        if GRPCContentType(in: headers) != nil,
+            config.exposedHeaders != nil || !headers.contains(CORSField.exposeHeaders)
+        {
+            headers.set(CORSField.exposeHeaders, config.exposedGRPCHeaders)
+        } else if let exposed = config.exposedHeaders {
             headers.set(CORSField.exposeHeaders, exposed)
         }
     }

@@ -10,6 +10,8 @@ public struct CORSConfig: Sendable {
     let forwardsNotMatchingPreflights: Bool
     /// `access-control-expose-headers`; nil leaves upstream's.
     let exposedHeaders: String?
+    /// The same for responses of gRPC, whose clients look for its status.
+    let exposedGRPCHeaders: String
     /// What a preflight's answer says besides who may read.
     let preflightFields: [(name: HeaderName, value: String)]
 
@@ -30,6 +32,11 @@ public struct CORSConfig: Sendable {
         let exposed = section.oneOrMore("expose_headers", .headerNameOrStar)
         let maxAge = section.duration("max_age", in: .zero ... .seconds(30 * 86_400))
         exposedHeaders = exposed.isEmpty ? nil : exposed.joined(separator: ", ")
+        let known = exposed.map { $0.lowercased() }
+        exposedGRPCHeaders =
+            known.contains("*")
+            ? "*"
+            : (exposed + ["grpc-status", "grpc-message"].filter { !known.contains($0) }).joined(separator: ", ")
         var fields: [(name: HeaderName, value: String)] = []
         if !methods.isEmpty { fields.append((CORSField.allowMethods, methods.joined(separator: ", "))) }
         if !allowed.isEmpty { fields.append((CORSField.allowHeaders, allowed.joined(separator: ", "))) }

@@ -1,4 +1,5 @@
 public import MartletCore
+public import MartletGRPC
 
 /// A response that Martlet makes itself.
 public final class Reply {
@@ -10,6 +11,8 @@ public final class Reply {
     /// redirect.
     public let reason: String?
     public let flag: ResponseFlag?
+    /// What a gRPC client is told. Nil: what gRPC makes of `status`.
+    public var grpcStatus: GRPCStatus?
 
     /// - Parameter status: 200...599; anything else becomes 500.
     public init(

@@ -1,4 +1,5 @@
 internal import MartletCore
+internal import MartletGRPC
 internal import MartletHTTP
 
 extension Exchange {
@@ -43,8 +44,26 @@ extension Exchange {
             self.reason = reason
         }
         if let flag = reply.flag { flags.insert(flag) }
-        let body = chain?.localReplies.shape(reply, in: self) ?? reply.body
+        let isGRPC = GRPCContentType.isGRPC(request.headers) && !GRPCContentType.isGRPC(response.headers)
+        var body = chain?.localReplies.shape(reply, in: self) ?? reply.body
+        if isGRPC { body = tellAsGRPC(reply, body) }
         response.body = body.isEmpty ? .none : .exactly(UInt64(body.count))
         return body
+    }
+
+    /// gRPC over HTTP/2, Responses: a response without messages is one head with the status in it, behind 200 whatever it says. A
+    /// filter that answers in gRPC itself is left alone. Returns the body to send: none.
+    private func tellAsGRPC(_ reply: Reply, _ body: [UInt8]) -> [UInt8] {
+        let headers = response.headers
+        // `local_replies` may have set one.
+        if !headers.contains(.grpcStatus) {
+            headers.append(.grpcStatus, String((reply.grpcStatus ?? GRPCStatus(http: response.status)).rawValue))
+        }
+        let message = GRPCMessageText.encode(body.span)
+        if !message.isEmpty { headers.set(.grpcMessage, message.span) }
+        headers.set(.contentType, "application/grpc")
+        headers.remove(.contentEncoding)
+        response.setStatus(200)
+        return []
     }
 }

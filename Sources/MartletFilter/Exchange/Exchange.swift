@@ -1,4 +1,5 @@
 public import MartletCore
+package import MartletGRPC
 public import MartletHTTP
 
 /// One request and its response, from the first byte of its head to its access log line.
@@ -43,6 +44,8 @@ public final class Exchange {
     package var hasSentHead = false
     /// The client is sent a head and nothing behind it, whatever the response holds: the answer to a HEAD, or a 304.
     package var sendsNoBody = false
+    /// How a gRPC call ended whose trailers a filter has made a part of the body.
+    package var bridgedStatus: GRPCStatus?
     /// When the request's last byte had come; `never` until then.
     package var requestEnded = Instant.never
     /// The cluster of the last attempt.
@@ -137,6 +140,7 @@ public final class Exchange {
         isConnection = false
         hasSentHead = false
         sendsNoBody = false
+        bridgedStatus = nil
         requestEnded = .never
         if upstreamAddress != nil { upstreamAddress = nil }
         if clusterName != nil { clusterName = nil }

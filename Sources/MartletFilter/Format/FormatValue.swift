@@ -14,6 +14,7 @@ enum FormatValue: Sendable {
     case claim(ClaimPath)
     /// Nil: whichever there is.
     case identity(Identity.Proof?)
+    case grpcStatus(isSnake: Bool)
     /// An operator that says all by its name.
     case plain(FormatOperator)
 
@@ -48,6 +49,7 @@ enum FormatValue: Sendable {
         case .filterState: self = .filterState(path())
         case .jwtClaim: self = argument.flatMap { ClaimPath($0) }.map { .claim($0) } ?? .plain(operation)
         case .clientIdentity: self = .identity(argument.flatMap { Identity.Proof(rawValue: $0) })
+        case .grpcStatus: self = .grpcStatus(isSnake: argument == "SNAKE_STRING")
         default: self = .plain(operation)
         }
     }

@@ -1,5 +1,6 @@
 internal import MartletConfig
 internal import MartletCore
+internal import MartletGRPC
 internal import MartletHTTP
 
 /// What each operator writes. One that writes nothing has no value.
@@ -16,6 +17,13 @@ extension FormatWriter {
             if let bytes = exchange.filterState[path[0]] { write(bytes, path.dropFirst()) }
         case .claim(let path): write(claim: path, exchange)
         case .identity(let proof): write(identity: proof, exchange)
+        case .grpcStatus(let isSnake):
+            guard let status = exchange.grpcStatus else { return }
+            if let name = isSnake ? status.snakeName : status.camelName {
+                line.append(name)
+            } else {
+                line.append(number: UInt64(status.rawValue))
+            }
         case .plain(let operation): write(operation, exchange, scene)
         }
     }
@@ -29,6 +37,7 @@ extension FormatWriter {
             line.append(number: exchange.hasSentHead || !scene.isOver ? UInt64(exchange.response.status) : 0)
         case .responseCodeDetails: if let reason = exchange.reason { put(reason) }
         case .responseFlags: line.append(exchange.flags)
+        case .grpcStatusNumber: if let status = exchange.grpcStatus { line.append(number: UInt64(status.rawValue)) }
         case .localReplyBody: put(scene.replyBody.span)
         case .bytesReceived: line.append(number: exchange.requestBytes)
         case .bytesSent: line.append(number: exchange.bytesSent)
@@ -62,7 +71,7 @@ extension FormatWriter {
             write(downstream: operation, exchange)
         // Made with their argument.
         case .request, .requestWithoutQuery, .response, .trailer, .dynamicMetadata, .filterState, .clientIdentity,
-            .jwtClaim:
+            .jwtClaim, .grpcStatus:
             break
         }
     }

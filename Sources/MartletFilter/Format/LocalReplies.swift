@@ -1,5 +1,6 @@
 package import MartletConfig
 internal import MartletCore
+internal import MartletGRPC
 internal import MartletHTTP
 
 /// How a listener's refusals and failures are told: what `local_replies` says, compiled. What a route answers with
@@ -70,7 +71,7 @@ package final class LocalReplies: Sendable {
     /// otherwise is its own affair.
     private static func standardBody(_ reply: Reply, _ reason: String, _ exchange: Exchange) -> [UInt8]? {
         guard reply.body.count == reason.utf8.count + 1, Accept.prefersJSON(exchange.request.headers),
-            reply.body.starts(with: reason.utf8)
+            !GRPCContentType.isGRPC(exchange.request.headers), reply.body.starts(with: reason.utf8)
         else { return nil }
         var body = LineBuffer()
         body.append("{\"error\":\"")

@@ -1,4 +1,5 @@
 package import MartletCore
+internal import MartletGRPC
 package import MartletHTTP
 
 /// When a request is tried again, and how. Immutable; the `retry` filter leaves one on the exchange, the proxy carries it
@@ -145,12 +146,12 @@ package final class RetryPolicy: Sendable {
             return false
         }
         let wanted: Conditions? =
-            switch value.decimal() {
-            case 1: .grpcCancelled
-            case 4: .grpcDeadlineExceeded
-            case 8: .grpcResourceExhausted
-            case 13: .grpcInternal
-            case 14: .grpcUnavailable
+            switch GRPCStatus(value) {
+            case .cancelled: .grpcCancelled
+            case .deadlineExceeded: .grpcDeadlineExceeded
+            case .resourceExhausted: .grpcResourceExhausted
+            case .internal: .grpcInternal
+            case .unavailable: .grpcUnavailable
             default: nil
             }
         return wanted.map { conditions.contains($0) } ?? false
@@ -158,12 +159,16 @@ package final class RetryPolicy: Sendable {
 
     /// Whether sending the request again cannot do twice what was meant once (RFC 9110 section 9.2.2), or the operator
     /// says that it may.
-    package func isSafe(_ outcome: Outcome, _ request: RequestHead) -> Bool {
+    package func isSafe(_ outcome: Outcome, _ request: RequestHead, _ response: ResponseHead) -> Bool {
         switch outcome {
         case .connectFailure, .refusedStream, .reset(wasSent: false): return true
         case .reset, .timeout, .response: break
         }
-        guard let methods else { return request.method.isIdempotent }
+        guard let methods else {
+            // Every gRPC call is a POST: naming a status to retry on says that it may be.
+            return request.method.isIdempotent
+                || (outcome == .response && GRPCContentType.isGRPC(request.headers) && wantsGRPC(response.headers))
+        }
         let method = request.methodBytes()
         for allowed in methods where method.equals(allowed.span) { return true }
         return false

@@ -88,7 +88,7 @@ extension ExchangeDriver {
 
     func mayTryAgain(_ policy: RetryPolicy, _ outcome: RetryPolicy.Outcome) -> Bool {
         !attempt.retry.isNested && !attempt.isBodyGone && !request.asksForUpgrade && !isConnect
-            && policy.isSafe(outcome, request)
+            && policy.isSafe(outcome, request, response)
     }
 
     /// Nil: longer than is worth waiting for. What upstream asks for is a time that all it asks would come back at: up to half as

@@ -1,5 +1,6 @@
 internal import MartletCore
 internal import MartletFilter
+internal import MartletGRPC
 internal import MartletHTTP
 
 /// What can go wrong with an exchange.
@@ -71,6 +72,8 @@ extension ExchangeDriver {
             return give(up: fault.resetReason)
         }
         let reply = Reply.refusal(answer.status, answer.reason)
+        // A gRPC client's own deadline, in the words that its own clock would find.
+        if case .requestTimeout = fault, attempt.hasDeadline { reply.grpcStatus = .deadlineExceeded }
         if responseFlow.hasBegun {
             // Some filters have seen another response already; none may see a second one.
             exchange.flags.insert(.localReset)

@@ -1,5 +1,6 @@
 internal import MartletCore
 internal import MartletFilter
+internal import MartletGRPC
 internal import MartletHTTP
 
 /// Writes one line for each finished exchange of a listener on one worker. Lines gather in a buffer of the worker's and
@@ -54,6 +55,10 @@ final class AccessLogger {
         line.append(request.version.text)
         line.append("\",\"status\":")
         line.append(number: exchange.hasSentHead ? UInt64(exchange.response.status) : 0)
+        if let status = exchange.grpcStatus {
+            line.append(",\"grpc_status\":")
+            line.append(number: UInt64(status.rawValue))
+        }
         outcome(exchange, duration)
         if let span = exchange.upstreamDuration {
             line.append(",\"upstream_duration_ms\":")

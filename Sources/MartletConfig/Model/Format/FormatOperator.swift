@@ -9,6 +9,9 @@ package enum FormatOperator: String, Sendable, CaseIterable {
     case responseCode = "RESPONSE_CODE"
     case responseCodeDetails = "RESPONSE_CODE_DETAILS"
     case responseFlags = "RESPONSE_FLAGS"
+    /// How a gRPC call ended, by name: in camel case, or as the argument says.
+    case grpcStatus = "GRPC_STATUS"
+    case grpcStatusNumber = "GRPC_STATUS_NUMBER"
     case localReplyBody = "LOCAL_REPLY_BODY"
     case bytesReceived = "BYTES_RECEIVED"
     case bytesSent = "BYTES_SENT"
@@ -65,6 +68,7 @@ package enum FormatOperator: String, Sendable, CaseIterable {
         case .filterState: .path(atLeast: 1)
         case .jwtClaim: .claim
         case .clientIdentity: .choice(["jwt", "api_key", "basic_auth"])
+        case .grpcStatus: .choice(["CAMEL_STRING", "SNAKE_STRING", "NUMBER"])
         default: .none
         }
     }
@@ -73,7 +77,7 @@ package enum FormatOperator: String, Sendable, CaseIterable {
     package var isNumber: Bool {
         switch self {
         case .responseCode, .bytesReceived, .bytesSent, .duration, .requestDuration, .responseDuration,
-            .responseTransferDuration, .upstreamAttempts, .connectionID, .downstreamRemotePort:
+            .responseTransferDuration, .upstreamAttempts, .connectionID, .downstreamRemotePort, .grpcStatusNumber:
             true
         default: false
         }

@@ -109,6 +109,10 @@ extension FormatPart {
             report("%\(text.prefix(60))% is not an operator", "after the name may come (ARGUMENT) and :LIMIT")
             return nil
         }
+        // One operator by two names.
+        if operation == .grpcStatus && names.first == "NUMBER" {
+            return .value(.grpcStatusNumber, argument: nil, alternative: nil, limit: limit)
+        }
         return .value(operation, argument: names.first, alternative: names.count > 1 ? names[1] : nil, limit: limit)
     }
 
