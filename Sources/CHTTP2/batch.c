@@ -96,6 +96,12 @@ int mrt_h2_on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
     uint32_t slot = mrt_h2_find(session, id);
     if (slot == MRT_H2_NO_SLOT) {
         if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+        if (session->live >= session->config.max_streams) {
+            // What still comes for it is no fault.
+            mrt_h2_bury(session, id, false);
+            if (!mrt_h2_spend(session, MRT_H2_STRAY_FRAMES)) return 0;
+            return refuse(session, id, NGHTTP2_REFUSED_STREAM);
+        }
         slot = mrt_h2_open(session, id);
         if (slot == MRT_H2_NO_SLOT) {
             mrt_h2_fail(session, MRT_H2_NO_MEMORY, NGHTTP2_INTERNAL_ERROR);

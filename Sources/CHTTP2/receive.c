@@ -114,6 +114,42 @@ static bool frame_comes(mrt_h2 *session, const uint8_t *head) {
     }
 }
 
+// RFC 9113 section 6.9.2: a change that makes any window too large is the connection's error. nghttp2 takes it for the stream's.
+static void check_window(mrt_h2 *session, int64_t size) {
+    const int64_t change =
+        size - nghttp2_session_get_remote_settings(session->ng, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
+    if (change <= 0) return;
+    for (uint32_t slot = 0; slot < session->stream_room; slot++) {
+        if (!session->streams[slot].live) continue;
+        const int32_t id = session->streams[slot].id;
+        if (nghttp2_session_get_stream_remote_window_size(session->ng, id) + change > INT32_MAX) {
+            return violation(session, NGHTTP2_FLOW_CONTROL_ERROR);
+        }
+    }
+}
+
+static uint32_t word(const uint8_t *bytes) {
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+// Bytes of the frame's payload, before nghttp2 gets them.
+static void look_at_payload(mrt_h2 *session, const uint8_t *bytes, size_t count) {
+    session->left -= (uint32_t)count;
+    if (session->type == NGHTTP2_PRIORITY) {
+        for (size_t at = 0; at < count && session->peek_size < 4; at++) session->peek[session->peek_size++] = bytes[at];
+    } else if (session->type == NGHTTP2_SETTINGS) {
+        for (size_t at = 0; at < count && !session->fault; at++) {
+            session->peek[session->peek_size++] = bytes[at];
+            if (session->peek_size < 6) continue;
+            session->peek_size = 0;
+            const uint32_t size = word(session->peek + 2);
+            if (session->peek[0] == 0 && session->peek[1] == NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE && size <= INT32_MAX) {
+                check_window(session, size);
+            }
+        }
+    }
+}
+
 // The frame's last byte was fed.
 static void frame_came(mrt_h2 *session) {
     session->in_frame = false;
@@ -129,25 +165,14 @@ static void frame_came(mrt_h2 *session) {
         }
         return;
     case NGHTTP2_PRIORITY: {
-        const uint8_t *peek = session->peek;
         if (session->peek_size < 4) return;
-        const uint32_t parent = ((uint32_t)peek[0] & 0x7F) << 24 | (uint32_t)peek[1] << 16 | (uint32_t)peek[2] << 8 | peek[3];
+        const uint32_t parent = word(session->peek) & INT32_MAX;
         // RFC 9113 section 5.3.1 leaves nothing of priorities but the frames; a stream that depends on itself stays an error.
         if (parent == (uint32_t)session->stream) violation(session, NGHTTP2_PROTOCOL_ERROR);
         return;
     }
     default: return;
     }
-}
-
-// Bytes of the frame's payload.
-static void feed_payload(mrt_h2 *session, const uint8_t *bytes, size_t count) {
-    if (session->type == NGHTTP2_PRIORITY) {
-        for (size_t at = 0; at < count && session->peek_size < sizeof session->peek; at++) {
-            session->peek[session->peek_size++] = bytes[at];
-        }
-    }
-    session->left -= (uint32_t)count;
 }
 
 // One frame, or as much of it as there is.
@@ -157,8 +182,8 @@ static size_t receive_frame(mrt_h2 *session, const uint8_t *bytes, size_t count)
         if (session->head_size == 0 && count >= 9) {
             if (!frame_comes(session, bytes)) return count;
             const size_t payload = count - 9 < session->left ? count - 9 : session->left;
-            feed_payload(session, bytes + 9, payload);
-            feed(session, bytes, 9 + payload);
+            look_at_payload(session, bytes + 9, payload);
+            if (!session->fault) feed(session, bytes, 9 + payload);
             if (session->left == 0) frame_came(session);
             return 9 + payload;
         }
@@ -171,8 +196,8 @@ static size_t receive_frame(mrt_h2 *session, const uint8_t *bytes, size_t count)
     }
     const size_t payload = count - used < session->left ? count - used : session->left;
     if (payload > 0) {
-        feed_payload(session, bytes + used, payload);
-        feed(session, bytes + used, payload);
+        look_at_payload(session, bytes + used, payload);
+        if (!session->fault) feed(session, bytes + used, payload);
     }
     if (session->left == 0) frame_came(session);
     return used + payload;

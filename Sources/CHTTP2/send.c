@@ -199,6 +199,7 @@ void mrt_h2_pull(mrt_h2 *session, mrt_h2_chunk *chunk) {
         if (count > 0) {
             chunk->bytes = bytes;
             chunk->count = (size_t)count;
+            if (!session->sent_settings) mrt_h2_patch_settings(session, chunk);
             return;
         }
         if (session->data_pending) {

@@ -163,29 +163,6 @@ static bool make_session(mrt_h2 *session, const nghttp2_option *option) {
     return result == 0;
 }
 
-static bool announce(mrt_h2 *session) {
-    const mrt_h2_config *config = &session->config;
-    nghttp2_settings_entry entries[8];
-    size_t count = 0;
-    entries[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, config->stream_window};
-    entries[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, config->head};
-    if (config->decoder_table != 4096) {
-        entries[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, config->decoder_table};
-    }
-    if (config->server) {
-        entries[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, config->max_streams};
-        entries[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1};
-        if (config->extended_connect) {
-            entries[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1};
-        }
-    } else {
-        entries[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_ENABLE_PUSH, 0};
-    }
-    return nghttp2_submit_settings(session->ng, NGHTTP2_FLAG_NONE, entries, count) == 0 &&
-           nghttp2_session_set_local_window_size(session->ng, NGHTTP2_FLAG_NONE, 0,
-                                                 (int32_t)config->connection_window) == 0;
-}
-
 mrt_h2 *mrt_h2_new(const mrt_h2_config *config) {
     mrt_h2 *session = calloc(1, sizeof *session);
     if (!session) return NULL;
@@ -202,7 +179,7 @@ mrt_h2 *mrt_h2_new(const mrt_h2_config *config) {
     // What is counted here is not to be counted there with other bounds.
     nghttp2_option_set_stream_reset_rate_limit(option, UINT64_MAX, UINT64_MAX);
     nghttp2_option_set_max_continuations(option, (size_t)config->continuations + 1);
-    const bool works = make_session(session, option) && announce(session);
+    const bool works = make_session(session, option) && mrt_h2_announce(session);
     nghttp2_option_del(option);
     if (works) return session;
     mrt_h2_free(session);
@@ -223,10 +200,6 @@ void mrt_h2_free(mrt_h2 *session) {
     free(session);
 }
 
-static void put32(uint8_t *to, uint32_t value) {
-    for (int at = 0; at < 4; at++) to[at] = (uint8_t)(value >> (24 - 8 * at));
-}
-
 void mrt_h2_fail(mrt_h2 *session, mrt_h2_fault fault, uint32_t code) {
     if (session->fault) return;
     session->fault = fault;
@@ -235,8 +208,8 @@ void mrt_h2_fail(mrt_h2 *session, mrt_h2_fault fault, uint32_t code) {
     memset(session->final, 0, sizeof session->final);
     session->final[2] = 8;
     session->final[3] = NGHTTP2_GOAWAY;
-    put32(session->final + 9, (uint32_t)nghttp2_session_get_last_proc_stream_id(session->ng));
-    put32(session->final + 13, code);
+    mrt_h2_put32(session->final + 9, (uint32_t)nghttp2_session_get_last_proc_stream_id(session->ng));
+    mrt_h2_put32(session->final + 13, code);
     // Nothing will be heard of them any more.
     for (uint32_t slot = 0; slot < session->stream_room; slot++) {
         if (session->streams[slot].live) note_closed(session, slot, code, MRT_H2_FAILED);

@@ -103,12 +103,16 @@ struct mrt_h2 {
     uint32_t fault_code;
     bool started, draining, sent_goaway, final_pulled;
     uint8_t final[17];
+    // Our first SETTINGS as they go out, see `mrt_h2_announce`.
+    uint8_t first_settings[64];
+    bool sent_settings;
 
     mrt_h2_bucket buckets[MRT_H2_ALLOWANCES];
     uint64_t counts[MRT_H2_COUNTERS];
 };
 
 // streams.c
+void mrt_h2_put32(uint8_t *to, uint32_t value);
 uint32_t mrt_h2_find(const mrt_h2 *session, int32_t id);
 uint32_t mrt_h2_open(mrt_h2 *session, int32_t id);  // MRT_H2_NO_SLOT without memory
 void mrt_h2_forget(mrt_h2 *session, uint32_t slot);
@@ -131,6 +135,10 @@ void mrt_h2_fill(mrt_h2 *session);
 // Counts, and fails the session when the allowance is used up.
 bool mrt_h2_spend(mrt_h2 *session, mrt_h2_counter counter);
 void mrt_h2_earn(mrt_h2 *session, mrt_h2_counter counter, uint32_t tokens);
+
+// settings.c
+bool mrt_h2_announce(mrt_h2 *session);
+void mrt_h2_patch_settings(mrt_h2 *session, mrt_h2_chunk *chunk);
 
 // send.c
 ssize_t mrt_h2_read_body(nghttp2_session *ng, int32_t id, uint8_t *buffer, size_t length, uint32_t *flags,

@@ -4,23 +4,229 @@ internal import Testing
 
 @Suite("HTTP/2 sessions, two of them talking")
 struct HTTP2SessionTests {
-    @Test func aRequestAndItsResponse() throws {
+    /// One exchange of each shape, every flush cut at `cut`; what both sides saw.
+    private func exchanges(cut: Int?) throws -> [String] {
         let pair = try #require(HTTP2Pair())
-        let stream = try #require(pair.client.session.sendRequest(requestHead(), ended: true, tag: 7))
+        let (client, server) = (pair.client.session, pair.server.session)
+        let first = client.sendRequest(
+            requestHead("GET", "/a?b=c", [("Accept", "*/*"), ("cookie", "a=1"), ("te", "trailers")]), ended: true,
+            tag: 1)
+        let second = client.sendRequest(
+            requestHead("POST", "/up", body: .exactly(11), scheme: .https, [("content-length", "11")]), ended: false,
+            tag: 2)
+        let third = client.sendRequest(requestHead("PUT", "/chunks", body: .chunked), ended: false, tag: 3)
+        let one = try #require(first)
+        let two = try #require(second)
+        let three = try #require(third)
+        client.sendData(ByteSlice(copying: Array("hello ".utf8)), ended: false, on: two)
+        pair.run(cut: cut)
+        client.sendData(ByteSlice(copying: Array("world".utf8)), ended: true, on: two)
+        client.sendData(ByteSlice(copying: Array("x".utf8)), ended: false, on: three)
+        #expect(client.sendTrailers(fieldTable([("checksum", "1")]), on: three))
+        pair.run(cut: cut)
+        #expect(server.sendInformational(responseHead(103, [("link", "</style>")]), on: one))
+        #expect(server.sendResponse(responseHead(204), framing: .none, keepsLength: false, ended: true, on: one))
+        #expect(
+            server.sendResponse(
+                responseHead(200, [("Content-Type", "text/plain"), ("connection", "close")]), framing: .chunked,
+                keepsLength: false, ended: false, on: two))
+        server.sendData(ByteSlice(copying: Array("body".utf8)), ended: false, on: two)
+        #expect(server.sendTrailers(fieldTable([("grpc-status", "0")]), on: two))
+        #expect(server.sendResponse(responseHead(500), framing: .none, keepsLength: false, ended: true, on: three))
+        pair.run(cut: cut)
+        return pair.server.log + ["--"] + pair.client.log
+    }
+
+    private let expected = [
+        "settings",
+        "1 GET /a?b=c http none host=example.test accept=*/* cookie=a=1 te=trailers .",
+        "3 POST /up https exactly(11) host=example.test content-length=11",
+        "5 PUT /chunks http chunked host=example.test",
+        "3 body hello world.",
+        "5 body x. checksum=1",
+        "1 closed complete", "5 closed complete", "3 closed complete", "--", "settings",
+        "1 informational 103 none link=</style>", "1 204 none .", "1 closed complete",
+        "3 200 chunked content-type=text/plain", "5 500 none .", "5 closed complete", "3 body body. grpc-status=0",
+        "3 closed complete",
+    ]
+
+    @Test func everyShapeOfMessage() throws {
+        #expect(try exchanges(cut: nil) == expected)
+    }
+
+    @Test func everyCutGivesTheSame() throws {
+        for cut in 1..<260 { #expect(try exchanges(cut: cut) == expected, "cut at \(cut)") }
+    }
+
+    @Test func splitCookiesBecomeOneField() throws {
+        let pair = try #require(HTTP2Pair())
+        _ = pair.client.session.sendRequest(
+            requestHead("GET", "/", [("cookie", "a=1"), ("x", "y"), ("cookie", "b=2"), ("cookie", "c=3")]), ended: true,
+            tag: 0)
         pair.run()
-        #expect(pair.server.log == ["settings", "1 GET / http none host=example.test ."])
-        let body = ByteSlice(copying: Array("hello".utf8))
-        let sent = pair.server.session.sendResponse(
-            responseHead(200, [("content-type", "text/plain")]), framing: .exactly(5), keepsLength: false, ended: false,
-            on: stream)
-        #expect(sent)
-        pair.server.session.sendData(body, ended: true, on: stream)
+        #expect(pair.server.log.last == "1 GET / http none host=example.test cookie=a=1; b=2; c=3 x=y .")
+    }
+
+    /// RFC 8441: what HTTP/1.1 calls an upgrade, there and back.
+    @Test func extendedConnect() throws {
+        let pair = try #require(HTTP2Pair())
+        let head = requestHead(
+            "GET", "/chat", scheme: .https,
+            [("upgrade", "websocket"), ("sec-websocket-version", "13"), ("sec-websocket-key", "k")])
+        head.asksForUpgrade = true
+        #expect(pair.client.session.sendRequest(head, ended: false, tag: 0) == nil, "the server has not allowed it yet")
+        pair.run()
+        #expect(pair.client.session.peerAllowsExtendedConnect)
+        let stream = try #require(pair.client.session.sendRequest(head, ended: false, tag: 0))
         pair.run()
         #expect(
-            pair.client.log == [
-                "settings", "1 200 exactly(5) content-type=text/plain content-length=5", "1 body hello.",
-                "1 closed complete",
-            ])
-        #expect(pair.server.log.last == "1 closed complete")
+            pair.server.log.last
+                == "1 GET /chat https none upgrade host=example.test sec-websocket-version=13 upgrade=websocket")
+        #expect(
+            pair.server.session.sendResponse(
+                responseHead(200), framing: .chunked, keepsLength: false, ended: false, on: stream))
+        pair.server.session.sendData(ByteSlice(copying: Array("down".utf8)), ended: true, on: stream)
+        pair.client.session.sendData(ByteSlice(copying: Array("up".utf8)), ended: true, on: stream)
+        pair.run()
+        #expect(pair.server.log.suffix(2) == ["1 body up.", "1 closed complete"])
+        #expect(pair.client.log.suffix(3) == ["1 200 chunked", "1 body down.", "1 closed complete"])
+    }
+
+    @Test func plainConnect() throws {
+        let pair = try #require(HTTP2Pair())
+        _ = pair.client.session.sendRequest(
+            requestHead("CONNECT", "db.test:5432", host: "db.test:5432"), ended: false, tag: 0)
+        pair.run()
+        #expect(pair.server.log.last == "1 CONNECT db.test:5432 http none host=db.test:5432")
+    }
+
+    @Test func headHasALengthAndNoBody() throws {
+        let pair = try #require(HTTP2Pair())
+        let stream = try #require(pair.client.session.sendRequest(requestHead("HEAD"), ended: true, tag: 0))
+        pair.run()
+        #expect(
+            pair.server.session.sendResponse(
+                responseHead(200, [("content-length", "42")]), framing: .none, keepsLength: true, ended: true,
+                on: stream))
+        pair.run()
+        #expect(pair.client.log.suffix(2) == ["1 200 none content-length=42 .", "1 closed complete"])
+    }
+
+    @Test func tagsComeWithEvents() throws {
+        let pair = try #require(HTTP2Pair())
+        let stream = try #require(pair.client.session.sendRequest(requestHead(), ended: true, tag: 41))
+        pair.run()
+        #expect(
+            pair.server.session.sendResponse(
+                responseHead(200), framing: .none, keepsLength: false, ended: true, on: stream)
+        )
+        let bytes = pair.server.flush()
+        #expect(pair.client.session.receive(bytes.span, now: pair.client.now) == bytes.count)
+        let event = try #require(pair.client.session.nextEvent())
+        #expect(event.tag == 41)
+    }
+
+    @Test func largeBodyIsSharedAndKeepsToTheWindow() throws {
+        let pair = try #require(HTTP2Pair(settings: HTTP2Settings(streamWindow: 65_535)))
+        pair.server.consumes = false
+        let stream = try #require(
+            pair.client.session.sendRequest(requestHead("POST", body: .chunked), ended: false, tag: 0))
+        let body = [UInt8](repeating: 0x61, count: 200_000)
+        pair.client.session.sendData(ByteSlice(copying: body), ended: true, on: stream)
+        pair.run()
+        #expect(pair.client.session.queuedBytes(of: stream) == 200_000 - 65_535)
+        #expect(pair.client.session.hasStalledStreams)
+        #expect(pair.client.session.isStalled(stream))
+        #expect(pair.client.output.shared >= 4)
+        pair.server.consumes = true
+        pair.server.session.consumed(65_535, of: stream)
+        pair.run()
+        #expect(!pair.client.session.hasStalledStreams)
+        #expect(pair.server.bodies[stream]?.utf8.count == 200_000)
+        #expect(pair.server.log.last?.hasSuffix("aaa.") == true)
+    }
+
+    /// What the application never takes does not shrink the connection's window once the stream is gone.
+    @Test func closedStreamsGiveTheirWindowBack() throws {
+        let settings = HTTP2Settings(streamWindow: 65_535, connectionWindow: 65_535)
+        let pair = try #require(HTTP2Pair(settings: settings))
+        pair.server.consumes = false
+        for _ in 0..<8 {
+            let stream = try #require(
+                pair.client.session.sendRequest(requestHead("POST", body: .chunked), ended: false, tag: 0))
+            pair.client.session.sendData(
+                ByteSlice(copying: [UInt8](repeating: 0x61, count: 60_000)), ended: false, on: stream)
+            pair.run()
+            #expect(pair.client.session.queuedBytes(of: stream) == 0)
+            pair.server.session.reset(stream, .cancel)
+            pair.run()
+            #expect(pair.client.log.last == "\(stream) closed resetByPeer(MartletHTTP.HTTP2Error.cancel)")
+        }
+    }
+
+    @Test func flushStopsAtItsLimit() throws {
+        let pair = try #require(HTTP2Pair())
+        let stream = try #require(
+            pair.client.session.sendRequest(requestHead("POST", body: .chunked), ended: false, tag: 0))
+        pair.client.session.sendData(
+            ByteSlice(copying: [UInt8](repeating: 0x61, count: 100_000)), ended: true, on: stream)
+        pair.run()
+        _ = pair.client.session
+        pair.client.session.sendData(ByteSlice(copying: [1]), ended: false, on: stream)
+        let other = try #require(
+            pair.client.session.sendRequest(requestHead("POST", body: .chunked), ended: false, tag: 0))
+        pair.client.session.sendData(
+            ByteSlice(copying: [UInt8](repeating: 0x61, count: 60_000)), ended: true, on: other)
+        let some = pair.client.flush(atMost: 10_000)
+        #expect(some.count < 10_000 + 16_384 + 9)
+        #expect(pair.client.session.wantsFlush)
+    }
+
+    /// Two responses of the same size get their turns, rather than one after the other.
+    @Test func streamsTakeTurns() throws {
+        let pair = try #require(HTTP2Pair())
+        for _ in 0..<2 { _ = pair.client.session.sendRequest(requestHead(), ended: true, tag: 0) }
+        pair.run()
+        for stream: Int32 in [1, 3] {
+            #expect(
+                pair.server.session.sendResponse(
+                    responseHead(200), framing: .chunked, keepsLength: false, ended: false, on: stream))
+            pair.server.session.sendData(
+                ByteSlice(copying: [UInt8](repeating: 0x61, count: 60_000)), ended: true, on: stream)
+        }
+        pair.client.receive(pair.server.flush(atMost: 70_000))
+        let counts = [1, 3].map { pair.client.bodies[$0]?.utf8.count ?? 0 }
+        #expect(counts[0] > 20_000 && counts[1] > 20_000, "\(counts)")
+    }
+
+    @Test func secretsAreNeverIndexed() throws {
+        let client = try #require(HTTP2Side(.client))
+        _ = client.session.sendRequest(requestHead("GET", "/", [("authorization", "x")]), ended: true, tag: 0)
+        // RFC 7541 section 6.2.3: 0001 and the index of `authorization`, 23, in more than four bits.
+        let bytes = client.flush()
+        let literal: [UInt8] = [0x1F, 23 - 15]
+        #expect(bytes.indices.dropLast().contains { bytes[$0] == literal[0] && bytes[$0 + 1] == literal[1] })
+    }
+
+    @Test(arguments: [
+        [("bad name", "v")], [("n", "a\r\nb")], [("n", "a\0b")], [(":path", "/")], [("", "v")],
+    ])
+    func whatCannotBeSentIsNot(_ fields: [(String, String)]) throws {
+        let pair = try #require(HTTP2Pair())
+        pair.run()
+        #expect(pair.client.session.sendRequest(requestHead("GET", "/", fields), ended: true, tag: 0) == nil)
+        let stream = try #require(pair.client.session.sendRequest(requestHead(), ended: true, tag: 0))
+        pair.run()
+        let session = pair.server.session
+        #expect(
+            !session.sendResponse(
+                responseHead(200, fields), framing: .none, keepsLength: false, ended: true, on: stream))
+        #expect(!session.sendInformational(responseHead(103, fields), on: stream))
+        #expect(
+            session.sendResponse(responseHead(200), framing: .chunked, keepsLength: false, ended: false, on: stream))
+        #expect(!session.sendTrailers(fieldTable(fields), on: stream))
+        session.sendData(ByteSlice(copying: []), ended: true, on: stream)
+        pair.run()
+        #expect(pair.client.log.suffix(3) == ["1 200 chunked", "1 body .", "1 closed complete"])
     }
 }
