@@ -55,12 +55,13 @@ let package = Package(
                 .linkedLibrary("z"), .linkedLibrary("brotlienc"), .linkedLibrary("brotlidec"), .linkedLibrary("zstd"),
             ]),
         .target(name: "CCrypto", linkerSettings: [.linkedLibrary("crypto"), .linkedLibrary("crypt")]),
+        .target(name: "CTLS", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
 
         // The rooms, from the ground up.
         room("MartletCore", ["CPCRE2"], settings: requestPath),
         room("MartletCrypto", ["MartletCore", "CCrypto"], settings: requestPath),
-        room("MartletNet", ["MartletCore", "CLinux"], settings: requestPath),
+        room("MartletNet", ["MartletCore", "CLinux", "CTLS"], settings: requestPath),
         room("MartletHTTP", ["MartletCore"], settings: requestPath),
         room("MartletCoding", ["MartletCore", "CCompress"], settings: requestPath),
         room("MartletConfig", ["MartletCore", .product(name: "Yams", package: "Yams")]),
@@ -118,7 +119,7 @@ let package = Package(
                 "MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletCrypto", "MartletAuth",
                 "MartletRouting", "MartletTesting",
             ]),
-        tests("MartletNetTests", ["MartletCore", "MartletNet"]),
+        tests("MartletNetTests", ["MartletCore", "MartletNet", "MartletTesting"]),
         tests("MartletCodingTests", ["MartletCore", "MartletCoding"]),
         tests(
             "MartletTransformTests",
