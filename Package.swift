@@ -56,12 +56,13 @@ let package = Package(
             ]),
         .target(name: "CHTTP2", linkerSettings: [.linkedLibrary("nghttp2")]),
         .target(name: "CCrypto", linkerSettings: [.linkedLibrary("crypto"), .linkedLibrary("crypt")]),
+        .target(name: "CTLS", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
 
         // The rooms, from the ground up.
         room("MartletCore", ["CPCRE2"], settings: requestPath),
         room("MartletCrypto", ["MartletCore", "CCrypto"], settings: requestPath),
-        room("MartletNet", ["MartletCore", "CLinux"], settings: requestPath),
+        room("MartletNet", ["MartletCore", "CLinux", "CTLS"], settings: requestPath),
         room("MartletHTTP", ["MartletCore", "CHTTP2"], settings: requestPath),
         room("MartletGRPC", ["MartletCore", "MartletHTTP"], settings: requestPath),
         room("MartletCoding", ["MartletCore", "CCompress"], settings: requestPath),
@@ -125,7 +126,7 @@ let package = Package(
                 "MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletCrypto", "MartletAuth",
                 "MartletRouting", "MartletTesting",
             ]),
-        tests("MartletNetTests", ["MartletCore", "MartletNet"]),
+        tests("MartletNetTests", ["MartletCore", "MartletNet", "MartletTesting"]),
         tests("MartletCodingTests", ["MartletCore", "MartletCoding"]),
         tests(
             "MartletTransformTests",
