@@ -54,7 +54,7 @@ package final class ModuleCatalog: ModuleSource {
         _ module: ModuleConfig, _ diagnostics: ConfigDiagnostics
     ) throws(ModuleRefusal) -> ([UInt8], ConfigFile.State) {
         do throws(ConfigFile.Failure) {
-            let (bytes, state) = try diagnostics.files.readLibrary(module.path, atMost: maxFile)
+            let (bytes, state) = try diagnostics.files.readWithState(module.path, atMost: maxFile)
             return (bytes, state)
         } catch {
             throw ModuleRefusal(

@@ -19,8 +19,8 @@ public final class ConfigSources {
         return try result.get()
     }
 
-    /// As `read`, with whose the file is: for libraries, whose size makes looking at every byte for a change too dear.
-    package func readLibrary(_ path: String, atMost limit: Int) throws(ConfigFile.Failure) -> (
+    /// As `read`, with whose the file is and who may do what with it.
+    package func readWithState(_ path: String, atMost limit: Int) throws(ConfigFile.Failure) -> (
         bytes: [UInt8], state: ConfigFile.State
     ) {
         if !paths.contains(path) { paths.append(path) }

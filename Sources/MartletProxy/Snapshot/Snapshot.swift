@@ -37,4 +37,6 @@ struct CompiledListener: Sendable {
     let hasExemplars: Bool
     /// For connections that carry no requests; nil where there may be none.
     let tcp: TCPRoutes?
+    /// Nil: clear text.
+    let tls: ListenerTLS?
 }

@@ -21,7 +21,7 @@ package struct SnapshotBuilder {
         let zone = config.zone ?? ProxyZone.ofEnvironment
         var present: [String: ClusterRuntime] = [:]
         for cluster in previous?.clusters ?? [] { present[cluster.name] = cluster }
-        let clusters = config.clusters.map { cluster(for: $0, zone, present: present[$0.name]) }
+        let clusters = config.clusters.map { cluster(for: $0, zone, present: present[$0.name], diagnostics) }
         if zone == nil, let asking = config.clusters.first(where: { $0.balancing.zonePreference != nil }) {
             diagnostics.warning(
                 at: asking.place.key("zone_preference"), "has no effect: the proxy does not know its zone",
@@ -30,8 +30,10 @@ package struct SnapshotBuilder {
         var numbers: [String: Int] = [:]
         for (number, cluster) in config.clusters.enumerated() { numbers[cluster.name] = number }
         let load = LoadContext(config: config, workers: workers, pathProblem: Self.pathProblem)
+        var secured: [String: ListenerTLS] = [:]
+        for listener in previous?.listeners ?? [] { secured[listener.config.name] = listener.tls }
         let listeners = config.listeners.compactMap {
-            listener($0, config, numbers, load, sinks, diagnostics)
+            listener($0, config, numbers, load, sinks, secured[$0.name], diagnostics)
         }
         guard !diagnostics.hasErrors, listeners.count == config.listeners.count else { return (nil, load.files) }
         let snapshot = Snapshot(
@@ -40,11 +42,18 @@ package struct SnapshotBuilder {
         return (snapshot, load.files)
     }
 
-    private func cluster(for config: ClusterConfig, _ zone: String?, present: ClusterRuntime?) -> ClusterRuntime {
-        let description = ClusterRuntime.fingerprint(config, localZone: zone)
+    private func cluster(
+        for config: ClusterConfig, _ zone: String?, present: ClusterRuntime?, _ diagnostics: ConfigDiagnostics
+    ) -> ClusterRuntime {
+        let tls = config.tls.flatMap {
+            ClusterTLS.make($0, config.protocol, at: config.place.key("tls"), diagnostics)
+        }
+        let files = diagnostics.files.digest(of: config.tls?.files.map(\.path) ?? [])
+        let description = ClusterRuntime.fingerprint(config, localZone: zone, files: files)
         if let present, present.fingerprint == description { return present }
         return ClusterRuntime(
-            config: config, endpoints: endpoints(of: config, present: present), localZone: zone, present: present)
+            config: config, endpoints: endpoints(of: config, present: present), localZone: zone, tls: tls, files: files,
+            present: present)
     }
 
     private func endpoints(of config: ClusterConfig, present: ClusterRuntime?) -> [Endpoint] {
@@ -70,8 +79,9 @@ package struct SnapshotBuilder {
 
     private func listener(
         _ config: ListenerConfig, _ proxy: ProxyConfig, _ clusters: [String: Int], _ load: LoadContext,
-        _ sinks: LogSinks, _ diagnostics: ConfigDiagnostics
+        _ sinks: LogSinks, _ present: ListenerTLS?, _ diagnostics: ConfigDiagnostics
     ) -> CompiledListener? {
+        let tls = config.tls.map { ListenerTLS.make($0, listener: config.name, present: present, diagnostics) }
         guard
             let (filters, routes) = registry.compileChain(
                 of: config, clusterIndex: { clusters[$0] }, load: load, diagnostics: diagnostics)
@@ -81,11 +91,12 @@ package struct SnapshotBuilder {
             CompiledAccessLog($0, sinks: sinks, diagnostics: diagnostics)
         }
         let replies = LocalReplies(config.localReplies ?? proxy.localReplies, diagnostics: diagnostics)
+        if case .some(nil) = tls { return nil }
         return CompiledListener(
             config: config, filters: filters, routes: routes, forwarding: Forwarding(config), accessLogs: logs,
             localReplies: replies, hasExemplars: proxy.metrics.exemplars,
             tcp: config.tcp.map { TCPRoutes($0) { clusters[$0] } }
-                ?? config.other.map { TCPRoutes($0) { clusters[$0] } })
+                ?? config.other.map { TCPRoutes($0) { clusters[$0] } }, tls: tls ?? nil)
     }
 }
 

@@ -10,6 +10,8 @@ package final class ClusterRuntime: Sendable {
     package var name: String { config.name }
     /// Everything of the configuration that matters to connections; where it was written does not.
     let fingerprint: String
+    /// Nil: clear text.
+    let tls: ClusterTLS?
     /// Where the proxy runs, if the cluster prefers endpoints there.
     let localZone: String?
     /// Counts against `circuit_breaker`. Read and written by every worker; relaxed order is enough for limits.
@@ -28,11 +30,13 @@ package final class ClusterRuntime: Sendable {
     /// - Parameter present: the cluster of this name before a reload, whose requests under way still count, and whose circuit
     ///   stays open if it is, unless what they are counted against has changed.
     package init(
-        config: ClusterConfig, endpoints: [Endpoint], localZone: String? = nil, present: ClusterRuntime? = nil
+        config: ClusterConfig, endpoints: [Endpoint], localZone: String? = nil, tls: ClusterTLS? = nil,
+        files: UInt64 = 0, present: ClusterRuntime? = nil
     ) {
         self.config = config
+        self.tls = tls
         self.localZone = config.balancing.zonePreference == nil ? nil : localZone
-        fingerprint = Self.fingerprint(config, localZone: localZone)
+        fingerprint = Self.fingerprint(config, localZone: localZone, files: files)
         let counted = present?.config.circuitBreaker == config.circuitBreaker ? present : nil
         limits = counted?.limits ?? ClusterAllowances(config.circuitBreaker)
         outliers = config.outlierDetection.map { OutlierDetector($0) }
@@ -45,14 +49,15 @@ package final class ClusterRuntime: Sendable {
         current = Locked(EndpointSet(endpoints, config, localZone: self.localZone))
     }
 
-    static func fingerprint(_ config: ClusterConfig, localZone: String?) -> String {
+    /// - Parameter files: a digest of those that the configuration names.
+    static func fingerprint(_ config: ClusterConfig, localZone: String?, files: UInt64) -> String {
         let zone = config.balancing.zonePreference == nil ? nil : localZone
         return """
             \(config.name) \(config.source) \(config.loadBalancing) \(config.connectTimeout) \
             \(String(describing: config.idleTimeout)) \(config.limits) \(config.circuitBreaker) \(config.balancing) \
             \(String(describing: config.healthCheck)) \(String(describing: config.outlierDetection)) \
             \(config.protocol) \(String(describing: config.tls)) \(String(describing: config.proxyProtocol)) \(config.http2) \
-            \(String(describing: zone))
+            \(String(describing: zone)) \(files)
             """
     }
 

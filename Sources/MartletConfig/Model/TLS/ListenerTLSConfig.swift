@@ -78,6 +78,9 @@ extension ListenerTLSConfig {
         }
     }
 
+    /// The same for the same settings, wherever they are written.
+    package var fingerprint: String { "\(json)" }
+
     var json: ConfigJSON {
         .object(
             [("certificates", .list(certificates) { .object($0.members) })] + parameters.members + [
