@@ -106,6 +106,20 @@ struct OutputQueue {
     }
 
     private func sendBatch(to descriptor: Int32, isLast: Bool) -> (sent: Int, offered: Int) {
+        unsafe withBatch { pieces, count, offered in
+            (unsafe Int(mrt_writev(descriptor, pieces.baseAddress, Int32(count), isLast)), offered)
+        }
+    }
+
+    /// Seals as much as fits into the free space of `buffer`. False when the session cannot.
+    mutating func seal(with session: TLSSession, into buffer: ByteBuffer, pool: BufferPool) -> Bool {
+        let taken = unsafe withBatch { pieces, count, _ in unsafe session.seal(pieces, count, into: buffer) }
+        if taken > 0 { advance(by: taken, pool: pool) }
+        return taken >= 0
+    }
+
+    /// Lends the first pieces: how many, and of how many bytes.
+    private func withBatch<R>(_ body: (UnsafeMutableBufferPointer<iovec>, Int, Int) -> R) -> R {
         unsafe withUnsafeTemporaryAllocation(of: iovec.self, capacity: Self.batch) { pieces in
             var filled = 0
             var offered = 0
@@ -125,7 +139,7 @@ struct OutputQueue {
                 add(rest[index])
                 index += 1
             }
-            return (unsafe Int(mrt_writev(descriptor, pieces.baseAddress, Int32(filled), isLast)), offered)
+            return unsafe body(pieces, filled, offered)
         }
     }
 

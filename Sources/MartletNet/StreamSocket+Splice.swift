@@ -7,7 +7,7 @@ internal import Glibc
 extension StreamSocket {
     /// Moves what has arrived into `pipe`, which must be empty, with one system call.
     package func read(into pipe: SplicePipe) -> ReadResult {
-        guard isOpen, isReadable else { return .nothing }
+        guard isOpen, isReadable, secure == nil else { return .nothing }
         let moved = pipe.fill(from: descriptor)
         // However little it was, there may be more: the pipe may have been full of small pieces. Only EAGAIN tells.
         if moved > 0 { return .bytes(moved) }

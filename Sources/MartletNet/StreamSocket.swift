@@ -7,7 +7,7 @@ internal import Glibc
 
 /// The protocol engine behind a socket. All calls come on the loop's thread; the socket may be closed in any of them.
 package protocol StreamSocketOwner: AnyObject {
-    /// A dialled socket is connected.
+    /// A dialled socket is connected; with TLS, dialled or accepted, its handshake is over.
     func socketConnected(_ socket: StreamSocket)
     /// There is something to read, or the peer's end: read until `.nothing`.
     func socketReadable(_ socket: StreamSocket)
@@ -33,38 +33,41 @@ package enum ReadResult {
 /// A connected stream socket, plain TCP or unix. Edge-triggered: registered once, never changed, so an exchange on a
 /// kept-alive connection costs a read and a write and no `epoll_ctl`.
 package final class StreamSocket: EventSource {
-    private enum State: UInt8 {
-        case connecting, open, closed
+    enum State: UInt8 {
+        /// `handshaking`: with TLS only, connected and nothing of the owner's sent yet.
+        case connecting, handshaking, open, closed
     }
 
     package let loop: EventLoop
-    private let buffers: BufferPool
+    let buffers: BufferPool
     let descriptor: Int32
     private var slot: Int32 = -1
-    private var state: State
+    var state: State
     /// Dropped at close, which breaks the cycle between the two.
     package var owner: (any StreamSocketOwner)?
 
     // What the last edges said, until a system call proves otherwise.
     var isReadable = false
-    private var isWritable = true
+    var isWritable = true
     var isPeerClosed = false
-    private var isReadingPaused = false
+    private(set) var isReadingPaused = false
     /// Writing failed. What the peer sent before it went may still be read.
     package private(set) var isWriteBroken = false
     private var isQueuedAgain = false
     private var isDirty = false
-    private var closesWhenFlushed = false
+    private(set) var closesWhenFlushed = false
     private var resetsWhenFlushed = false
-    private var shutsDownWhenFlushed = false
+    private(set) var shutsDownWhenFlushed = false
     /// Calls `socketDrained` when the queue has been sent.
     package var wantsDrained = false
 
-    private var output = OutputQueue()
-    /// Lent until what it holds has been sent; that goes behind `output`, which stays empty meanwhile.
+    var output = OutputQueue()
+    /// Lent until what it holds has been sent; that goes behind `output`, which stays empty meanwhile. Without TLS only.
     private var pipe: SplicePipe?
-    /// Bytes handed to the kernel so far.
+    /// Bytes handed to the kernel so far; with TLS those of records that carry the owner's.
     package private(set) var sentBytes: UInt64 = 0
+    /// Nil for a plain socket.
+    var secure: TLSStream?
 
     /// Takes over an accepted, non-blocking descriptor.
     init(loop: EventLoop, accepted descriptor: Int32) {
@@ -105,10 +108,10 @@ package final class StreamSocket: EventSource {
 
     package var isOpen: Bool { state == .open }
     /// A read may find something; until an edge says so again, it would not.
-    package var mayHaveMore: Bool { isReadable }
+    package var mayHaveMore: Bool { isReadable || secure?.holdsInput ?? false }
     package var isClosed: Bool { state == .closed }
     /// Bytes queued and not yet taken by the kernel.
-    package var queuedBytes: Int { output.count + (pipe?.count ?? 0) }
+    package var queuedBytes: Int { output.count + (secure?.queued ?? pipe?.count ?? 0) }
     private var hasOutput: Bool { !output.isEmpty || pipe != nil }
 
     // MARK: Events
@@ -117,13 +120,17 @@ package final class StreamSocket: EventSource {
         if state == .connecting { return connectEnded(flags) }
         if flags & UInt32(MRT_WRITABLE) != 0 && !isWritable {
             isWritable = true
-            if hasOutput { markDirty() }
+            if hasOutput || secure != nil { markDirty() }
         }
         if flags & UInt32(MRT_PEER_CLOSED) != 0 { isPeerClosed = true }
         if flags & UInt32(MRT_HANGUP) != 0 { isPeerClosed = true }
         if flags & UInt32(MRT_READABLE | MRT_PEER_CLOSED | MRT_HANGUP) != 0 {
             isReadable = true
-            if !isReadingPaused { owner?.socketReadable(self) }
+            if state == .handshaking {
+                shakeHands()
+            } else if !isReadingPaused {
+                owner?.socketReadable(self)
+            }
         }
         // Who reads finds the error behind what came before it; who does not is told.
         if flags & UInt32(MRT_HANGUP) != 0 && state == .open && isReadingPaused {
@@ -136,12 +143,13 @@ package final class StreamSocket: EventSource {
         let error = mrt_socket_error(descriptor)
         if error != 0 { return fail("connect", error) }
         guard flags & UInt32(MRT_WRITABLE) != 0 else { return }
-        state = .open
+        state = secure == nil ? .open : .handshaking
         isWritable = true
         if flags & UInt32(MRT_READABLE | MRT_PEER_CLOSED | MRT_HANGUP) != 0 {
             isReadable = true
             isPeerClosed = flags & UInt32(MRT_PEER_CLOSED | MRT_HANGUP) != 0
         }
+        if state == .handshaking { return shakeHands() }
         owner?.socketConnected(self)
         guard state == .open else { return }
         if !output.isEmpty { markDirty() }
@@ -150,13 +158,15 @@ package final class StreamSocket: EventSource {
 
     func runAgain() {
         isQueuedAgain = false
-        if state == .open && isReadable && !isReadingPaused { owner?.socketReadable(self) }
+        if state == .handshaking { return shakeHands() }
+        if state == .open && mayHaveMore && !isReadingPaused { owner?.socketReadable(self) }
     }
 
     // MARK: Reading
 
     /// Fills `buffer`'s free space with one system call.
     package func read(into buffer: ByteBuffer) -> ReadResult {
+        if let secure { return read(secure, into: buffer) }
         guard state == .open, isReadable else { return .nothing }
         let space = buffer.free
         guard space > 0 else { return .nothing }
@@ -186,7 +196,7 @@ package final class StreamSocket: EventSource {
 
     /// The owner stops for this turn although there may be more: fairness.
     package func readAgainNextTurn() {
-        guard isReadable, !isQueuedAgain else { return }
+        guard mayHaveMore, !isQueuedAgain else { return }
         isQueuedAgain = true
         loop.runAgain(self)
     }
@@ -197,7 +207,7 @@ package final class StreamSocket: EventSource {
     package func resumeReading() {
         guard isReadingPaused else { return }
         isReadingPaused = false
-        if isReadable { readAgainNextTurn() }
+        readAgainNextTurn()
     }
 
     /// Looks for bytes that have come since the last poll.
@@ -232,13 +242,14 @@ package final class StreamSocket: EventSource {
 
     /// Queues what `pipe` holds, and nothing else until that has been sent. Whoever lends the pipe leaves it alone until then.
     package func write(from pipe: SplicePipe) {
-        guard state != .closed, !isWriteBroken else { return }
+        guard state != .closed, !isWriteBroken, secure == nil else { return }
         self.pipe = pipe
         markDirty()
     }
 
-    private func markDirty() {
-        guard !isDirty, state == .open, isWritable else { return }
+    func markDirty() {
+        // Nothing is writable before it is connected.
+        guard !isDirty, state != .closed, isWritable else { return }
         isDirty = true
         loop.needsFlush(self)
     }
@@ -246,7 +257,8 @@ package final class StreamSocket: EventSource {
     /// The loop's end of turn.
     func flush() {
         isDirty = false
-        guard state == .open else { return }
+        guard state != .closed else { return }
+        if let secure { return flush(secure) }
         if !output.isEmpty {
             let (sent, offered) = output.send(
                 to: descriptor, isLast: closesWhenFlushed || shutsDownWhenFlushed, pool: buffers)
@@ -270,6 +282,13 @@ package final class StreamSocket: EventSource {
             if failure != 0 { return writeFailed(failure) }
             self.pipe = nil
         }
+        flushed()
+    }
+
+    func addSent(_ count: Int) { sentBytes &+= UInt64(count) }
+
+    /// Everything that was queued has been taken by the kernel.
+    func flushed() {
         if closesWhenFlushed { return closed() }
         if shutsDownWhenFlushed {
             shutsDownWhenFlushed = false
@@ -282,14 +301,17 @@ package final class StreamSocket: EventSource {
     }
 
     /// A peer that answers before it has read everything and closes resets the connection; its answer is in our buffer.
-    private func writeFailed(_ code: Int32) {
-        guard code == EPIPE || code == ECONNRESET, !isReadingPaused, !closesWhenFlushed, !shutsDownWhenFlushed else {
+    func writeFailed(_ code: Int32) {
+        guard state == .open, code == EPIPE || code == ECONNRESET, !isReadingPaused, !closesWhenFlushed,
+            !shutsDownWhenFlushed
+        else {
             return fail("write", code)
         }
         isWriteBroken = true
         isPeerClosed = true
         output.removeAll(pool: buffers)
         pipe = nil
+        secure?.dropOutput()
         isReadable = true
         readAgainNextTurn()
     }
@@ -298,18 +320,26 @@ package final class StreamSocket: EventSource {
 
     private func closed() {
         let owner = self.owner
-        end(reset: resetsWhenFlushed)
+        if resetsWhenFlushed { reset() } else { close() }
         owner?.socketClosed(self)
     }
 
-    private func fail(_ call: String, _ code: Int32) {
+    private func fail(_ call: String, _ code: Int32) { fail(SystemError(call: call, code: code)) }
+
+    func fail(_ error: SystemError) {
         let owner = self.owner
-        close()
-        owner?.socketFailed(self, SystemError(call: call, code: code))
+        drop()
+        owner?.socketFailed(self, error)
     }
 
     /// Closes now. Queued output is dropped; the owner hears nothing more.
-    package func close() { end(reset: false) }
+    package func close() {
+        if let secure { sayGoodbye(secure) }
+        end(reset: false)
+    }
+
+    /// As `close`, without a last word to the peer.
+    func drop() { end(reset: false) }
 
     /// Closes with a TCP reset, so that the peer cannot take what it got for a whole message.
     package func reset() { end(reset: true) }
@@ -320,6 +350,7 @@ package final class StreamSocket: EventSource {
         if slot >= 0 { loop.deregister(slot, descriptor, isClosing: true) }
         output.removeAll(pool: buffers)
         pipe = nil
+        secure?.drop()
         if reset { mrt_close_reset(descriptor) } else { mrt_close(descriptor) }
         owner = nil
     }
@@ -327,7 +358,7 @@ package final class StreamSocket: EventSource {
     /// Closes once everything queued has been sent, and tells the owner, maybe from within this call.
     package func closeWhenFlushed() {
         guard state != .closed else { return }
-        if !hasOutput && !isDirty { return closed() }
+        if queuedBytes == 0 && !isDirty { return closed() }
         closesWhenFlushed = true
     }
 
@@ -340,7 +371,10 @@ package final class StreamSocket: EventSource {
     /// Sends FIN once everything queued has been sent; reading goes on.
     package func shutdownWhenFlushed() {
         guard state == .open else { return }
-        if !hasOutput {
+        if secure != nil {
+            shutsDownWhenFlushed = true
+            markDirty()
+        } else if !hasOutput {
             _ = mrt_shutdown_write(descriptor)
         } else {
             shutsDownWhenFlushed = true
