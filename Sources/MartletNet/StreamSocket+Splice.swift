@@ -5,6 +5,9 @@ internal import Glibc
 #endif
 
 extension StreamSocket {
+    /// Bytes may pass by this process: there is no TLS.
+    package var takesPipes: Bool { secure == nil }
+
     /// Moves what has arrived into `pipe`, which must be empty, with one system call.
     package func read(into pipe: SplicePipe) -> ReadResult {
         guard isOpen, isReadable, secure == nil else { return .nothing }

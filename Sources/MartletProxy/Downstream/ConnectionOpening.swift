@@ -26,6 +26,7 @@ final class ConnectionOpening: DownstreamConnection, StreamSocketOwner, TimerTar
     /// What has been read and belongs to what comes.
     private var bytes: ByteBuffer?
     private var hasEnded = false
+    private var isCountedHandshake = false
 
     init(_ worker: Worker, _ port: ListenerPort, _ socket: StreamSocket, _ peer: SocketAddress, _ client: Downstream) {
         self.worker = worker
@@ -176,10 +177,27 @@ final class ConnectionOpening: DownstreamConnection, StreamSocketOwner, TimerTar
     // MARK: TLS
 
     private func secure() {
-        refuse(.unexpectedTLS)
+        guard let tls = plan.tls else { return refuse(.unexpectedTLS) }
+        guard port.handshakes < tls.maxHandshakes else { return refuse(.tooManyHandshakes) }
+        stage = .handshaking
+        wait(tls.handshakeTimeout)
+        do throws(SystemError) {
+            try socket.startTLS(tls.context, alreadyRead: bytes.take())
+            port.handshakes += 1
+            isCountedHandshake = true
+        } catch {
+            refuse(.handshakeFailed)
+        }
     }
 
-    func socketConnected(_ socket: StreamSocket) {}
+    func socketConnected(_ socket: StreamSocket) {
+        guard stage == .handshaking, let details = socket.tls else { return }
+        client = client.secured(by: details)
+        port.current.openings.handshakes.add()
+        if details.isResumed { port.current.openings.resumptions.add() }
+        if !plan.isHTTP { return openTCP(serverName: details.serverName) }
+        details.alpn == "h2" ? openHTTP2() : openHTTP()
+    }
 
     // MARK: Its connection
 
@@ -187,6 +205,8 @@ final class ConnectionOpening: DownstreamConnection, StreamSocketOwner, TimerTar
         if let timer { worker.loop.cancel(timer) }
         timer = nil
         stage = .over
+        if isCountedHandshake { port.handshakes -= 1 }
+        isCountedHandshake = false
         return bytes.take()
     }
 
@@ -227,7 +247,11 @@ final class ConnectionOpening: DownstreamConnection, StreamSocketOwner, TimerTar
     }
 
     func socketDrained(_ socket: StreamSocket) {}
-    func socketFailed(_ socket: StreamSocket, _ error: SystemError) { refuse(.clientGone) }
+    func socketFailed(_ socket: StreamSocket, _ error: SystemError) {
+        guard stage == .handshaking, error.tls != nil else { return refuse(.clientGone) }
+        worker.log(.debug, "\(port.name): \(client.directRemoteAddress): \(error)", of: nil)
+        refuse(.handshakeFailed)
+    }
     func socketClosed(_ socket: StreamSocket) {}
 
     func listenerRenamed() { client = client.at(listener: port.name) }

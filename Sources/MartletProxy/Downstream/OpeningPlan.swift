@@ -7,7 +7,8 @@ struct OpeningPlan {
     let proxyProtocol: ProxyProtocolConfig?
     /// Whose PROXY headers are believed; empty: everybody's.
     let trusted: IPSet
-    let isTLS: Bool
+    /// Nil: clear text.
+    let tls: ListenerTLS?
     /// Clear text is taken as well.
     let isTLSOptional: Bool
     let isHTTP: Bool
@@ -18,10 +19,10 @@ struct OpeningPlan {
     /// How long the first bytes may be waited for that tell protocols apart; nil when they need not be.
     let detectTime: Nanoseconds?
 
-    init(_ listener: ListenerConfig) {
+    init(_ listener: ListenerConfig, _ tls: ListenerTLS?) {
+        self.tls = tls
         proxyProtocol = listener.proxyProtocol
         trusted = IPSet(listener.proxyProtocol?.trusted ?? [])
-        isTLS = listener.tls != nil
         isTLSOptional = listener.tls?.isOptional == true
         isHTTP = listener.protocol == .http
         hasTarget = listener.tcp?.target != nil || listener.other != nil
@@ -32,6 +33,8 @@ struct OpeningPlan {
             detectTime = isTLSOptional || listener.other != nil ? Nanoseconds(listener.limits.detectTimeout) : nil
         }
     }
+
+    var isTLS: Bool { tls != nil }
 
     /// Connections are HTTP in clear text from their first byte.
     var isPlainHTTP: Bool { isHTTP && proxyProtocol == nil && !isTLS && detectTime == nil }
@@ -56,8 +59,12 @@ enum OpeningRefusal: String, CaseIterable {
 /// Counts them, for one listener.
 final class OpeningCounts {
     private let counters: [OpeningRefusal: Counter]
+    let handshakes: Counter
+    let resumptions: Counter
 
     init(_ labels: [(String, String)], _ metrics: Metrics) {
+        handshakes = metrics.counter("martlet_downstream_tls_handshakes_total", labels)
+        resumptions = metrics.counter("martlet_downstream_tls_resumptions_total", labels)
         counters = Dictionary(
             uniqueKeysWithValues: OpeningRefusal.allCases.map {
                 (

@@ -109,12 +109,16 @@ extension ExchangeDriver: ConnectionTaker {
 
     func upstreamRefused(_ reason: ConnectionRefusal) {
         attempt.isWaiting = false
-        if case .dialFailed = reason {} else { endTry(failed: true) }
+        switch reason {
+        case .dialFailed, .tlsFailed: break
+        default: endTry(failed: true)
+        }
         switch reason {
         case .noHealthyUpstream: rescue(.noHealthyUpstream)
         case .overflow(let kind): rescue(.overflow(kind))
         case .circuitOpen: rescue(.circuitOpen)
         case .dialFailed: if !retries(.connectFailure) { rescue(.connectFailed) }
+        case .tlsFailed: if !retries(.connectFailure) { rescue(.upstreamTLSFailed) }
         }
     }
 
@@ -224,6 +228,7 @@ extension ExchangeDriver: ConnectionTaker {
         switch failure {
         case .connectFailed: rescue(.connectFailed)
         case .connectTimeout: rescue(.connectTimeout)
+        case .tlsFailed: rescue(.upstreamTLSFailed)
         case .closed: rescue(.upstreamClosed)
         case .invalidResponse(let fault): rescue(.invalidResponse(fault))
         case .refused: rescue(.upstreamRefused)

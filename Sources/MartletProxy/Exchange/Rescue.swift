@@ -5,7 +5,7 @@ internal import MartletHTTP
 
 /// What can go wrong with an exchange.
 enum ProxyFault {
-    case noRoute, noCluster, noHealthyUpstream, connectFailed, connectTimeout, upstreamRefused, upstreamClosed
+    case noRoute, noCluster, noHealthyUpstream, connectFailed, connectTimeout, upstreamTLSFailed, upstreamRefused, upstreamClosed
     case overflow(ClusterAllowances.Kind)
     case circuitOpen
     case invalidResponse(String)
@@ -22,6 +22,7 @@ enum ProxyFault {
         case .noHealthyUpstream: (503, "no-healthy-upstream", .noHealthyUpstream)
         case .connectFailed: (503, "upstream-connect-failure", .upstreamConnectionFailure)
         case .connectTimeout: (503, "upstream-connect-timeout", .upstreamConnectionFailure)
+        case .upstreamTLSFailed: (503, "upstream-tls-failure", .upstreamConnectionFailure)
         case .upstreamRefused: (503, "upstream-refused", .upstreamRemoteReset)
         case .upstreamClosed: (502, "upstream-closed", .upstreamConnectionTermination)
         case .overflow(.connections): (503, "upstream-overflow-connections", .upstreamOverflow)

@@ -32,7 +32,7 @@ struct RetryProgress {
 extension RetryPolicy.Outcome {
     init(_ failure: UpstreamFailure, wasSent: Bool) {
         switch failure {
-        case .connectFailed, .connectTimeout: self = .connectFailure
+        case .connectFailed, .connectTimeout, .tlsFailed: self = .connectFailure
         case .closed, .invalidResponse: self = .reset(wasSent: wasSent)
         case .refused: self = .refusedStream
         }

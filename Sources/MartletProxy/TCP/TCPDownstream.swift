@@ -76,7 +76,7 @@ final class TCPDownstream: DownstreamConnection, StreamSocketOwner {
         case .dialling(let upstream):
             self.upstream = upstream
             upstreamName = upstream.endpoint.shared.name
-        case .refused(.dialFailed):
+        case .refused(.dialFailed), .refused(.tlsFailed):
             tryAgain(.connectFailed)
         case .refused(.noHealthyUpstream): fail(.noHealthyUpstream)
         case .refused(.overflow(let kind)): fail(.overflow(kind))

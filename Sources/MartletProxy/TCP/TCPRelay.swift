@@ -138,7 +138,7 @@ final class TCPRelay: StreamSocketOwner, TimerTarget {
     }
 
     private func moveByPipe(_ flow: TCPFlow) -> ReadResult {
-        guard let pipe = loop.pipes.take() else { return copy(flow) }
+        guard flow.source.takesPipes, flow.sink.takesPipes, let pipe = loop.pipes.take() else { return copy(flow) }
         let result = flow.source.read(into: pipe)
         if case .bytes = result {
             flow.pipe = pipe

@@ -176,7 +176,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
         switch reason {
         case .noHealthyUpstream: fail(.noHealthyUpstream)
         case .overflow, .circuitOpen: fail(.overflow)
-        case .dialFailed: fail(.connectFailure)
+        case .dialFailed, .tlsFailed: fail(.connectFailure)
         }
     }
 
@@ -220,7 +220,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
         upstream?.report(failure.outcome)
         upstream = nil
         switch failure {
-        case .connectFailed, .connectTimeout: fail(.connectFailure)
+        case .connectFailed, .connectTimeout, .tlsFailed: fail(.connectFailure)
         case .closed, .invalidResponse, .refused: fail(.reset)
         }
     }

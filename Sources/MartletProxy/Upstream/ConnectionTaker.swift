@@ -34,4 +34,6 @@ enum ConnectionRefusal {
     /// The cluster's circuit breaker is open: too many requests failed.
     case circuitOpen
     case dialFailed(Int32)
+    /// The endpoint was reached, and TLS with it came to nothing.
+    case tlsFailed
 }

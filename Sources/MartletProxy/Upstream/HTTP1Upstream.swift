@@ -260,8 +260,9 @@ final class HTTP1Upstream: UpstreamStream, UpstreamConnection, StreamSocketOwner
             receiver.upstreamTunnelEnded()
             return discard()
         }
-        if !isResponseDone, decoder.connectionClosed() {
-            // RFC 9112 section 6.3: a response without length ends with its connection.
+        // RFC 9112 section 6.3: a response without length ends with its connection; one over TLS only with close_notify, for
+        // anybody can make a connection end (section 9.8).
+        if !isResponseDone, !socket.endedWithoutCloseNotify, decoder.connectionClosed() {
             isResponseDone = true
             keepsAlive = false
             receiver.upstreamTrailers()
@@ -291,7 +292,7 @@ final class HTTP1Upstream: UpstreamStream, UpstreamConnection, StreamSocketOwner
     func socketClosed(_ socket: StreamSocket) {}
 
     func socketFailed(_ socket: StreamSocket, _ error: SystemError) {
-        if isConnected { lost() } else { fail(.connectFailed(error.code)) }
+        isConnected ? lost() : fail(cluster.connectFailed(error, at: endpoint))
     }
 
     // MARK: End of an exchange
@@ -315,6 +316,7 @@ final class HTTP1Upstream: UpstreamStream, UpstreamConnection, StreamSocketOwner
             idleDeadline = loop.now + cluster.idleTimeout
             timer.require(idleDeadline, loop, self)
         }
+        if requests == 1 { endpoint.keepSession(of: socket) }
         cluster.returned(self)
         socket.resumeReading()
     }

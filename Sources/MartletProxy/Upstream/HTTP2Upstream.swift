@@ -101,6 +101,10 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
     // MARK: Reading
 
     func socketConnected(_ socket: StreamSocket) {
+        if let tls = socket.tls, tls.alpn != "h2" {
+            let error = SystemError(tls: TLSFailure(.protocolError, "the endpoint does not offer HTTP/2 (ALPN h2)"))
+            return fail(cluster.connectFailed(error, at: endpoint))
+        }
         let count = waiting
         isConnected = true
         connectDeadline = .never
@@ -161,6 +165,7 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
             case .end: stream(event.tag)?.receivedEnd()
             case .closed(let close): stream(event.tag)?.closed(close)
             case .settings:
+                if !hasSettings { endpoint.keepSession(of: socket) }
                 hasSettings = true
                 for case let stream? in streams { stream.settingsCame() }
                 cluster.streamFreed(self)
@@ -293,7 +298,7 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
     }
 
     func socketFailed(_ socket: StreamSocket, _ error: SystemError) {
-        isConnected ? fail(.closed(started: false)) : fail(.connectFailed(error.code))
+        isConnected ? fail(.closed(started: false)) : fail(cluster.connectFailed(error, at: endpoint))
     }
 
     func socketClosed(_ socket: StreamSocket) {}

@@ -32,20 +32,23 @@ final class UpstreamDial: UpstreamConnection, StreamSocketOwner, TimerTarget {
     func socketConnected(_ socket: StreamSocket) {
         guard end() else { return }
         isConnected = true
-        cluster.dialled(self, isHTTP2: false)
+        cluster.dialled(self, isHTTP2: socket.tls?.alpn == "h2")
     }
 
     func timerFired(_ tag: UInt8) {
         timer = nil
-        fail(ETIMEDOUT)
+        fail(SystemError(call: "connect", code: ETIMEDOUT))
     }
 
-    func socketFailed(_ socket: StreamSocket, _ error: SystemError) { fail(error.code) }
+    func socketFailed(_ socket: StreamSocket, _ error: SystemError) {
+        _ = cluster.connectFailed(error, at: endpoint)
+        fail(error)
+    }
 
-    private func fail(_ code: Int32) {
+    private func fail(_ error: SystemError) {
         guard end() else { return }
         socket.close()
-        cluster.dialFailed(self, code)
+        cluster.dialFailed(self, error)
     }
 
     private func end() -> Bool {

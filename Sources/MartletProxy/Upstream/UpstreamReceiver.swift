@@ -30,6 +30,8 @@ protocol UpstreamReceiver: AnyObject {
 enum UpstreamFailure: Equatable {
     case connectFailed(Int32)
     case connectTimeout
+    /// The endpoint was reached, and TLS with it came to nothing.
+    case tlsFailed
     /// Closed or reset before a complete response. `started`: some byte of it had come.
     case closed(started: Bool)
     case invalidResponse(String)
@@ -41,7 +43,7 @@ extension UpstreamFailure {
     /// What it says about the endpoint.
     var outcome: AttemptOutcome {
         switch self {
-        case .connectFailed, .connectTimeout: .connectFailure
+        case .connectFailed, .connectTimeout, .tlsFailed: .connectFailure
         case .closed, .invalidResponse, .refused: .reset
         }
     }

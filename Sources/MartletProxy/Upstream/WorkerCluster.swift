@@ -24,6 +24,7 @@ final class WorkerCluster: TimerTarget {
     private var dials: [UpstreamDial] = []
     var openConnections = 0
     private var isRetired = false
+    private var lastComplaint = Instant(nanoseconds: 0)
     private var retryTimer = LazyTimer()
 
     let codecLimits: HTTP1Limits
@@ -70,7 +71,7 @@ final class WorkerCluster: TimerTarget {
             worker.metrics.counter("martlet_upstream_overflow_total", labels + [("limit", $0)])
         }
         circuitOpen = worker.metrics.counter("martlet_upstream_circuit_open_total", labels)
-        endpoints = set.endpoints.map { WorkerEndpoint($0) }
+        endpoints = set.endpoints.map { WorkerEndpoint($0, runtime.tls) }
         balancer.use(set, now: worker.loop.now, &worker.random)
     }
 
@@ -158,7 +159,7 @@ final class WorkerCluster: TimerTarget {
             return
         }
         do throws(SystemError) {
-            let socket = try StreamSocket(loop: worker.loop, connectingTo: endpoint.shared.address)
+            let socket = try endpoint.dial(worker.loop)
             openConnections += 1
             connectionsOpened.add()
             switch runtime.config.protocol {
@@ -221,12 +222,23 @@ final class WorkerCluster: TimerTarget {
     }
 
     /// It came to nothing.
-    func dialFailed(_ dial: UpstreamDial, _ code: Int32) {
+    func dialFailed(_ dial: UpstreamDial, _ error: SystemError) {
         dials.removeAll { $0 === dial }
         closed(dial)
         report(.connectFailure, of: dial.endpoint.shared, latency: .zero)
         dial.taker.cannotReach(dial.endpoint)
-        dial.taker.upstreamRefused(.dialFailed(code))
+        dial.taker.upstreamRefused(error.tls == nil ? .dialFailed(error.code) : .tlsFailed)
+    }
+
+    /// A connection that was on its way up failed: why, for whoever reads the log.
+    func connectFailed(_ error: SystemError, at endpoint: WorkerEndpoint) -> UpstreamFailure {
+        guard error.tls != nil else { return .connectFailed(error.code) }
+        // It fails for every request alike: one line in a second is enough.
+        if worker.loop.now >= lastComplaint + .seconds(1) {
+            lastComplaint = worker.loop.now
+            worker.log(.warning, "cluster \(name): \(endpoint.shared.name): \(error)", of: nil)
+        }
+        return .tlsFailed
     }
 
     /// Closes a connection that nobody uses, of whatever endpoint, so that another may be opened. False when there is none.
@@ -342,7 +354,7 @@ final class WorkerCluster: TimerTarget {
         var present: [ObjectIdentifier: WorkerEndpoint] = [:]
         for endpoint in endpoints { present[ObjectIdentifier(endpoint.shared)] = endpoint }
         endpoints = shared.map {
-            present.removeValue(forKey: ObjectIdentifier($0)) ?? WorkerEndpoint($0)
+            present.removeValue(forKey: ObjectIdentifier($0)) ?? WorkerEndpoint($0, runtime.tls)
         }
         for endpoint in present.values { endpoint.remove() }
     }

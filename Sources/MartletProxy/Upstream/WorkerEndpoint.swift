@@ -1,4 +1,5 @@
 internal import MartletCore
+internal import MartletNet
 
 /// An endpoint on one worker: its idle connections, the most recently used last.
 final class WorkerEndpoint {
@@ -10,7 +11,28 @@ final class WorkerEndpoint {
     var speaksHTTP2 = false
     private(set) var isRemoved = false
 
-    init(_ shared: Endpoint) { self.shared = shared }
+    /// Whom its certificate must be for; nil: clear text.
+    private let tls: TLSClientTarget?
+    private let resumes: Bool
+    /// The newest that the endpoint has offered.
+    private var session: TLSClientSession?
+
+    init(_ shared: Endpoint, _ tls: ClusterTLS?) {
+        self.shared = shared
+        self.tls = tls?.target(for: shared)
+        resumes = tls?.resumesSessions ?? false
+    }
+
+    func dial(_ loop: EventLoop) throws(SystemError) -> StreamSocket {
+        guard let tls else { return try StreamSocket(loop: loop, connectingTo: shared.address) }
+        return try StreamSocket(loop: loop, connectingTo: shared.address, tls: tls, resuming: session)
+    }
+
+    /// Keeps what the endpoint offered on `socket`, for the next one.
+    func keepSession(of socket: StreamSocket) {
+        guard resumes, let offered = socket.takeTLSSession() else { return }
+        session = offered
+    }
 
     func add(_ session: HTTP2Upstream) { sessions.append(session) }
     func forget(_ session: HTTP2Upstream) { sessions.removeAll { $0 === session } }

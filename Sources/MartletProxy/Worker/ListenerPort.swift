@@ -18,6 +18,8 @@ final class ListenerPort {
     /// In no order; each knows its place, so that none is looked for.
     private var connections: [any DownstreamConnection] = []
     private var counts: Counts
+    /// TLS handshakes under way.
+    var handshakes = 0
     private var lastStarved = Instant(nanoseconds: 0)
 
     /// What is counted of a listener.

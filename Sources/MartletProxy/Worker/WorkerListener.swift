@@ -61,7 +61,7 @@ final class WorkerListener {
         metrics = worker.metrics
         let labels = [("listener", name)]
         http2Faults = HTTP2Counts(labels, metrics)
-        opening = OpeningPlan(compiled.config)
+        opening = OpeningPlan(compiled.config, compiled.tls)
         openings = OpeningCounts(labels, metrics)
         protocolErrors = metrics.counter("martlet_downstream_protocol_errors_total", labels)
         rejectedConnections = metrics.counter("martlet_downstream_connections_rejected_total", labels)
