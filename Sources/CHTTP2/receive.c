@@ -84,7 +84,6 @@ static bool frame_comes(mrt_h2 *session, const uint8_t *head) {
     session->stream = (int32_t)(((uint32_t)head[5] & 0x7F) << 24 | (uint32_t)head[6] << 16 | (uint32_t)head[7] << 8 |
                                 head[8]);
     session->left = session->length;
-    session->data_bytes = 0;
     session->peek_size = 0;
     session->in_frame = true;
     // Anything but a CONTINUATION inside of a header block is nghttp2's to refuse.
@@ -134,6 +133,7 @@ static uint32_t word(const uint8_t *bytes) {
 
 // Bytes of the frame's payload, before nghttp2 gets them.
 static void look_at_payload(mrt_h2 *session, const uint8_t *bytes, size_t count) {
+    if (session->type == NGHTTP2_DATA && session->left == session->length && count > 0) session->peek[0] = bytes[0];
     session->left -= (uint32_t)count;
     if (session->type == NGHTTP2_PRIORITY) {
         for (size_t at = 0; at < count && session->peek_size < 4; at++) session->peek[session->peek_size++] = bytes[at];
@@ -156,11 +156,11 @@ static void frame_came(mrt_h2 *session) {
     session->head_size = 0;
     switch (session->type) {
     case NGHTTP2_DATA:
-        if (session->data_bytes > 0) {
+        // Padding alone is nothing, too.
+        if (session->length > (session->flags & NGHTTP2_FLAG_PADDED ? session->peek[0] + 1u : 0u)) {
             mrt_h2_earn(session, MRT_H2_PINGS, 2);
             mrt_h2_earn(session, MRT_H2_WINDOW_UPDATES, 10);
         } else if (!(session->flags & NGHTTP2_FLAG_END_STREAM)) {
-            // Padding alone is nothing, too.
             mrt_h2_spend(session, MRT_H2_EMPTY_DATA);
         }
         return;

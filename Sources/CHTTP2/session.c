@@ -58,7 +58,6 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t
     (void)ng;
     (void)flags;
     mrt_h2 *session = user;
-    session->data_bytes += (uint32_t)count;
     const uint32_t slot = mrt_h2_find(session, id);
     if (slot == MRT_H2_NO_SLOT) {
         nghttp2_session_consume(session->ng, id, count);
@@ -234,6 +233,15 @@ mrt_h2_fault mrt_h2_failure(const mrt_h2 *session, uint32_t *code) {
 
 bool mrt_h2_draining(const mrt_h2 *session) { return session->draining; }
 uint64_t mrt_h2_count(const mrt_h2 *session, mrt_h2_counter counter) { return session->counts[counter]; }
+size_t mrt_h2_held(const mrt_h2 *session) {
+    return session->text_room + session->field_room * sizeof *session->fields + session->block_room * sizeof *session->blocks +
+           session->event_room * sizeof *session->events;
+}
+
+size_t mrt_h2_encoder_table(const mrt_h2 *session) {
+    return nghttp2_session_get_hd_deflate_dynamic_table_size(session->ng);
+}
+
 uint32_t mrt_h2_open_streams(const mrt_h2 *session) { return session->live; }
 
 bool mrt_h2_can_open(const mrt_h2 *session) {

@@ -84,7 +84,7 @@ struct mrt_h2 {
     bool in_frame;
     uint8_t type, flags;
     int32_t stream;
-    uint32_t length, left, data_bytes;
+    uint32_t length, left;
     uint8_t peek[8], peek_size;
     uint32_t magic_left;
     int32_t last_peer_stream;

@@ -181,6 +181,9 @@ bool mrt_h2_wants_pull(const mrt_h2 *session);
 mrt_h2_fault mrt_h2_failure(const mrt_h2 *session, uint32_t *code);
 bool mrt_h2_draining(const mrt_h2 *session);
 uint64_t mrt_h2_count(const mrt_h2 *session, mrt_h2_counter counter);
+// Bytes of decoded heads that are held now, and of the encoder's table.
+size_t mrt_h2_held(const mrt_h2 *session);
+size_t mrt_h2_encoder_table(const mrt_h2 *session);
 uint32_t mrt_h2_open_streams(const mrt_h2 *session);
 bool mrt_h2_can_open(const mrt_h2 *session);
 uint32_t mrt_h2_peer_streams(const mrt_h2 *session);

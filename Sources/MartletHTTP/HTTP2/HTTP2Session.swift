@@ -79,6 +79,10 @@ package final class HTTP2Session {
     }
 
     package var counters: HTTP2Counters { HTTP2Counters { unsafe mrt_h2_count(session, $0) } }
+    /// Memory that decoded heads and events take, in bytes: what has been needed at once so far.
+    package var heldHeadBytes: Int { unsafe mrt_h2_held(session) }
+    /// What the encoder's HPACK table holds, in bytes, as RFC 7541 section 4.1 counts.
+    package var encoderTableBytes: Int { unsafe mrt_h2_encoder_table(session) }
     /// Streams open in either direction.
     package var openStreams: Int { unsafe Int(mrt_h2_open_streams(session)) }
     /// Client role: another stream may be opened now.
