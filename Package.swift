@@ -140,7 +140,9 @@ let package = Package(
                 "MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting", "MartletAuth",
                 "MartletResilience", "MartletTransform",
             ]),
-        tests("MartletProxyTests", ["MartletCore", "MartletNet", "MartletConfig", "MartletProxy"]),
+        tests(
+            "MartletProxyTests",
+            ["MartletCore", "MartletNet", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletProxy"]),
         tests(
             "MartletObserveTests",
             [

@@ -2,6 +2,21 @@ internal import MartletConfig
 internal import MartletCore
 internal import MartletFilter
 
+extension [TextTest] {
+    /// Whether one of them holds.
+    func match(_ text: String) -> Pattern.Outcome {
+        var result = Pattern.Outcome.differs
+        for test in self {
+            switch test.match(text.utf8Span.span) {
+            case .matches: return .matches
+            case .differs: continue
+            case .gaveUp: result = .gaveUp
+            }
+        }
+        return result
+    }
+}
+
 /// A test of who a request is proved to be from. Without such proof no test holds.
 struct IdentityTest: Sendable {
     private enum Subject: Sendable {
@@ -28,15 +43,12 @@ struct IdentityTest: Sendable {
     }
 
     private func match(_ text: String?) -> Pattern.Outcome {
-        var result = Pattern.Outcome.differs
-        for test in tests {
-            switch text.map({ test.match($0.utf8Span.span) }) ?? test.matchOfNothing {
-            case .matches: return .matches
-            case .differs: continue
-            case .gaveUp: result = .gaveUp
-            }
-        }
-        return result
+        if let text { return tests.match(text) }
+        return Pattern.Outcome(
+            tests.contains {
+                if case .matches = $0.matchOfNothing { return true }
+                return false
+            })
     }
 
     private func match(_ claim: JSONValue?, _ path: ClaimPath) -> Pattern.Outcome {
@@ -125,13 +137,12 @@ extension IdentityTest {
                 list.append(IdentityTest(proof: proof, subject: subject, tests: tests))
             }
         }
-        if section.raw("certificate") != nil {
-            section.error(
-                at: "certificate", "client certificates are not available in this version", hint: "remove the key")
-        }
         if (section.node.entries ?? []).isEmpty && !section.isMalformed {
             section.error(
-                "names nobody", hint: "write jwt_claim: { role: admin }, or jwt: {} for whoever has a valid token")
+                "names nobody",
+                hint:
+                    "write jwt_claim: { role: admin }, or jwt: {} or tls: {} for whoever has a valid token or certificate"
+            )
         }
         return list
     }
@@ -147,7 +158,7 @@ extension IdentityTest {
     }
 
     /// `admin`, `[admin, owner]`, or how to compare: `{ prefix: team- }`. Nil after reporting what is wrong.
-    private static func tests(_ node: ConfigNode, _ section: ConfigSection) -> [TextTest]? {
+    static func tests(_ node: ConfigNode, _ section: ConfigSection) -> [TextTest]? {
         switch node.content {
         case .mapping:
             let inner = section.section(of: node)

@@ -15,6 +15,7 @@ final class RBACCondition: Sendable {
     private let request: RequestCondition?
     private let sources: [Source]
     private let principal: [IdentityTest]
+    private let certificate: CertificateTest?
     private let all: [RBACCondition]
     private let any: [RBACCondition]
     private let none: RBACCondition?
@@ -26,7 +27,9 @@ final class RBACCondition: Sendable {
         let request = RequestCondition(match, diagnostics: section.diagnostics)
         self.request = request?.isEmpty == true ? nil : request
         sources = section.section("source").map { Self.sources($0) } ?? []
-        principal = section.section("principal").map { IdentityTest.list($0, load) } ?? []
+        let principal = section.section("principal")
+        self.principal = principal.map { IdentityTest.list($0, load) } ?? []
+        certificate = principal.flatMap { CertificateTest.read($0, load) }
         var isComplete = request != nil
         func conditions(_ key: String) -> [RBACCondition] {
             let items = section.sections(key)
@@ -67,7 +70,8 @@ final class RBACCondition: Sendable {
     }
 
     private var isEmpty: Bool {
-        request == nil && sources.isEmpty && principal.isEmpty && all.isEmpty && any.isEmpty && none == nil
+        request == nil && sources.isEmpty && principal.isEmpty && certificate == nil && all.isEmpty && any.isEmpty
+            && none == nil
     }
 
     func match(_ exchange: Exchange) -> Pattern.Outcome {
@@ -86,6 +90,13 @@ final class RBACCondition: Sendable {
         for test in principal {
             switch test.match(exchange) {
             case .matches: continue
+            case .differs: return .differs
+            case .gaveUp: result = .gaveUp
+            }
+        }
+        if let certificate {
+            switch certificate.match(exchange) {
+            case .matches: break
             case .differs: return .differs
             case .gaveUp: result = .gaveUp
             }

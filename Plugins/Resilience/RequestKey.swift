@@ -12,6 +12,8 @@ struct RequestKey: Sendable {
         /// A claim of the token that the `jwt` filter has verified.
         case jwt(ClaimPath)
         case apiKey, basicAuth
+        /// Who the client's certificate is about, if it is validated: a URI, a DNS name or the subject.
+        case clientCertificate
         case route
         /// The route's; a split is one.
         case cluster
@@ -65,6 +67,10 @@ struct RequestKey: Sendable {
             return Self.add(value, to: &hasher)
         case .apiKey: return Self.add(exchange.identity(.apiKey), to: &hasher)
         case .basicAuth: return Self.add(exchange.identity(.basicAuth), to: &hasher)
+        case .clientCertificate:
+            guard let name = exchange.downstream?.tls?.validatedPeer?.principals.first else { return false }
+            hasher.append(name.utf8Span.span)
+            return true
         case .route:
             guard let route = exchange.route else { return false }
             hasher.append(route.name.utf8Span.span)
@@ -166,7 +172,8 @@ extension RequestKey {
 extension ConfigScalar where Value == RequestKey.Part? {
     /// Nil is `none`.
     static var keyPart: ConfigScalar {
-        let expected = "client_ip, header:NAME, jwt:CLAIM, api_key, basic_auth, route, cluster, query:NAME or none"
+        let expected =
+            "client_ip, header:NAME, jwt:CLAIM, api_key, basic_auth, client_cert, route, cluster, query:NAME or none"
         return ConfigScalar(expected: expected) { text in
             let colon = text.firstIndex(of: ":")
             let kind = String(text[..<(colon ?? text.endIndex)])
@@ -187,6 +194,7 @@ extension ConfigScalar where Value == RequestKey.Part? {
             case "client_ip": return plain(.clientIP)
             case "api_key": return plain(.apiKey)
             case "basic_auth": return plain(.basicAuth)
+            case "client_cert": return plain(.clientCertificate)
             case "route": return plain(.route)
             case "cluster": return plain(.cluster)
             case "none": return plain(nil)
@@ -198,7 +206,8 @@ extension ConfigScalar where Value == RequestKey.Part? {
             case "query": return named { .query($0) }
             default:
                 let known = [
-                    "client_ip", "api_key", "basic_auth", "route", "cluster", "none", "header", "jwt", "query",
+                    "client_ip", "api_key", "basic_auth", "client_cert", "route", "cluster", "none", "header", "jwt",
+                    "query",
                 ]
                 let near = NearestName.of(kind, in: known).map { "did you mean \"\($0)\"? " } ?? ""
                 return .failure(Problem("\"\(text.prefix(60))\" is no key", hint: "\(near)valid: \(expected)"))

@@ -21,11 +21,9 @@ static int info_remote(lua_State *L) { return push_text(L, MRT_TEXT_REMOTE_ADDRE
 static int info_direct_remote(lua_State *L) { return push_text(L, MRT_TEXT_DIRECT_REMOTE_ADDRESS); }
 static int info_server_name(lua_State *L) { return push_text(L, MRT_TEXT_SERVER_NAME); }
 
-/// Nothing is encrypted yet.
 static int info_ssl(lua_State *L) {
     mrt_check_object(L, OBJECT_INFO, "stream info");
-    lua_pushnil(L);
-    return 1;
+    return mrt_push_ssl(L);
 }
 
 static int info_drain(lua_State *L) {
@@ -65,8 +63,7 @@ int mrt_handle_stream_info(lua_State *L) {
 
 static int connection_ssl(lua_State *L) {
     mrt_check_object(L, OBJECT_CONNECTION, "connection");
-    lua_pushnil(L);
-    return 1;
+    return mrt_push_ssl(L);
 }
 
 int mrt_handle_connection(lua_State *L) {

@@ -11,7 +11,7 @@
 /// Every object that a script can get hold of begins with one of these.
 enum mrt_kind {
     OBJECT_HANDLE, OBJECT_HEADERS, OBJECT_BUFFER, OBJECT_INFO, OBJECT_METADATA, OBJECT_STATE, OBJECT_STATS, OBJECT_STAT,
-    OBJECT_CONNECTION, OBJECT_ROUTE, OBJECT_SHARED, OBJECT_COUNT,
+    OBJECT_CONNECTION, OBJECT_ROUTE, OBJECT_SHARED, OBJECT_SSL, OBJECT_SUBJECT, OBJECT_COUNT,
 };
 /// Tells our userdata from every other.
 enum { MRT_MAGIC = 0x4d520000, MRT_MAX_TIMERS = 16 };
@@ -319,6 +319,9 @@ int mrt_verify_signature(lua_State *L);
 void mrt_open_handle(lua_State *L);
 void mrt_open_body(lua_State *L);
 void mrt_open_info(lua_State *L);
+void mrt_open_ssl(lua_State *L);
+/// Pushes the object for the client's TLS, or nil.
+int mrt_push_ssl(lua_State *L);
 void mrt_open_metadata(lua_State *L);
 void mrt_open_stats(lua_State *L);
 void mrt_open_shared(lua_State *L, int globals);

@@ -130,6 +130,7 @@ int mrt_build_sandbox(lua_State *L) {
     mrt_open_headers(L);
     mrt_open_body(L);
     mrt_open_info(L);
+    mrt_open_ssl(L);
     mrt_open_metadata(L);
     mrt_open_stats(L);
     mrt_open_shared(L, globals);

@@ -176,6 +176,7 @@ public struct HeaderName: Sendable, Hashable, CustomStringConvertible {
     public static let via = HeaderName(.via)
     public static let xForwardedFor = HeaderName(.xForwardedFor)
     public static let xForwardedHost = HeaderName(.xForwardedHost)
+    public static let xForwardedClientCert = HeaderName(.xForwardedClientCert)
     public static let xForwardedProto = HeaderName(.xForwardedProto)
     package static let xEnvoyExpectedTimeout = HeaderName(.xEnvoyExpectedTimeout)
     package static let xMartletAttempt = HeaderName(.xMartletAttempt)

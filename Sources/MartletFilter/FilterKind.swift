@@ -70,6 +70,12 @@ public final class LoadContext {
         section.error(at: "path", problem.message, hint: problem.hint)
     }
 
+    /// Whether clients of the listener can prove who they are with a certificate.
+    package var asksForCertificates: Bool {
+        guard let listener else { return true }
+        return listener.tls?.clientCA != nil
+    }
+
     /// Whose settings are being decoded: the listener, which of the filters of this name in its chain, and for a route's
     /// settings the route. What is to survive a reload can be kept under it: it does not change when others come or go.
     public internal(set) var place = ""

@@ -10,9 +10,7 @@ extension LuaExchange {
         let text: String
         switch Int(what) {
         case MRT_TEXT_PROTOCOL:
-            text =
-                exchange.request.version == .http10
-                ? "HTTP/1.0" : exchange.request.version == .http11 ? "HTTP/1.1" : "HTTP/2"
+            text = "\(exchange.request.version.text)"
         case MRT_TEXT_ROUTE_NAME: text = exchange.route?.name ?? ""
         case MRT_TEXT_LOCAL_ADDRESS, MRT_TEXT_DIRECT_LOCAL_ADDRESS:
             text = client.localAddress
@@ -20,13 +18,15 @@ extension LuaExchange {
             let ip = exchange.clientIP
             text = ip.utf8.contains(0x3A) ? "[\(ip)]:\(client.directRemotePort)" : "\(ip):\(client.directRemotePort)"
         case MRT_TEXT_DIRECT_REMOTE_ADDRESS: text = client.directRemoteAddress
+        case MRT_TEXT_SERVER_NAME: text = client.tls?.serverName ?? ""
         default: text = ""
         }
         scratch = Array(text.utf8)
         return unsafe lendScratch()
     }
 
-    private func lendScratch() -> mrt_bytes_borrowed {
+    /// Until the next call that fills it.
+    func lendScratch() -> mrt_bytes_borrowed {
         let text = scratch
         return unsafe Self.lend(text.span)
     }

@@ -77,6 +77,11 @@ enum LuaHost {
                     unsafe out?.pointee = unsafe bytes
                     return true
                 },
+                ssl: { context, what, out in
+                    guard let bytes = unsafe LuaHost.state(context)?.ssl(what) else { return false }
+                    unsafe out?.pointee = unsafe bytes
+                    return true
+                },
                 metadata_get: { context, space, filter, out in
                     guard let state = unsafe LuaHost.state(context) else { return false }
                     return unsafe LuaHost.span(filter) { filter in

@@ -90,8 +90,8 @@ struct FilterMistakeTests {
         ("jwt, " + rule("when: { principal: { jwt_claim: { role: [] } } }"), "an empty list matches nothing"),
         ("jwt, " + rule("when: { principal: { jwt: { issuer: { glob: x } } } }"), "unknown key \"glob\""),
         (
-            rule("when: { principal: { certificate: { san: x } } }"),
-            "client certificates are not available in this version"
+            rule("when: { principal: { tls: { san: x } } }"),
+            "no client of this listener has a certificate that counts: the rule would never hold (add client_ca to"
         ),
     ]
 

@@ -173,6 +173,10 @@ enum EscapeHost {
             unsafe EscapeHost.lend(bytes, first: 9, size: 1)
             return true
         }
+        unsafe host.ssl = { _, _, bytes in
+            unsafe EscapeHost.lend(bytes, size: 16)
+            return true
+        }
         unsafe host.metadata_get = { _, _, _, bytes in
             unsafe EscapeHost.lend(bytes, size: 16)
             return true

@@ -72,6 +72,49 @@ struct FormatTests {
         #expect(try Self.render(format, exchange, .line) == text)
     }
 
+    @Test(
+        "Operators about TLS",
+        arguments: [
+            ("%DOWNSTREAM_TLS_VERSION% %DOWNSTREAM_TLS_CIPHER%", "TLSv1.3 TLS_AES_128_GCM_SHA256", "- -"),
+            ("%DOWNSTREAM_TLS_SESSION_ID% %REQUESTED_SERVER_NAME%", "ab01 shop.example", "- -"),
+            ("%DOWNSTREAM_PEER_SUBJECT% %DOWNSTREAM_PEER_ISSUER%", "CN=api,O=\\x22Shop\\x22 CN=root", "- -"),
+            ("%DOWNSTREAM_PEER_URI_SAN%|%DOWNSTREAM_PEER_DNS_SAN%", "spiffe://td/a,https://b|a.example", "-|-"),
+            ("%DOWNSTREAM_PEER_IP_SAN% %DOWNSTREAM_PEER_SERIAL%", "- 0a", "- -"),
+            ("%DOWNSTREAM_PEER_FINGERPRINT_256% %DOWNSTREAM_PEER_CERT%", "ff00 pem", "- -"),
+            ("%DOWNSTREAM_PEER_CERT_V_START%", "2026-01-01T00:00:00.000Z", "-"),
+            ("%DOWNSTREAM_PEER_CERT_V_END(%Y-%m-%d %s)%", "9999-12-31 253402300799", "-"),
+            ("%DOWNSTREAM_PEER_CERT_VALIDATED%", "true", "-"),
+            (
+                "%DOWNSTREAM_LOCAL_SUBJECT% %DOWNSTREAM_LOCAL_URI_SAN% %DOWNSTREAM_LOCAL_DNS_SAN%",
+                "CN=me spiffe://td/me -", "- - -"
+            ),
+            (
+                "%CLIENT_IDENTITY% %CLIENT_IDENTITY(tls)% %CLIENT_IDENTITY(jwt)%", "spiffe://td/a spiffe://td/a -",
+                "- - -"
+            ),
+        ])
+    func tls(format: String, text: String, clear: String) throws {
+        let exchange = Self.exchange()
+        #expect(try Self.render(format, exchange, .line) == clear)
+        let peer = CertificateDetails(
+            subject: "CN=api,O=\"Shop\"", issuer: "CN=root", commonNames: [], organizationNames: [],
+            uriSANs: ["spiffe://td/a", "https://b"], dnsSANs: ["a.example"], ipSANs: [], emailSANs: [], oids: [],
+            serialNumber: "0a", fingerprint: "ff00", validFrom: 1_767_225_600, expires: 253_402_300_799,
+            encodedPEM: "pem", encodedChain: "")
+        let local = CertificateDetails(
+            subject: "CN=me", issuer: "", commonNames: [], organizationNames: [], uriSANs: ["spiffe://td/me"],
+            dnsSANs: [], ipSANs: [], emailSANs: [], oids: [], serialNumber: "", fingerprint: "", validFrom: 0,
+            expires: 0, encodedPEM: "", encodedChain: "")
+        exchange.downstream = Downstream(
+            directRemoteIP: "192.0.2.1", directRemotePort: 1, localAddress: "", listener: "l", scheme: .https,
+            connectionID: 1,
+            tls: TLSDetails(
+                version: .tls13, cipherSuiteID: 0x1301, cipherSuite: "TLS_AES_128_GCM_SHA256",
+                serverName: "shop.example", alpn: "h2", sessionID: "ab01", isResumed: false, peer: peer, local: local,
+                isPeerValidated: true))
+        #expect(try Self.render(format, exchange, .line) == text)
+    }
+
     @Test("In a field, what has no value is nothing, and white space at the ends goes")
     func field() throws {
         let exchange = Self.exchange()

@@ -66,6 +66,30 @@ struct RequestKeyTests {
         #expect(hash([.apiKey, .query("k")], of: Identity(.apiKey, name: "a"), target: "/?k=1") != nil)
     }
 
+    @Test("A certificate is a key by who it is about, when it is validated")
+    func certificates() {
+        func hash(uris: [String], dns: [String] = [], isValidated: Bool = true) -> UInt64? {
+            let peer = CertificateDetails(
+                subject: "CN=a", issuer: "", commonNames: [], organizationNames: [], uriSANs: uris, dnsSANs: dns,
+                ipSANs: [], emailSANs: [], oids: [], serialNumber: "", fingerprint: "", validFrom: 0, expires: 0,
+                encodedPEM: "", encodedChain: "")
+            let exchange = Exchange()
+            exchange.downstream = Downstream(
+                directRemoteIP: "", directRemotePort: 0, localAddress: "", listener: "", scheme: .https,
+                connectionID: 1,
+                tls: TLSDetails(
+                    version: .tls13, cipherSuiteID: 0, cipherSuite: "", serverName: nil, alpn: nil, sessionID: "",
+                    isResumed: false, peer: peer, local: nil, isPeerValidated: isValidated))
+            return RequestKey(parts: [.clientCertificate]).hash(of: exchange)
+        }
+        #expect(hash(uris: ["spiffe://td/a"]) != nil)
+        #expect(hash(uris: ["spiffe://td/a"], dns: ["x"]) == hash(uris: ["spiffe://td/a"]))
+        #expect(hash(uris: ["spiffe://td/a"]) != hash(uris: ["spiffe://td/b"]))
+        #expect(hash(uris: []) != nil)
+        #expect(hash(uris: ["spiffe://td/a"], isValidated: false) == nil)
+        #expect(RequestKey(parts: [.clientCertificate]).hash(of: Exchange()) == nil)
+    }
+
     @Test(
         "Query parameters as a form has them",
         arguments: [

@@ -78,6 +78,36 @@ enum {
     MRT_TEXT_SERVER_NAME,
 };
 
+/// What `ssl` of the host tells.
+enum {
+    /// The client's connection has TLS; its certificate has a subject.
+    MRT_SSL_IS_USED,
+    MRT_SSL_HAS_SUBJECT,
+    MRT_SSL_PEER_PRESENTED,
+    MRT_SSL_PEER_VALIDATED,
+    MRT_SSL_LOCAL_URI_SANS,
+    MRT_SSL_PEER_URI_SANS,
+    MRT_SSL_LOCAL_DNS_SANS,
+    MRT_SSL_PEER_DNS_SANS,
+    MRT_SSL_LOCAL_OIDS,
+    MRT_SSL_PEER_OIDS,
+    MRT_SSL_PEER_FINGERPRINT,
+    MRT_SSL_PEER_SERIAL,
+    MRT_SSL_PEER_ISSUER,
+    MRT_SSL_PEER_SUBJECT,
+    MRT_SSL_PEER_COMMON_NAME,
+    MRT_SSL_PEER_ORGANIZATIONS,
+    MRT_SSL_LOCAL_SUBJECT,
+    MRT_SSL_PEER_VALID_FROM,
+    MRT_SSL_PEER_EXPIRES,
+    MRT_SSL_PEER_PEM,
+    MRT_SSL_PEER_CHAIN,
+    MRT_SSL_SESSION_ID,
+    MRT_SSL_CIPHER_ID,
+    MRT_SSL_CIPHER,
+    MRT_SSL_VERSION,
+};
+
 /// Where values live that filters leave for each other on an exchange.
 enum { MRT_SPACE_METADATA = 0, MRT_SPACE_FILTER_STATE = 1 };
 
@@ -177,6 +207,8 @@ typedef struct mrt_host {
     bool (*call_field)(void *context, int32_t call, int32_t index, mrt_bytes_borrowed *name, mrt_bytes_borrowed *value);
 
     bool (*text)(void *context, int32_t what, mrt_bytes_borrowed *bytes);
+    /// A fact of the client's TLS as an encoded value; false when there is none.
+    bool (*ssl)(void *context, int32_t what, mrt_bytes_borrowed *value);
     /// The values a filter left, as an encoded mapping; false when there are none. An empty `filter`: all filters'.
     bool (*metadata_get)(void *context, int32_t space, mrt_bytes_borrowed filter, mrt_bytes_borrowed *values);
     int32_t (*metadata_set)(

@@ -24,6 +24,8 @@ public final class CertificateDetails: Sendable {
     public let encodedPEM: String
     /// The same of the whole chain the peer sent, its own first; empty when it is not known, as after a resumption.
     public let encodedChain: String
+    /// Who it is about, as Envoy has it: its URIs; without any its DNS names; without those its subject. Never empty.
+    public let principals: [String]
 
     public init(
         subject: String, issuer: String, commonNames: [String], organizationNames: [String], uriSANs: [String],
@@ -45,6 +47,7 @@ public final class CertificateDetails: Sendable {
         self.expires = expires
         self.encodedPEM = encodedPEM
         self.encodedChain = encodedChain
+        principals = !uriSANs.isEmpty ? uriSANs : !dnsSANs.isEmpty ? dnsSANs : [subject]
     }
 
     /// The SPIFFE identity: the one URI of that scheme; nil when there is none or more than one (SPIFFE X.509-SVID section 2).

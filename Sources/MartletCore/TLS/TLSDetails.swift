@@ -40,4 +40,7 @@ public final class TLSDetails: Sendable {
         self.local = local
         self.isPeerValidated = isPeerValidated
     }
+
+    /// The peer's certificate, if it proves anything: who presents one that is not validated is a stranger.
+    public var validatedPeer: CertificateDetails? { isPeerValidated ? peer : nil }
 }

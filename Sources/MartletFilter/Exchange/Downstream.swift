@@ -15,6 +15,9 @@ public final class Downstream {
     public let connectionID: UInt64
     /// What the handshake settled; nil on a plain connection.
     public let tls: TLSDetails?
+    /// The element of `x-forwarded-client-cert` for this client, made at its first request, and of what. Read and written by
+    /// the connection's worker alone.
+    package var forwardedCertificate: (details: UInt8, element: [UInt8])?
 
     package init(
         directRemoteIP: String, directRemotePort: UInt16, localAddress: String, listener: String, scheme: Scheme,

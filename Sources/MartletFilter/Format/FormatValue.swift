@@ -9,12 +9,16 @@ enum FormatValue: Sendable {
     case response([HeaderName])
     case trailer([HeaderName])
     case time([TimePattern.Part])
+    /// When the peer's certificate begins or ends; without a pattern as ISO 8601 has it.
+    case certificateTime(isEnd: Bool, [TimePattern.Part])
     case metadata([String])
     case filterState([String])
     case claim(ClaimPath)
     /// Nil: whichever there is.
     case identity(Identity.Proof?)
     case grpcStatus(isSnake: Bool)
+    /// Of the client's certificate.
+    case certificateIdentity
     /// An operator that says all by its name.
     case plain(FormatOperator)
 
@@ -48,6 +52,10 @@ enum FormatValue: Sendable {
         case .dynamicMetadata: self = .metadata(path())
         case .filterState: self = .filterState(path())
         case .jwtClaim: self = argument.flatMap { ClaimPath($0) }.map { .claim($0) } ?? .plain(operation)
+        case .peerValidFrom, .peerExpires:
+            self = .certificateTime(
+                isEnd: operation == .peerExpires, TimePattern.parse(argument ?? "%Y-%m-%dT%H:%M:%S.000Z"))
+        case .clientIdentity where argument == "tls": self = .certificateIdentity
         case .clientIdentity: self = .identity(argument.flatMap { Identity.Proof(rawValue: $0) })
         case .grpcStatus: self = .grpcStatus(isSnake: argument == "SNAKE_STRING")
         default: self = .plain(operation)

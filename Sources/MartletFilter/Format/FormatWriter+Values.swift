@@ -11,7 +11,9 @@ extension FormatWriter {
         case .requestWithoutQuery(let sources): write(sources, exchange.request, withQuery: false)
         case .response(let names): write(names, exchange.response.headers)
         case .trailer(let names): write(names, exchange.responseTrailers)
-        case .time(let pattern): write(pattern, WallClock.now() - scene.duration)
+        case .time(let pattern):
+            let wall = (WallClock.now() - scene.duration).nanoseconds
+            write(pattern, seconds: wall / 1_000_000_000, nanoseconds: wall % 1_000_000_000)
         case .metadata(let path): write(path, exchange.metadata[path[0]])
         case .filterState(let path):
             if let bytes = exchange.filterState[path[0]] { write(bytes, path.dropFirst()) }
@@ -24,6 +26,10 @@ extension FormatWriter {
             } else {
                 line.append(number: UInt64(status.rawValue))
             }
+        case .certificateIdentity: writeCertificateIdentity(exchange)
+        case .certificateTime(let isEnd, let pattern):
+            guard let peer = exchange.downstream?.tls?.peer else { return }
+            write(pattern, seconds: UInt64(clamping: isEnd ? peer.expires : peer.validFrom), nanoseconds: 0)
         case .plain(let operation): write(operation, exchange, scene)
         }
     }
@@ -71,8 +77,13 @@ extension FormatWriter {
             write(downstream: operation, exchange)
         // Made with their argument.
         case .request, .requestWithoutQuery, .response, .trailer, .dynamicMetadata, .filterState, .clientIdentity,
-            .jwtClaim, .grpcStatus:
+            .jwtClaim, .grpcStatus, .peerValidFrom, .peerExpires:
             break
+        case .requestedServerName: if let name = exchange.downstream?.tls?.serverName ?? scene.serverName { put(name) }
+        case .tlsVersion, .tlsCipher, .tlsSessionID, .peerSubject, .peerIssuer, .peerURISAN,
+            .peerDNSSAN, .peerIPSAN, .peerSerial, .peerFingerprint, .peerCertificate, .peerIsValidated, .localSubject,
+            .localURISAN, .localDNSSAN:
+            if let tls = exchange.downstream?.tls { write(operation, tls) }
         }
     }
 
@@ -143,6 +154,11 @@ extension FormatWriter {
         for proof in Identity.Proof.allCases {
             if let identity = exchange.identity(proof) { return put(identity.name) }
         }
+        writeCertificateIdentity(exchange)
+    }
+
+    private mutating func writeCertificateIdentity(_ exchange: Exchange) {
+        if let name = exchange.downstream?.tls?.validatedPeer?.principals.first { put(name) }
     }
 
     private mutating func write(claim path: ClaimPath, _ exchange: Exchange) {
@@ -184,8 +200,8 @@ extension FormatWriter {
 
     // MARK: Time
 
-    private mutating func write(_ pattern: [TimePattern.Part], _ wall: WallClock) {
-        let seconds = wall.nanoseconds / 1_000_000_000
+    /// Since 1970.
+    private mutating func write(_ pattern: [TimePattern.Part], seconds: UInt64, nanoseconds: UInt64) {
         let days = Int(seconds / 86_400)
         let (year, month, day) = LogTime.date(days: days)
         for part in pattern {
@@ -208,7 +224,7 @@ extension FormatWriter {
             case .second: line.append(number: seconds % 60, width: 2)
             case .epoch: line.append(number: seconds)
             case .fraction(let digits):
-                var fraction = wall.nanoseconds % 1_000_000_000
+                var fraction = nanoseconds
                 for _ in digits..<9 { fraction /= 10 }
                 line.append(number: fraction, width: digits)
             case .offset: line.append("+0000")

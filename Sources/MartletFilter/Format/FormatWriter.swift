@@ -21,11 +21,14 @@ package struct FormatWriter {
         package var isOver: Bool
         /// The reply's body, while a local reply is made.
         package var replyBody: [UInt8]
+        /// What the client asked for in a handshake that passes through.
+        package var serverName: String?
 
-        package init(duration: Nanoseconds, isOver: Bool, replyBody: [UInt8] = []) {
+        package init(duration: Nanoseconds, isOver: Bool, replyBody: [UInt8] = [], serverName: String? = nil) {
             self.duration = duration
             self.isOver = isOver
             self.replyBody = replyBody
+            self.serverName = serverName
         }
     }
 

@@ -48,7 +48,8 @@ final class ScriptedHost: ExchangeHost {
     func run(_ request: ScriptedRequest, through chain: Chain) {
         let client = Downstream(
             directRemoteIP: request.client, directRemotePort: 40_000, localAddress: "10.255.0.1:80",
-            listener: PolicyTestRunner.listener, scheme: request.scheme, connectionID: 1)
+            listener: PolicyTestRunner.listener, scheme: request.scheme, connectionID: 1,
+            tls: request.tls)
         let limit = worker.now + Self.longest
         exchange.open(chain: chain, downstream: client, at: worker.now)
         exchange.clientIP = request.client

@@ -69,6 +69,8 @@ struct ScriptedRequest: Sendable {
     var host = "test.example.com"
     var scheme = Scheme.http
     var client = "10.0.0.1"
+    /// Nil: clear text.
+    var tls: TLSDetails?
     /// What filters before the policy have left for it.
     var metadata: [KeyedValue] = []
     var message = ScriptedMessage()
@@ -80,7 +82,8 @@ struct ScriptedRequest: Sendable {
         path = section.value("path", .target) ?? path
         host = section.value("host", .authority) ?? host
         let scheme: SchemeName? = section.choice("scheme")
-        self.scheme = scheme == .https ? .https : .http
+        tls = section.section("tls").map { ScriptedTLS.details($0) }
+        self.scheme = scheme == .https || (scheme == nil && tls != nil) ? .https : .http
         client = section.value("client", .clientAddress) ?? client
         metadata = KeyedValue.all(under: "metadata", in: section)
         message = ScriptedMessage(section)

@@ -11,12 +11,14 @@ final class Forwarding: Sendable {
     private let upgrades: [String]
     private let allowsConnect: Bool
     private let via: [UInt8]
+    private let certificateDetails: ForwardedCertificate.Details
 
     init(_ listener: ListenerConfig) {
         config = listener.forwarding
         path = listener.path
         upgrades = listener.upgrades.map { $0.lowercased() }
         allowsConnect = listener.allowsConnect
+        certificateDetails = ForwardedCertificate.Details(config.clientCertificateDetails)
         via = config.via.map { Array("1.1 \($0)".utf8) } ?? []
     }
 
@@ -40,6 +42,9 @@ final class Forwarding: Sendable {
         }
         if let reply = PathNormalizer.normalize(request, path) { return reply }
         client(exchange, headers)
+        ForwardedCertificate.apply(
+            config.forwardClientCertificate, certificateDetails, exchange.downstream, headers,
+            isScrubbed: !trustsClients)
         requestID(headers, worker)
         if !via.isEmpty { add(via, to: headers, .via) }
         return nil
@@ -110,7 +115,7 @@ final class Forwarding: Sendable {
         while index < headers.count {
             let isInternal =
                 switch headers.id(at: index) {
-                case .xEnvoyExpectedTimeout, .xMartletError, .xForwardedClientCert, .xForwardedHost, .xForwardedPort,
+                case .xEnvoyExpectedTimeout, .xMartletError, .xForwardedHost, .xForwardedPort,
                     .forwarded, .xRealIP:
                     true
                 // No lie that helps: whoever sends it asks for fewer attempts of its own request. But a number it must be.

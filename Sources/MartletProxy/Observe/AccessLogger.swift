@@ -32,7 +32,8 @@ final class AccessLogger {
         case .standard where exchange.isConnection: json(connection: exchange, duration, serverName)
         case .standard: json(exchange, duration)
         case .format(let format):
-            writer.append(format, of: exchange, .init(duration: duration, isOver: true), to: &line)
+            writer.append(
+                format, of: exchange, .init(duration: duration, isOver: true, serverName: serverName), to: &line)
         }
         line.append(0x0A)
         // A burst in one turn must not hold more than this.
@@ -89,6 +90,7 @@ final class AccessLogger {
             line.append(json: forwarded)
             line.append("\"")
         }
+        if let tls = exchange.downstream?.tls { json(tls) }
         if !exchange.shadowNotes.isEmpty {
             line.append(",\"shadow\":[")
             for (index, note) in exchange.shadowNotes.enumerated() {
@@ -100,6 +102,7 @@ final class AccessLogger {
         }
         line.append("}")
     }
+
     private func begin(_ exchange: Exchange) {
         line.append("{\"time\":\"")
         time.append(.now(), to: &line)
@@ -143,12 +146,34 @@ final class AccessLogger {
     private func json(connection: Exchange, _ duration: Nanoseconds, _ serverName: String?) {
         begin(connection)
         line.append(",\"protocol\":\"tcp\"")
-        if let serverName {
+        if let tls = connection.downstream?.tls {
+            json(tls)
+        } else if let serverName {
             line.append(",\"server_name\":\"")
             line.append(json: serverName.utf8Span.span)
             line.append("\"")
         }
         outcome(connection, duration)
         line.append("}")
+    }
+
+    /// `client_identity` is who the certificate is about, and there for those that are validated only.
+    private func json(_ tls: TLSDetails) {
+        line.append(",\"tls_version\":\"")
+        let version = tls.version.rawValue
+        line.append(json: version.utf8Span.span)
+        line.append("\",\"tls_cipher\":\"")
+        line.append(json: tls.cipherSuite.utf8Span.span)
+        line.append("\"")
+        if let name = tls.serverName {
+            line.append(",\"server_name\":\"")
+            line.append(json: name.utf8Span.span)
+            line.append("\"")
+        }
+        if let name = tls.validatedPeer?.principals.first {
+            line.append(",\"client_identity\":\"")
+            line.append(json: name.utf8Span.span)
+            line.append("\"")
+        }
     }
 }

@@ -33,6 +33,25 @@ package enum FormatOperator: String, Sendable, CaseIterable {
     case downstreamDirectRemoteAddress = "DOWNSTREAM_DIRECT_REMOTE_ADDRESS"
     case downstreamDirectRemoteAddressWithoutPort = "DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT"
     case downstreamLocalAddress = "DOWNSTREAM_LOCAL_ADDRESS"
+    // What TLS settled; nothing on a plain connection.
+    case tlsVersion = "DOWNSTREAM_TLS_VERSION"
+    case tlsCipher = "DOWNSTREAM_TLS_CIPHER"
+    case tlsSessionID = "DOWNSTREAM_TLS_SESSION_ID"
+    case requestedServerName = "REQUESTED_SERVER_NAME"
+    case peerSubject = "DOWNSTREAM_PEER_SUBJECT"
+    case peerIssuer = "DOWNSTREAM_PEER_ISSUER"
+    case peerURISAN = "DOWNSTREAM_PEER_URI_SAN"
+    case peerDNSSAN = "DOWNSTREAM_PEER_DNS_SAN"
+    case peerIPSAN = "DOWNSTREAM_PEER_IP_SAN"
+    case peerSerial = "DOWNSTREAM_PEER_SERIAL"
+    case peerFingerprint = "DOWNSTREAM_PEER_FINGERPRINT_256"
+    case peerCertificate = "DOWNSTREAM_PEER_CERT"
+    case peerValidFrom = "DOWNSTREAM_PEER_CERT_V_START"
+    case peerExpires = "DOWNSTREAM_PEER_CERT_V_END"
+    case peerIsValidated = "DOWNSTREAM_PEER_CERT_VALIDATED"
+    case localSubject = "DOWNSTREAM_LOCAL_SUBJECT"
+    case localURISAN = "DOWNSTREAM_LOCAL_URI_SAN"
+    case localDNSSAN = "DOWNSTREAM_LOCAL_DNS_SAN"
     case connectionID = "CONNECTION_ID"
     case hostname = "HOSTNAME"
     case traceID = "TRACE_ID"
@@ -40,7 +59,7 @@ package enum FormatOperator: String, Sendable, CaseIterable {
     /// What a filter or a policy left under a name space and a key.
     case dynamicMetadata = "DYNAMIC_METADATA"
     case filterState = "FILTER_STATE"
-    /// The name that a token, a key or a password has proved.
+    /// The name that a token, a key, a password or a certificate has proved.
     case clientIdentity = "CLIENT_IDENTITY"
     case jwtClaim = "JWT_CLAIM"
     /// What policies in shadow mode would have done.
@@ -63,11 +82,11 @@ package enum FormatOperator: String, Sendable, CaseIterable {
     var argument: Argument {
         switch self {
         case .request, .requestWithoutQuery, .response, .trailer: .header
-        case .startTime: .time
+        case .startTime, .peerValidFrom, .peerExpires: .time
         case .dynamicMetadata: .path(atLeast: 2)
         case .filterState: .path(atLeast: 1)
         case .jwtClaim: .claim
-        case .clientIdentity: .choice(["jwt", "api_key", "basic_auth"])
+        case .clientIdentity: .choice(["jwt", "api_key", "basic_auth", "tls"])
         case .grpcStatus: .choice(["CAMEL_STRING", "SNAKE_STRING", "NUMBER"])
         default: .none
         }
