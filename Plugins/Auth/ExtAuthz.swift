@@ -25,16 +25,28 @@ public struct ExtAuthzKind: FilterKind {
 }
 
 final class ExtAuthz: Filter {
-    /// The service's 200, of which the client's response is to have something.
-    private final class Permit {
-        let answer: ResponseHead
-        init(_ answer: ResponseHead) { self.answer = answer }
+    /// What the client's response is to have of the service's answer.
+    final class Permit {
+        /// Its 200, in HTTP.
+        let answer: ResponseHead?
+        /// In gRPC.
+        let fields: [CheckResponse.Field]
+
+        init(_ answer: ResponseHead) {
+            self.answer = answer
+            fields = []
+        }
+
+        init(_ fields: [CheckResponse.Field]) {
+            answer = nil
+            self.fields = fields
+        }
     }
 
-    private let config: ExtAuthzConfig
-    private let context: FilterContext
-    private let permit: Slot<Permit>
-    private let counters: ExtAuthzCounters
+    let config: ExtAuthzConfig
+    let context: FilterContext
+    let permit: Slot<Permit>
+    let counters: ExtAuthzCounters
     /// The fields of the question under construction; its bytes are copied when it is asked.
     private let fields = HeaderTable()
 
@@ -47,7 +59,7 @@ final class ExtAuthz: Filter {
         counters = ExtAuthzCounters(config.cluster, context)
         var hooks: Hooks = [.requestHead]
         if !config.upstream.isEmpty { hooks.insert(.requestTrailers) }
-        if !config.clientOnSuccess.isEmpty { hooks.insert(.responseHead) }
+        if !config.clientOnSuccess.isEmpty || config.isGRPC { hooks.insert(.responseHead) }
         self.hooks = hooks
     }
 
@@ -88,8 +100,9 @@ final class ExtAuthz: Filter {
 
     func onResponseHead(_ exchange: Exchange) -> Verdict {
         guard let permit = exchange[permit] else { return .next }
-        let answer = permit.answer.headers
         let headers = exchange.response.headers
+        for field in permit.fields { field.apply(to: headers) }
+        guard let answer = permit.answer?.headers else { return .next }
         for index in 0..<answer.count where passes(answer, index, config.clientOnSuccess) {
             if answer.id(at: index) != .setCookie { headers.remove(named: answer.name(at: index)) }
         }
@@ -107,6 +120,7 @@ final class ExtAuthz: Filter {
 
     /// - Parameter body: nil when bodies are not asked about.
     private func ask(_ exchange: Exchange, _ body: [UInt8]?, isPartial: Bool) -> Verdict {
+        if config.isGRPC { return askByGRPC(exchange, body, isPartial: isPartial) }
         let request = exchange.request
         let headers = request.headers
         var question = CallRequest(
@@ -166,7 +180,7 @@ final class ExtAuthz: Filter {
         }
     }
 
-    private func strip(_ headers: HeaderTable) {
+    func strip(_ headers: HeaderTable) {
         guard !config.upstream.isEmpty else { return }
         var index = 0
         while index < headers.count {
@@ -199,12 +213,12 @@ final class ExtAuthz: Filter {
         }
     }
 
-    private func deny(_ reply: Reply) -> Verdict {
+    func deny(_ reply: Reply) -> Verdict {
         counters.denied.add()
         return .reply(reply)
     }
 
-    private func failed(_ counter: Counter?, _ reason: String, mayPass: Bool) -> Verdict {
+    func failed(_ counter: Counter?, _ reason: String, mayPass: Bool) -> Verdict {
         counter?.add()
         if config.onError == .allow && mayPass {
             counters.failureAllowed.add()
@@ -238,7 +252,7 @@ final class ExtAuthz: Filter {
 }
 
 struct ExtAuthzCounters {
-    let ok, denied, failureAllowed, serverErrors: Counter
+    let ok, denied, failureAllowed, serverErrors, grpcErrors: Counter
     let failures: [CallFailure: Counter]
 
     init(_ cluster: String, _ context: FilterContext) {
@@ -250,6 +264,7 @@ struct ExtAuthzCounters {
         denied = context.counter("ext_authz_denied_total", labels)
         failureAllowed = context.counter("ext_authz_failure_allowed_total", labels)
         serverErrors = errors("5xx")
+        grpcErrors = errors("grpc")
         let all: [CallFailure] = [
             .unknownCluster, .noHealthyUpstream, .connectFailure, .reset, .timeout, .overflow, .tooLarge,
             .invalidRequest,

@@ -1,6 +1,7 @@
 internal import MartletConfig
 internal import MartletCore
 internal import MartletFilter
+internal import MartletHTTP
 
 /// The settings of an `ext_authz` filter.
 public struct ExtAuthzConfig: Sendable {
@@ -15,12 +16,17 @@ public struct ExtAuthzConfig: Sendable {
         let maxBytes: ByteCount
         /// A longer body is asked about by its beginning; otherwise it is 413.
         let allowsPartial: Bool
+        /// In gRPC: as bytes, not as text.
+        let packsBytes: Bool
     }
 
     /// Envoy's.
     static let defaultTimeout = Duration.milliseconds(200)
 
     let cluster: String
+    let isGRPC: Bool
+    /// In gRPC: the host that the service is asked by.
+    let authority: String
     let timeout: Duration
     let onError: OnError
     let statusOnError: UInt16
@@ -30,6 +36,8 @@ public struct ExtAuthzConfig: Sendable {
     let context: [(name: HeaderName, value: String)]
     /// Sent to the service.
     let allowed: HeaderNameSet
+    /// The same in gRPC; nil: everything.
+    let allowedByGRPC: HeaderNameSet?
     /// From its 200 to the request.
     let upstream: HeaderNameSet
     /// From its denial to the client.
@@ -52,9 +60,18 @@ public struct ExtAuthzConfig: Sendable {
                 at: "cluster", "no cluster \"\(cluster.prefix(60))\"",
                 hint: NearestName.hint(cluster, in: load.clusterNames, what: "clusters") ?? "add it to clusters")
         }
-        if section.choice("protocol", default: FilterProtocol.http) == .grpc {
-            section.error(
-                at: "protocol", "gRPC authorization services are not available in this version", hint: "write: http")
+        isGRPC = section.choice("protocol", default: FilterProtocol.http) == .grpc
+        let host = section.value("authority", .authority)
+        if isGRPC {
+            authority = host ?? cluster ?? ""
+            Self.check(section, load, cluster: cluster, authority: authority)
+        } else {
+            authority = ""
+            if host != nil {
+                section.error(
+                    at: "authority", "is for protocol: grpc", hint: "by HTTP the service is asked by the request's host"
+                )
+            }
         }
         timeout = section.duration("timeout", default: Self.defaultTimeout, in: .milliseconds(1) ... .seconds(60))
         onError = section.choice("on_error", default: .deny)
@@ -67,6 +84,7 @@ public struct ExtAuthzConfig: Sendable {
             section.has(key) ? HeaderNameSet(section.values(key, .headerNamePattern)) : standard
         }
         allowed = names("allowed_headers", default: Self.defaultAllowed)
+        allowedByGRPC = section.has("allowed_headers") ? allowed : nil
         upstream = HeaderNameSet(section.values("upstream_headers", .headerNamePattern))
         client = names("client_headers", default: Self.defaultClient)
         clientOnSuccess = HeaderNameSet(section.values("client_headers_on_success", .headerNamePattern))
@@ -75,6 +93,22 @@ public struct ExtAuthzConfig: Sendable {
         _ = section.raw("client_headers")
         guard let cluster else { return nil }
         self.cluster = cluster
+    }
+
+    private static func check(_ section: ConfigSection, _ load: LoadContext, cluster: String?, authority: String) {
+        for key in ["path_prefix", "client_headers", "client_headers_on_success"] where section.has(key) {
+            section.error(at: key, "is for protocol: http", hint: "in gRPC the service's answer says it")
+        }
+        guard let cluster, load.hasCluster(cluster) else { return }
+        if !load.speaksHTTP2(cluster) {
+            section.error(
+                at: "cluster", "\"\(cluster.prefix(60))\" speaks HTTP/1.1, and gRPC needs HTTP/2",
+                hint: "write protocol: http2 in the cluster")
+        }
+        if !Authority.isValid(authority.utf8Span.span) {
+            section.error(
+                at: "cluster", "\"\(cluster.prefix(60))\" is no host", hint: "write authority: HOST beside it")
+        }
     }
 
     /// Fields of the operator's own that go along with the question.
@@ -91,6 +125,7 @@ public struct ExtAuthzConfig: Sendable {
 extension ExtAuthzConfig.Body {
     init?(_ section: ConfigSection) {
         allowsPartial = section.bool("allow_partial", default: false)
+        packsBytes = section.bool("pack_as_bytes", default: false)
         guard let size = section.value(required: "max_bytes", .size(in: 1 ... .mebibytes(64))) else { return nil }
         maxBytes = size
     }

@@ -117,7 +117,7 @@ final class RateLimit: Filter {
         }
         counts.limited.add()
         let reply = Reply.refusal(config.status, "rate-limited", flag: .rateLimited)
-        if config.tellsExhausted { reply.grpcStatus = .resourceExhausted }
+        if config.tellsExhausted { reply.grpcStatus = GRPCStatus.resourceExhausted.rawValue }
         reply.headers.append((.retryAfter, "\(Self.seconds(take.wait))"))
         return .reply(reply)
     }

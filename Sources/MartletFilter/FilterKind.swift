@@ -82,6 +82,10 @@ public final class LoadContext {
 
     /// Whether the configuration has this cluster, for filters that call one.
     public func hasCluster(_ name: String) -> Bool { config.clusters.contains { $0.name == name } }
+    /// Whether its endpoints are asked by HTTP/2, or may be: what gRPC takes.
+    package func speaksHTTP2(_ name: String) -> Bool {
+        config.clusters.contains { $0.name == name && $0.protocol != .http1 }
+    }
     public var clusterNames: [String] { config.clusters.map(\.name) }
 
     /// Files that filters have asked the path of: a change to one of them is a change of the configuration.

@@ -1,5 +1,4 @@
 public import MartletCore
-public import MartletGRPC
 
 /// A response that Martlet makes itself.
 public final class Reply {
@@ -11,8 +10,8 @@ public final class Reply {
     /// redirect.
     public let reason: String?
     public let flag: ResponseFlag?
-    /// What a gRPC client is told. Nil: what gRPC makes of `status`.
-    public var grpcStatus: GRPCStatus?
+    /// What a gRPC client is told, a `GRPCStatus`. Nil: what gRPC makes of `status`.
+    package var grpcStatus: UInt32?
 
     /// - Parameter status: 200...599; anything else becomes 500.
     public init(

@@ -13,6 +13,8 @@ public struct CallRequest {
     public var body: [UInt8] = []
     /// For streamed calls: the body is sent in pieces, chunked; `body` does not count.
     public var streamsBody = false
+    /// Says `te: trailers`.
+    package var wantsTrailers = false
     /// The whole call. Default 1 s; zero means no limit.
     public var timeout: Duration = .seconds(1)
     /// A larger response body fails the call, unless it is streamed. Default 1 MiB.

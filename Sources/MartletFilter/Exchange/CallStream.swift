@@ -22,6 +22,12 @@ package protocol CallStreamCarrier: AnyObject {
     func pause()
     func resume()
     func cancel()
+    /// As `CallStream.trailers`.
+    var trailers: HeaderTable? { get }
+}
+
+extension CallStreamCarrier {
+    package var trailers: HeaderTable? { nil }
 }
 
 /// A call whose bodies pass in pieces, with back-pressure both ways. Cancelled by itself when its exchange ends; after
@@ -42,6 +48,8 @@ public final class CallStream {
     public func pause() { carrier.pause() }
     public func resume() { carrier.resume() }
     public func cancel() { carrier.cancel() }
+    /// Of a response that has ended; they are this call's own for as long as it is held. Nil when the carrier keeps none.
+    package var trailers: HeaderTable? { carrier.trailers }
 }
 
 extension Exchange {

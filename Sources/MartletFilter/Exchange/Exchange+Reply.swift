@@ -57,7 +57,7 @@ extension Exchange {
         let headers = response.headers
         // `local_replies` may have set one.
         if !headers.contains(.grpcStatus) {
-            headers.append(.grpcStatus, String((reply.grpcStatus ?? GRPCStatus(http: response.status)).rawValue))
+            headers.append(.grpcStatus, String(reply.grpcStatus ?? GRPCStatus(http: response.status).rawValue))
         }
         let message = GRPCMessageText.encode(body.span)
         if !message.isEmpty { headers.set(.grpcMessage, message.span) }

@@ -5,7 +5,7 @@ public final class FilterContext {
     /// Place in the chain, from 0.
     public let position: Int
     public let listener: String
-    private let services: any WorkerServices
+    let services: any WorkerServices
     private let slots: SlotCounter
 
     package init(position: Int, listener: String, services: any WorkerServices, slots: SlotCounter) {

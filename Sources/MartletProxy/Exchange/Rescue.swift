@@ -74,7 +74,7 @@ extension ExchangeDriver {
         }
         let reply = Reply.refusal(answer.status, answer.reason)
         // A gRPC client's own deadline, in the words that its own clock would find.
-        if case .requestTimeout = fault, attempt.hasDeadline { reply.grpcStatus = .deadlineExceeded }
+        if case .requestTimeout = fault, attempt.hasDeadline { reply.grpcStatus = GRPCStatus.deadlineExceeded.rawValue }
         if responseFlow.hasBegun {
             // Some filters have seen another response already; none may see a second one.
             exchange.flags.insert(.localReset)

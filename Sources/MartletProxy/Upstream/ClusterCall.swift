@@ -33,6 +33,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     let responseTrailers = HeaderTable()
     private var received: [UInt8] = []
 
+    var trailers: HeaderTable? { responseTrailers }
     var requestMethod: Method { request.method }
     var asksForUpgrade: Bool { false }
 
@@ -55,6 +56,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
             }
         }
         if let fields = call.fields { add(fields) }
+        if call.wantsTrailers { request.headers.append(.te, "trailers") }
         if call.streamsBody {
             request.body = .chunked
             isRequestEnded = false
