@@ -73,6 +73,16 @@ ctls_name *ctls_context_pick(ctls_context *context, const char *asked) {
     return entry->name ? entry : &context->fallback;
 }
 
+int ctls_context_picked(ctls_context *context, const char *name) {
+    const ctls_name *entry = ctls_context_pick(context, name);
+    int number = -1;
+    for (int kind = 0; kind < KINDS; kind++) {
+        const ctls_identity *identity = entry->identities[kind];
+        if (identity && (number < 0 || identity->number < number)) number = identity->number;
+    }
+    return number;
+}
+
 int ctls_context_add(ctls_context *context, ctls_identity *identity) {
     if (context->count == context->capacity) {
         int capacity = context->capacity ? context->capacity * 2 : 4;

@@ -95,6 +95,8 @@ void ctls_context_free(ctls_context *context);
 int ctls_context_add(ctls_context *context, ctls_identity *identity);
 /// The identity answers to `name`: lower case, `*.` in front for one label. The first of each kind of key counts.
 int ctls_context_name(ctls_context *context, int identity, const char *name);
+/// Which of the identities answers to the name that a client asks for, before its kinds of key are known. -1: none.
+int ctls_context_picked(ctls_context *context, const char *name);
 /// Peers' certificates must lead to one of these (PEM). A certificate here is trusted without its own issuer.
 int ctls_context_trust(ctls_context *context, const uint8_t *pem, size_t size);
 int ctls_context_trust_system(ctls_context *context);

@@ -40,9 +40,20 @@ final class TLSContext: @unchecked Sendable {
         guard unsafe ctls_context_add(context, pointer) == CTLS_FINE else {
             throw TLSFault(files.chain.name, .refused)
         }
-        for name in new.servedNames { try check("", unsafe ctls_context_name(context, Int32(details.count), name)) }
+        let number = details.count
         details.append(new)
+        for name in new.servedNames { try answer(to: name, with: number) }
     }
+
+    /// - Parameters:
+    ///   - name: in lower case; `*.` in front stands for one label.
+    ///   - number: which of our certificates it is.
+    func answer(to name: String, with number: Int) throws(TLSFault) {
+        try check("", unsafe ctls_context_name(context, Int32(number), name))
+    }
+
+    /// Which of our certificates would be shown to who asks for `name`; the first where there are several kinds of key.
+    func picked(for name: String) -> Int { Int(unsafe ctls_context_picked(context, name)) }
 
     func trust(_ file: TLSFile) throws(TLSFault) {
         try check(file.name, unsafe ctls_context_trust(context, file.bytes, file.bytes.count))

@@ -6,28 +6,11 @@ import Testing
 
 @Suite("TLS between two sockets")
 struct TLSSocketTests {
-    let forge = CertificateForge.shared
-
-    private func server(_ change: (inout TLSServerSettings) throws -> Void = { _ in }) throws -> TLSServerContext {
-        var settings = TLSServerSettings(certificates: [TLSCertificateFiles(try forge.server("a.test"))])
-        try change(&settings)
-        return try TLSServerContext(settings)
-    }
-
-    private func target(_ version: TLSDetails.Version = .tls13, names: [SANPattern]? = [.dns("a.test")]) throws
-        -> TLSClientTarget
-    {
-        var settings = TLSClientSettings()
-        settings.trust = .authorities(TLSFile(name: "ca.pem", bytes: try forge.authority().certificate))
-        settings.choices.maxVersion = version
-        return TLSClientTarget(try TLSClientContext(settings), serverName: "a.test", names: names)
-    }
-
     @Test("a question and its answer", arguments: TLSDetails.Version.allCases)
     func exchange(version: TLSDetails.Version) throws {
         let rig = try LoopRig()
-        try rig.listen(server()) { $0.onReceived = { $0.write("to " + $0.text) } }
-        let client = try rig.dial(target(version))
+        try rig.listen(TLSFixture.server()) { $0.onReceived = { $0.write("to " + $0.text) } }
+        let client = try rig.dial(TLSFixture.target(version))
         // Written before there is anybody to send it to: it waits for the end of the handshake.
         client.write("you")
         try rig.run { client.text == "to you" }
@@ -47,11 +30,11 @@ struct TLSSocketTests {
             [UInt8](repeating: UInt8($0 % 251), count: 8)
         }
         let rig = try LoopRig()
-        try rig.listen(server()) {
+        try rig.listen(TLSFixture.server()) {
             $0.readSize = readSize
             $0.onConnected = { $0.socket.write(ByteSlice(copying: bytes)) }
         }
-        let client = try rig.dial(target(version))
+        let client = try rig.dial(TLSFixture.target(version))
         client.readSize = readSize
         client.socket.write(ByteSlice(copying: bytes))
         try rig.run { client.received.count >= count && rig.accepted.first?.received.count ?? 0 >= count }
@@ -64,8 +47,8 @@ struct TLSSocketTests {
     func pause() throws {
         let rig = try LoopRig()
         let bytes = (0..<200_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
-        try rig.listen(server()) { $0.onConnected = { $0.socket.write(bytes.span) } }
-        let client = try rig.dial(target())
+        try rig.listen(TLSFixture.server()) { $0.onConnected = { $0.socket.write(bytes.span) } }
+        let client = try rig.dial(TLSFixture.target())
         client.readSize = 1000
         client.onReceived = { party in
             guard party.received.count % 7000 == 0 else { return }
@@ -85,8 +68,8 @@ struct TLSSocketTests {
     @Test("a peer that is slow to read is not sent, or sealed for, without end")
     func backPressure() throws {
         let rig = try LoopRig()
-        try rig.listen(server())
-        let client = try rig.dial(target())
+        try rig.listen(TLSFixture.server())
+        let client = try rig.dial(TLSFixture.target())
         try rig.run { client.isConnected && rig.accepted.first?.isConnected == true }
         let server = rig.accepted[0]
         client.socket.pauseReading()
@@ -105,13 +88,13 @@ struct TLSSocketTests {
     @Test("the end of one direction leaves the other open, and is no truncation")
     func halfClose() throws {
         let rig = try LoopRig()
-        try rig.listen(server()) { party in
+        try rig.listen(TLSFixture.server()) { party in
             party.onEnd = {
                 $0.write("got " + $0.text)
                 $0.socket.closeWhenFlushed()
             }
         }
-        let client = try rig.dial(target())
+        let client = try rig.dial(TLSFixture.target())
         client.onConnected = {
             $0.write("all")
             $0.socket.shutdownWhenFlushed()
@@ -124,8 +107,8 @@ struct TLSSocketTests {
     @Test("a name that the certificate does not bear is refused on both sides")
     func wrongName() throws {
         let rig = try LoopRig()
-        try rig.listen(server())
-        let client = try rig.dial(target(names: [.dns("b.test"), .dnsSuffix(".c.test")]))
+        try rig.listen(TLSFixture.server())
+        let client = try rig.dial(TLSFixture.target(names: [.dns("b.test"), .dnsSuffix(".c.test")]))
         try rig.run { client.failure != nil && rig.accepted.first?.failure != nil }
         #expect(client.failure?.tls?.kind == .wrongName)
         #expect(
@@ -137,7 +120,7 @@ struct TLSSocketTests {
     @Test("a peer that speaks no TLS is told, and nothing in clear text is answered")
     func plainPeer() throws {
         let rig = try LoopRig()
-        try rig.listen(server()) { $0.onConnected = { $0.write("secret") } }
+        try rig.listen(TLSFixture.server()) { $0.onConnected = { $0.write("secret") } }
         let client = try rig.dial(nil)
         client.write("GET / HTTP/1.1\r\n\r\n")
         try rig.run { client.hasEnded || client.failure != nil }
@@ -149,7 +132,7 @@ struct TLSSocketTests {
     @Test("a peer that goes away in the handshake")
     func earlyEnd() throws {
         let rig = try LoopRig()
-        try rig.listen(server())
+        try rig.listen(TLSFixture.server())
         let client = try rig.dial(nil)
         client.onConnected = {
             $0.socket.write([0x16, 3, 1].span)
@@ -162,8 +145,8 @@ struct TLSSocketTests {
     @Test("a reset stream is a truncated one")
     func truncation() throws {
         let rig = try LoopRig()
-        try rig.listen(server())
-        let client = try rig.dial(target())
+        try rig.listen(TLSFixture.server())
+        let client = try rig.dial(TLSFixture.target())
         try rig.run { client.isConnected && rig.accepted.first?.isConnected == true }
         // As a process that is killed: the kernel closes, nobody says goodbye.
         client.socket.drop()
