@@ -1,4 +1,5 @@
 // Certificates and keys from PEM, and OCSP responses to staple.
+#define _GNU_SOURCE  // memmem
 #include "internal.h"
 
 #include <openssl/ocsp.h>
@@ -53,13 +54,19 @@ static int read_chain(ctls_identity *identity, BIO *bio, char *why, size_t why_s
 }
 
 static int read_key(ctls_identity *identity, BIO *bio, char *why, size_t why_size) {
+    // OpenSSL does not tell a text without a key from one with a key that it cannot read.
+    char *text = NULL;
+    long size = BIO_get_mem_data(bio, &text);
+    static const char end_of_label[] = " KEY-----";
+    if (size <= 0 || !memmem(text, (size_t)size, "-----BEGIN ", 11)
+        || !memmem(text, (size_t)size, end_of_label, sizeof end_of_label - 1)) {
+        return CTLS_NO_KEY;
+    }
     bool is_encrypted = false;
     identity->key = PEM_read_bio_PrivateKey(bio, NULL, no_password, &is_encrypted);
     if (!identity->key) {
-        bool is_missing = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
         ctls_reason(why, why_size);
-        // Without a password the decoders find nothing to decode and say so.
-        return is_encrypted ? CTLS_ENCRYPTED_KEY : is_missing ? CTLS_NO_KEY : CTLS_BAD_KEY;
+        return is_encrypted ? CTLS_ENCRYPTED_KEY : CTLS_BAD_KEY;
     }
     identity->kind = kind_of(identity->key);
     if (identity->kind < 0) return CTLS_UNKNOWN_KEY;

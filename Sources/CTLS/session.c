@@ -335,7 +335,10 @@ ctls_resumption *ctls_session_resumption(ctls_session *session) {
 void ctls_resumption_free(ctls_resumption *resumption) { SSL_SESSION_free(resumption); }
 
 bool ctls_session_resume(ctls_session *session, ctls_resumption *resumption) {
-    bool set = SSL_SESSION_is_resumable(resumption) && SSL_set_session(session->ssl, resumption) == 1;
+    // A copy: OpenSSL writes into the one that was taken up, and others may be doing so at this moment.
+    SSL_SESSION *copy = SSL_SESSION_dup(resumption);
+    bool set = copy && SSL_SESSION_is_resumable(copy) && SSL_set_session(session->ssl, copy) == 1;
+    SSL_SESSION_free(copy);
     ERR_clear_error();
     return set;
 }

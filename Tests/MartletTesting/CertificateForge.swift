@@ -38,8 +38,11 @@ public final class CertificateForge: @unchecked Sendable {
         atexit { try? FileManager.default.removeItem(at: CertificateForge.shared.folder) }
     }
 
-    fileprivate static func read(_ file: String) -> [UInt8] {
-        (FileManager.default.contents(atPath: file)).map { Array($0) } ?? []
+    fileprivate static func read(_ file: String) -> [UInt8] { contents(file) ?? [] }
+
+    /// What a file holds; nil when there is none.
+    public static func contents(_ file: String) -> [UInt8]? {
+        FileManager.default.contents(atPath: file).map { Array($0) }
     }
 
     // MARK: Who issues
@@ -74,6 +77,43 @@ public final class CertificateForge: @unchecked Sendable {
     /// A certificate that nobody vouches for.
     public func selfSigned(_ names: String..., key: KeyKind = .ecdsa) throws -> Issued {
         try issue(names.first ?? "self", extensions: Self.alternatives(names), by: nil, key: key, days: 30)
+    }
+
+    /// An OCSP response about a certificate, DER.
+    public func staple(_ issued: Issued, isRevoked: Bool = false, by issuer: Issued? = nil) throws -> [UInt8] {
+        let issuer = try issuer ?? authority()
+        let name = "\(issued.certificateFile)-\(isRevoked)"
+        let serial = try Self.openssl("x509", "-in", issued.certificateFile, "-noout", "-serial")
+            .trimmingCharacters(in: .whitespacesAndNewlines).dropFirst("serial=".count)
+        // The openssl program's own table of what it has issued: six columns.
+        let row =
+            "\(isRevoked ? "R" : "V")\t400101000000Z\t\(isRevoked ? "240101000000Z" : "")\t\(serial)\tunknown\t/CN=x\n"
+        try Data(row.utf8).write(to: URL(fileURLWithPath: name + ".index"))
+        try Self.openssl(
+            "ocsp", "-index", name + ".index", "-CA", issuer.certificateFile, "-rsigner", issuer.certificateFile,
+            "-rkey",
+            issuer.keyFile, "-issuer", issuer.certificateFile, "-cert", issued.certificateFile, "-ndays", "5",
+            "-respout", name + ".der")
+        return Self.read(name + ".der")
+    }
+
+    /// A revocation list of an authority, PEM, with these certificates on it.
+    public func revocationList(_ revoked: Issued..., by issuer: Issued? = nil) throws -> [UInt8] {
+        let issuer = try issuer ?? authority()
+        let name = folder.appendingPathComponent("crl-\(UUID().uuidString)").path
+        var index = ""
+        for issued in revoked {
+            let serial = try Self.openssl("x509", "-in", issued.certificateFile, "-noout", "-serial")
+                .trimmingCharacters(in: .whitespacesAndNewlines).dropFirst("serial=".count)
+            index += "R\t400101000000Z\t240101000000Z\t\(serial)\tunknown\t/CN=x\n"
+        }
+        try Data(index.utf8).write(to: URL(fileURLWithPath: name + ".index"))
+        let config = "[ca]\ndefault_ca = it\n[it]\ndatabase = \(name).index\ndefault_md = sha256\n"
+        try Data(config.utf8).write(to: URL(fileURLWithPath: name + ".cnf"))
+        try Self.openssl(
+            "ca", "-gencrl", "-config", name + ".cnf", "-cert", issuer.certificateFile, "-keyfile", issuer.keyFile,
+            "-crldays", "30", "-out", name + ".pem")
+        return Self.read(name + ".pem")
     }
 
     /// A file in the forge's folder.

@@ -80,9 +80,10 @@ package final class TLSClientTarget: Sendable {
     }
 }
 
-/// A session with an upstream that can be taken up again, without certificates and their checks.
+/// A session with an upstream that can be taken up again, without certificates and their checks. Any number of times, though
+/// with TLS 1.3 each is better used once (RFC 8446 appendix C.4): whoever listens could tell the connections belong together.
 ///
-/// `@unchecked Sendable`: OpenSSL only reads a session that is taken up, and counts its users atomically.
+/// `@unchecked Sendable`: it is only read, to make the copy that is taken up.
 @safe
 package final class TLSClientSession: @unchecked Sendable {
     private let session: OpaquePointer

@@ -16,7 +16,8 @@ struct TLSHandshakeTests {
         return pair
     }
 
-    @Test("both sides agree, whatever pieces the bytes come in", arguments: TLSDetails.Version.allCases, [1, 7, Int.max])
+    @Test(
+        "both sides agree, whatever pieces the bytes come in", arguments: TLSDetails.Version.allCases, [1, 7, Int.max])
     func agreement(version: TLSDetails.Version, piece: Int) throws {
         let server = try TLSFixture.server { $0.alpn = ["h2", "http/1.1"] }
         let target = try TLSFixture.target(version) { $0.alpn = ["http/1.1", "h2"] }
@@ -52,7 +53,8 @@ struct TLSHandshakeTests {
         #expect(pair.server.session.makeDetails().local?.dnsSANs.first == shown)
     }
 
-    @Test("of two kinds of key the client's decides, ECDSA first", arguments: TLSDetails.Version.allCases, [true, false])
+    @Test(
+        "of two kinds of key the client's decides, ECDSA first", arguments: TLSDetails.Version.allCases, [true, false])
     func kindsOfKey(version: TLSDetails.Version, knowsECDSA: Bool) throws {
         let server = try TLSFixture.server {
             $0.certificates = [
@@ -139,7 +141,8 @@ struct TLSHandshakeTests {
             $0.clientNames = [.uriPrefix("spiffe://mesh.test/ns/shop/")]
         }
         func come(_ issued: CertificateForge.Issued?) throws -> TLSPair {
-            try shakeHands(server, TLSFixture.target(version) { $0.certificate = issued.map { TLSCertificateFiles($0) } })
+            try shakeHands(
+                server, TLSFixture.target(version) { $0.certificate = issued.map { TLSCertificateFiles($0) } })
         }
         let good = try come(forge.client(uri: cart))
         #expect(good.isDone)
