@@ -34,6 +34,11 @@ final class LoopRig: TimerTarget {
             })
     }
 
+    func stopListening() {
+        listener?.close()
+        listener = nil
+    }
+
     func dial(_ target: TLSClientTarget?, port: UInt16? = nil, resuming: TLSClientSession? = nil) throws -> Party {
         let address = try #require(SocketAddress(ip: "127.0.0.1", port: port ?? self.port))
         let socket =
