@@ -179,7 +179,7 @@ static ctls_step step(ctls_session *session, int outcome, size_t in_size, size_t
     return step;
 }
 
-ctls_step ctls_session_handshake(ctls_session *session, const uint8_t *in, size_t size) {
+ctls_step ctls_session_handshake(ctls_session *session, const void *in, size_t size) {
     lend(session, in, size, NULL, 0);
     if (session->end) return step(session, session->end, size, 0);
     int result = SSL_do_handshake(session->ssl);
@@ -189,13 +189,13 @@ ctls_step ctls_session_handshake(ctls_session *session, const uint8_t *in, size_
     return step(session, CTLS_GO_ON, size, 0);
 }
 
-ctls_step ctls_session_read(ctls_session *session, const uint8_t *in, size_t size, uint8_t *out, size_t capacity) {
+ctls_step ctls_session_read(ctls_session *session, const void *in, size_t size, void *out, size_t capacity) {
     lend(session, in, size, NULL, 0);
     size_t made = 0;
     int outcome = session->end ? session->end : CTLS_GO_ON;
     while (made < capacity && outcome == CTLS_GO_ON) {
         size_t count = 0;
-        int result = SSL_read_ex(session->ssl, out + made, capacity - made, &count);
+        int result = SSL_read_ex(session->ssl, (uint8_t *)out + made, capacity - made, &count);
         if (result == 1) {
             made += count;
             session->steps = 0;
@@ -235,7 +235,7 @@ static const uint8_t *next_record(
 }
 
 ctls_step ctls_session_write(
-    ctls_session *session, const struct iovec *pieces, int count, uint8_t *out, size_t capacity
+    ctls_session *session, const struct iovec *pieces, int count, void *out, size_t capacity
 ) {
     uint8_t stage[RECORD];
     size_t taken = 0, offset = 0;
@@ -261,6 +261,13 @@ ctls_step ctls_session_write(
     return step;
 }
 
+bool ctls_session_update_keys(ctls_session *session) {
+    lend(session, NULL, 0, NULL, 0);
+    bool done = SSL_key_update(session->ssl, SSL_KEY_UPDATE_REQUESTED) == 1 && SSL_do_handshake(session->ssl) == 1;
+    ERR_clear_error();
+    return done;
+}
+
 void ctls_session_close(ctls_session *session) {
     if (!session->is_established || session->is_closed || session->end == CTLS_FAILED) return;
     session->is_closed = true;
@@ -271,7 +278,7 @@ void ctls_session_close(ctls_session *session) {
 
 size_t ctls_session_unsent(const ctls_session *session) { return session->spill_size - session->spill_sent; }
 
-size_t ctls_session_take(ctls_session *session, uint8_t *out, size_t capacity) {
+size_t ctls_session_take(ctls_session *session, void *out, size_t capacity) {
     size_t size = ctls_session_unsent(session);
     if (size > capacity) size = capacity;
     if (size) memcpy(out, session->spill + session->spill_sent, size);

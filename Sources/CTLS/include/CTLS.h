@@ -130,19 +130,21 @@ typedef struct ctls_step {
 ctls_session *ctls_session_make(ctls_context *context, void *names, const char *server_name);
 void ctls_session_free(ctls_session *session);
 /// CTLS_GO_ON when the handshake is over.
-ctls_step ctls_session_handshake(ctls_session *session, const uint8_t *in, size_t size);
+ctls_step ctls_session_handshake(ctls_session *session, const void *in, size_t size);
 /// Opens records until `out` is full or the input used up.
-ctls_step ctls_session_read(ctls_session *session, const uint8_t *in, size_t size, uint8_t *out, size_t capacity);
+ctls_step ctls_session_read(ctls_session *session, const void *in, size_t size, void *out, size_t capacity);
 /// Opened bytes, or the end or a failure behind them, that wait for the next read.
 bool ctls_session_has_pending(const ctls_session *session);
 /// Seals as much of the pieces as fits, in records as large as can be.
 ctls_step ctls_session_write(
-    ctls_session *session, const struct iovec *pieces, int count, uint8_t *out, size_t capacity);
+    ctls_session *session, const struct iovec *pieces, int count, void *out, size_t capacity);
+/// TLS 1.3: asks the peer for new keys; what tests flood it with. False before the end of the handshake.
+bool ctls_session_update_keys(ctls_session *session);
 /// Says close_notify, once.
 void ctls_session_close(ctls_session *session);
 /// What the session has to say besides: handshakes, alerts, tickets. How much waits, and up to `capacity` bytes of it.
 size_t ctls_session_unsent(const ctls_session *session);
-size_t ctls_session_take(ctls_session *session, uint8_t *out, size_t capacity);
+size_t ctls_session_take(ctls_session *session, void *out, size_t capacity);
 
 /// Why it failed.
 enum {

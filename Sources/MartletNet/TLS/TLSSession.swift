@@ -63,40 +63,31 @@ final class TLSSession {
 
     /// Goes on shaking hands with the bytes of `input` from `used` on.
     func shakeHands(_ input: ByteBuffer?, from used: inout Int) -> Outcome {
-        let step =
-            if let input {
-                unsafe input.withUnsafeBytes(in: used..<input.count) {
-                    unsafe ctls_session_handshake(
-                        session, $0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count)
-                }
-            } else {
-                unsafe ctls_session_handshake(session, nil, 0)
-            }
+        let step = unsafe Self.withBytes(input, from: used) {
+            unsafe ctls_session_handshake(session, $0.baseAddress, $0.count)
+        }
         used += step.taken
         return Self.outcome(step)
     }
 
     /// Opens what of `input`, from `used` on, fits into the free space of `output`, which is not empty.
     func open(_ input: ByteBuffer?, from used: inout Int, into output: ByteBuffer) -> Outcome {
-        var outcome = Outcome.hungry
-        var taken = 0
+        var step = ctls_step()
         _ = unsafe output.fill { space in
-            let start = unsafe space.baseAddress?.assumingMemoryBound(to: UInt8.self)
-            let step =
-                if let input {
-                    unsafe input.withUnsafeBytes(in: used..<input.count) {
-                        let bytes = unsafe $0.baseAddress?.assumingMemoryBound(to: UInt8.self)
-                        return unsafe ctls_session_read(session, bytes, $0.count, start, space.count)
-                    }
-                } else {
-                    unsafe ctls_session_read(session, nil, 0, start, space.count)
-                }
-            outcome = Self.outcome(step)
-            taken = step.taken
+            step = unsafe Self.withBytes(input, from: used) {
+                unsafe ctls_session_read(session, $0.baseAddress, $0.count, space.baseAddress, space.count)
+            }
             return step.made
         }
-        used += taken
-        return outcome
+        used += step.taken
+        return Self.outcome(step)
+    }
+
+    private static func withBytes(
+        _ input: ByteBuffer?, from used: Int, _ body: (UnsafeRawBufferPointer) -> ctls_step
+    ) -> ctls_step {
+        guard let input else { return unsafe body(UnsafeRawBufferPointer(start: nil, count: 0)) }
+        return unsafe input.withUnsafeBytes(in: used..<input.count, body)
     }
 
     /// Opened bytes, or the end or a failure behind them, wait.
@@ -105,14 +96,13 @@ final class TLSSession {
     /// Seals what of the pieces, bytes of one output queue, fits into the free space of `output`; how many bytes that took.
     /// Negative when it cannot.
     func seal(_ pieces: UnsafeMutableBufferPointer<iovec>, _ count: Int, into output: ByteBuffer) -> Int {
-        var taken = 0
+        var step = ctls_step()
         _ = unsafe output.fill { space in
-            let start = unsafe space.baseAddress?.assumingMemoryBound(to: UInt8.self)
-            let step = unsafe ctls_session_write(session, pieces.baseAddress, Int32(count), start, space.count)
-            taken = step.taken > 0 || Self.outcome(step) == .done ? step.taken : -1
+            step = unsafe ctls_session_write(
+                session, pieces.baseAddress, Int32(count), space.baseAddress, space.count)
             return step.made
         }
-        return taken
+        return step.taken > 0 || Self.outcome(step) == .done ? step.taken : -1
     }
 
     func sayGoodbye() { unsafe ctls_session_close(session) }
@@ -122,10 +112,11 @@ final class TLSSession {
 
     /// Moves as much of that as fits into the free space.
     func takeUnsent(into output: ByteBuffer) {
-        _ = unsafe output.fill {
-            unsafe ctls_session_take(session, $0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count)
-        }
+        _ = unsafe output.fill { unsafe ctls_session_take(session, $0.baseAddress, $0.count) }
     }
+
+    /// TLS 1.3: asks the peer for new keys. For tests.
+    func updateKeys() -> Bool { unsafe ctls_session_update_keys(session) }
 
     // MARK: What came of it
 
