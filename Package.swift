@@ -186,6 +186,7 @@ if Context.environment["MARTLET_FUZZ"] != nil {
     package.targets += [
         fuzzer("FuzzHTTP1Request", ["MartletCore", "MartletHTTP"]),
         fuzzer("FuzzHTTP1Response", ["MartletCore", "MartletHTTP"]),
+        fuzzer("FuzzHTTP2", ["MartletCore", "MartletHTTP"]),
         fuzzer("FuzzConfig", ["MartletConfig"]),
         fuzzer("FuzzPolicy", ["CLua"]),
         fuzzer("FuzzDecoder", ["MartletCore", "MartletCoding"]),
