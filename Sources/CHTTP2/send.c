@@ -6,7 +6,7 @@
 
 // MARK: Heads
 
-void mrt_h2_head_begin(mrt_h2 *session) { session->nv_count = 0; }
+void mrt_h2_head_begin(mrt_h2 *session) { session->nv_count = session->nv_size = 0; }
 
 bool mrt_h2_head_add(mrt_h2 *session, const void *name, size_t name_length, const void *value, size_t value_length,
                      uint32_t traits) {
@@ -17,6 +17,9 @@ bool mrt_h2_head_add(mrt_h2 *session, const void *name, size_t name_length, cons
         session->nva = nva;
         session->nv_room = room;
     }
+    // nghttp2's own bound counts 12 bytes a field for lengths.
+    session->nv_size += name_length + value_length + 16;
+    if (session->nv_size > MRT_H2_MAX_SENT) return false;
     uint8_t flags = NGHTTP2_NV_FLAG_NONE;
     if (traits & MRT_H2_SECRET) flags |= NGHTTP2_NV_FLAG_NO_INDEX;
     if (traits & MRT_H2_STATIC_NAME) flags |= NGHTTP2_NV_FLAG_NO_COPY_NAME;
@@ -173,10 +176,24 @@ int mrt_h2_on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t
     session->data_slot = (uint32_t)source->fd;
     session->data_length = length;
     session->data_pending = true;
-    session->streams[source->fd].queued -= length;
+    mrt_h2_stream *stream = &session->streams[source->fd];
+    stream->queued -= length;
+    if (stream->wants_drained && stream->queued <= stream->drained_at) {
+        stream->wants_drained = false;
+        mrt_h2_note(session, MRT_H2_DRAINED, (uint32_t)source->fd);
+    }
     mrt_h2_earn(session, MRT_H2_PINGS, 2);
     mrt_h2_earn(session, MRT_H2_WINDOW_UPDATES, 10);
     return NGHTTP2_ERR_PAUSE;
+}
+
+void mrt_h2_ask_drained(mrt_h2 *session, int32_t id, size_t left) {
+    const uint32_t slot = mrt_h2_find(session, id);
+    if (session->fault || slot == MRT_H2_NO_SLOT) return;
+    mrt_h2_stream *stream = &session->streams[slot];
+    stream->wants_drained = stream->queued > left;
+    stream->drained_at = left;
+    if (!stream->wants_drained) mrt_h2_note(session, MRT_H2_DRAINED, slot);
 }
 
 int64_t mrt_h2_reset(mrt_h2 *session, int32_t id, uint32_t code, bool provoked) {

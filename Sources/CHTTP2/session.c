@@ -183,6 +183,7 @@ mrt_h2 *mrt_h2_new(const mrt_h2_config *config) {
     nghttp2_option_set_no_http_messaging(option, 1);
     nghttp2_option_set_peer_max_concurrent_streams(option, config->peer_streams);
     nghttp2_option_set_max_deflate_dynamic_table_size(option, config->encoder_table);
+    nghttp2_option_set_max_send_header_block_length(option, 2 * MRT_H2_MAX_SENT);
     nghttp2_option_set_max_outbound_ack(option, config->queued_frames);
     // What is counted here is not to be counted there with other bounds.
     nghttp2_option_set_stream_reset_rate_limit(option, UINT64_MAX, UINT64_MAX);
@@ -242,6 +243,10 @@ mrt_h2_fault mrt_h2_failure(const mrt_h2 *session, uint32_t *code) {
 
 bool mrt_h2_draining(const mrt_h2 *session) { return session->draining; }
 uint64_t mrt_h2_count(const mrt_h2 *session, mrt_h2_counter counter) { return session->counts[counter]; }
+bool mrt_h2_in_head(const mrt_h2 *session) {
+    return session->in_block || session->block_stream != 0 || (session->in_frame && session->type == NGHTTP2_HEADERS);
+}
+
 size_t mrt_h2_held(const mrt_h2 *session) {
     return session->text_room + session->field_room * sizeof *session->fields + session->block_room * sizeof *session->blocks +
            session->event_room * sizeof *session->events;

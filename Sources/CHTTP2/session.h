@@ -23,7 +23,10 @@ typedef struct mrt_h2_stream {
     // DATA that was reported and not yet consumed.
     size_t unconsumed;
     uint32_t informationals;
+    // What may be left when the application is told so.
+    size_t drained_at;
     bool live;
+    bool wants_drained;
     bool queue_ended;    // no more body comes
     bool sent_head;
     bool we_ended;
@@ -50,6 +53,9 @@ typedef struct mrt_h2_grave {
 } mrt_h2_grave;
 
 #define MRT_H2_GRAVES 128
+
+// The largest head that is sent. nghttp2 would find out only when the frame's turn comes, and say nothing.
+#define MRT_H2_MAX_SENT (1u << 20)
 
 typedef enum mrt_h2_pseudo {
     MRT_H2_METHOD = 1,
@@ -110,7 +116,7 @@ struct mrt_h2 {
     uint32_t block_continuations, block_empty, block_bytes;
 
     nghttp2_nv *nva;
-    size_t nv_count, nv_room;
+    size_t nv_count, nv_room, nv_size;
     bool data_pending;
     uint8_t data_head[9];
     size_t data_length;

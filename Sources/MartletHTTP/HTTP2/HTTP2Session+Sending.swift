@@ -75,6 +75,11 @@ extension HTTP2Session {
     /// Body of the stream that is queued here.
     package func queuedBytes(of stream: Int32) -> Int { unsafe mrt_h2_queued(session, stream) }
 
+    /// One `drained` comes once no more than `left` bytes of the stream's body are queued here; at once when it is so already.
+    package func askDrained(_ stream: Int32, left: Int = 16_384) {
+        unsafe mrt_h2_ask_drained(session, stream, max(left, 0))
+    }
+
     /// Ends the stream now; what is queued for it is dropped. `provoked`: for what the peer did wrong, which counts.
     package func reset(_ stream: Int32, _ error: HTTP2Error, provoked: Bool = false) {
         let slot = unsafe mrt_h2_reset(session, stream, error.rawValue, provoked)
