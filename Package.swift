@@ -199,6 +199,7 @@ if Context.environment["MARTLET_FUZZ"] != nil {
         fuzzer("FuzzHTTP1Request", ["MartletCore", "MartletHTTP"]),
         fuzzer("FuzzHTTP1Response", ["MartletCore", "MartletHTTP"]),
         fuzzer("FuzzGRPC", ["MartletCore", "MartletGRPC"]),
+        fuzzer("FuzzHTTP2", ["MartletCore", "MartletHTTP"]),
         fuzzer("FuzzConfig", ["MartletConfig"]),
         fuzzer("FuzzPolicy", ["CLua"]),
         fuzzer("FuzzDecoder", ["MartletCore", "MartletCoding"]),

@@ -216,7 +216,11 @@ size_t mrt_h2_receive(mrt_h2 *session, const void *data, size_t count, uint64_t 
     while (at < count) {
         // Nothing that comes after a failure means anything.
         if (session->fault) return count;
-        if (session->event_count >= MRT_H2_BATCH_EVENTS || session->text_size >= MRT_H2_BATCH_TEXT) break;
+        // Without an event there is nothing to walk, and a block that is not whole is bounded by itself.
+        if (session->event_count >= MRT_H2_BATCH_EVENTS ||
+            (session->event_count > 0 && session->text_size >= MRT_H2_BATCH_TEXT)) {
+            break;
+        }
         if (session->magic_left > 0) {
             const size_t part = count - at < session->magic_left ? count - at : session->magic_left;
             feed(session, bytes + at, part);

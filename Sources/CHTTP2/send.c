@@ -6,10 +6,10 @@
 
 // MARK: Heads
 
-void mrt_h2_head_begin(mrt_h2 *session) { session->nv_count = 0; }
+void mrt_h2_head_begin(mrt_h2 *session) { session->nv_count = session->nv_size = 0; }
 
 bool mrt_h2_head_add(mrt_h2 *session, const void *name, size_t name_length, const void *value, size_t value_length,
-                     bool is_secret) {
+                     uint32_t traits) {
     if (session->nv_count == session->nv_room) {
         const size_t room = session->nv_room ? session->nv_room * 2 : 32;
         nghttp2_nv *nva = realloc(session->nva, room * sizeof *nva);
@@ -17,10 +17,15 @@ bool mrt_h2_head_add(mrt_h2 *session, const void *name, size_t name_length, cons
         session->nva = nva;
         session->nv_room = room;
     }
-    // nghttp2 copies both when they are submitted, and writes the name in lower case.
-    session->nva[session->nv_count++] =
-        (nghttp2_nv){(uint8_t *)name, (uint8_t *)value, name_length, value_length,
-                     is_secret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE};
+    // nghttp2's own bound counts 12 bytes a field for lengths.
+    session->nv_size += name_length + value_length + 16;
+    if (session->nv_size > MRT_H2_MAX_SENT) return false;
+    uint8_t flags = NGHTTP2_NV_FLAG_NONE;
+    if (traits & MRT_H2_SECRET) flags |= NGHTTP2_NV_FLAG_NO_INDEX;
+    if (traits & MRT_H2_STATIC_NAME) flags |= NGHTTP2_NV_FLAG_NO_COPY_NAME;
+    if (traits & MRT_H2_STATIC_VALUE) flags |= NGHTTP2_NV_FLAG_NO_COPY_VALUE;
+    // What it may not keep, nghttp2 copies when it is submitted, names in lower case.
+    session->nva[session->nv_count++] = (nghttp2_nv){(uint8_t *)name, (uint8_t *)value, name_length, value_length, flags};
     return true;
 }
 
@@ -31,7 +36,7 @@ static nghttp2_data_provider body_of(uint32_t slot) {
     return provider;
 }
 
-int32_t mrt_h2_submit_request(mrt_h2 *session, bool ended, bool is_head, int64_t tag) {
+int32_t mrt_h2_submit_request(mrt_h2 *session, mrt_h2_method method, bool ended, int64_t tag) {
     if (session->fault || session->draining) return -1;
     // The number it will have: it is looked for before nghttp2 has a stream of it.
     const uint32_t next = nghttp2_session_get_next_stream_id(session->ng);
@@ -40,7 +45,8 @@ int32_t mrt_h2_submit_request(mrt_h2 *session, bool ended, bool is_head, int64_t
     if (slot == MRT_H2_NO_SLOT) return -1;
     mrt_h2_stream *stream = &session->streams[slot];
     stream->tag = tag;
-    stream->is_head = is_head;
+    stream->is_head = method == MRT_H2_HEAD;
+    stream->is_connect = method == MRT_H2_CONNECT;
     stream->queue_ended = ended;
     stream->we_ended = ended;
     const nghttp2_data_provider provider = body_of(slot);
@@ -98,7 +104,7 @@ static bool submit_packed(mrt_h2 *session, mrt_h2_stream *stream) {
         uint32_t lengths[2];
         memcpy(lengths, stream->trailers + at, sizeof lengths);
         const uint8_t *name = stream->trailers + at + 8;
-        if (!mrt_h2_head_add(session, name, lengths[0], name + lengths[0], lengths[1], false)) return false;
+        if (!mrt_h2_head_add(session, name, lengths[0], name + lengths[0], lengths[1], 0)) return false;
         at += 8 + (size_t)lengths[0] + lengths[1];
     }
     return nghttp2_submit_trailer(session->ng, stream->id, session->nva, session->nv_count) == 0;
@@ -170,10 +176,24 @@ int mrt_h2_on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t
     session->data_slot = (uint32_t)source->fd;
     session->data_length = length;
     session->data_pending = true;
-    session->streams[source->fd].queued -= length;
+    mrt_h2_stream *stream = &session->streams[source->fd];
+    stream->queued -= length;
+    if (stream->wants_drained && stream->queued <= stream->drained_at) {
+        stream->wants_drained = false;
+        mrt_h2_note(session, MRT_H2_DRAINED, (uint32_t)source->fd);
+    }
     mrt_h2_earn(session, MRT_H2_PINGS, 2);
     mrt_h2_earn(session, MRT_H2_WINDOW_UPDATES, 10);
     return NGHTTP2_ERR_PAUSE;
+}
+
+void mrt_h2_ask_drained(mrt_h2 *session, int32_t id, size_t left) {
+    const uint32_t slot = mrt_h2_find(session, id);
+    if (session->fault || slot == MRT_H2_NO_SLOT) return;
+    mrt_h2_stream *stream = &session->streams[slot];
+    stream->wants_drained = stream->queued > left;
+    stream->drained_at = left;
+    if (!stream->wants_drained) mrt_h2_note(session, MRT_H2_DRAINED, slot);
 }
 
 int64_t mrt_h2_reset(mrt_h2 *session, int32_t id, uint32_t code, bool provoked) {

@@ -6,6 +6,11 @@
 
 // MARK: What nghttp2 tells
 
+static int malformed(mrt_h2 *session, mrt_h2_stream *stream) {
+    nghttp2_submit_rst_stream(session->ng, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_PROTOCOL_ERROR);
+    return 0;
+}
+
 static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *user) {
     (void)ng;
     mrt_h2 *session = user;
@@ -15,7 +20,9 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
         if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
         const uint32_t slot = mrt_h2_find(session, frame->hd.stream_id);
         if (slot == MRT_H2_NO_SLOT) return 0;
-        session->streams[slot].peer_ended = true;
+        mrt_h2_stream *stream = &session->streams[slot];
+        stream->peer_ended = true;
+        if (!mrt_h2_check_end(stream)) return malformed(session, stream);
         if (session->event_count > session->walked) {
             mrt_h2_event *last = &session->events[session->event_count - 1];
             if (last->kind == MRT_H2_DATA && last->stream == frame->hd.stream_id) {
@@ -63,7 +70,9 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t
         nghttp2_session_consume(session->ng, id, count);
         return 0;
     }
-    session->streams[slot].unconsumed += count;
+    mrt_h2_stream *stream = &session->streams[slot];
+    stream->unconsumed += count;
+    if (!mrt_h2_check_data(session, stream, count)) return malformed(session, stream);
     mrt_h2_event *event = mrt_h2_note(session, MRT_H2_DATA, slot);
     if (!event) return 0;
     event->a = (uint32_t)(bytes - session->input);
@@ -148,7 +157,6 @@ static bool make_session(mrt_h2 *session, const nghttp2_option *option) {
     if (nghttp2_session_callbacks_new(&callbacks) != 0) return false;
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, mrt_h2_on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, mrt_h2_on_header);
-    nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, mrt_h2_on_invalid_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
@@ -172,8 +180,10 @@ mrt_h2 *mrt_h2_new(const mrt_h2_config *config) {
     if (nghttp2_option_new(&option) != 0) return free(session), NULL;
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
+    nghttp2_option_set_no_http_messaging(option, 1);
     nghttp2_option_set_peer_max_concurrent_streams(option, config->peer_streams);
     nghttp2_option_set_max_deflate_dynamic_table_size(option, config->encoder_table);
+    nghttp2_option_set_max_send_header_block_length(option, 2 * MRT_H2_MAX_SENT);
     nghttp2_option_set_max_outbound_ack(option, config->queued_frames);
     // What is counted here is not to be counted there with other bounds.
     nghttp2_option_set_stream_reset_rate_limit(option, UINT64_MAX, UINT64_MAX);
@@ -233,6 +243,10 @@ mrt_h2_fault mrt_h2_failure(const mrt_h2 *session, uint32_t *code) {
 
 bool mrt_h2_draining(const mrt_h2 *session) { return session->draining; }
 uint64_t mrt_h2_count(const mrt_h2 *session, mrt_h2_counter counter) { return session->counts[counter]; }
+bool mrt_h2_in_head(const mrt_h2 *session) {
+    return session->in_block || session->block_stream != 0 || (session->in_frame && session->type == NGHTTP2_HEADERS);
+}
+
 size_t mrt_h2_held(const mrt_h2 *session) {
     return session->text_room + session->field_room * sizeof *session->fields + session->block_room * sizeof *session->blocks +
            session->event_room * sizeof *session->events;

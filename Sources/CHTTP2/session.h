@@ -18,10 +18,15 @@ typedef struct mrt_h2_stream {
     int64_t tag;
     // Body that Swift holds and nghttp2 has not been given.
     size_t queued;
+    // What content-length says, or -1, and what has come.
+    int64_t length, received;
     // DATA that was reported and not yet consumed.
     size_t unconsumed;
     uint32_t informationals;
+    // What may be left when the application is told so.
+    size_t drained_at;
     bool live;
+    bool wants_drained;
     bool queue_ended;    // no more body comes
     bool sent_head;
     bool we_ended;
@@ -29,6 +34,7 @@ typedef struct mrt_h2_stream {
     bool peer_reset;
     bool we_reset;
     bool is_head;        // client: the request's method is HEAD
+    bool is_connect;
     bool seen_final;     // client: the final response's head came
     // Trailers that wait for the body before them: a packed list of fields.
     uint8_t *trailers;
@@ -48,6 +54,20 @@ typedef struct mrt_h2_grave {
 
 #define MRT_H2_GRAVES 128
 
+// The largest head that is sent. nghttp2 would find out only when the frame's turn comes, and say nothing.
+#define MRT_H2_MAX_SENT (1u << 20)
+
+typedef enum mrt_h2_pseudo {
+    MRT_H2_METHOD = 1,
+    MRT_H2_SCHEME = 2,
+    MRT_H2_PATH = 4,
+    MRT_H2_AUTHORITY = 8,
+    MRT_H2_PROTOCOL = 16,
+    MRT_H2_STATUS = 32,
+} mrt_h2_pseudo;
+
+typedef enum mrt_h2_verdict { MRT_H2_KEEP, MRT_H2_LEAVE_OUT, MRT_H2_MALFORMED } mrt_h2_verdict;
+
 struct mrt_h2 {
     nghttp2_session *ng;
     mrt_h2_config config;
@@ -63,7 +83,10 @@ struct mrt_h2 {
     uint8_t *text;
     uint32_t text_size, text_room;
     // The block being decoded is the last one.
-    bool in_block;
+    bool in_block, seen_field;
+    uint32_t block_slot;
+    mrt_h2_kind block_kind;
+    uint32_t pseudo;
     size_t block_total;
 
     mrt_h2_stream *streams;
@@ -93,7 +116,7 @@ struct mrt_h2 {
     uint32_t block_continuations, block_empty, block_bytes;
 
     nghttp2_nv *nva;
-    size_t nv_count, nv_room;
+    size_t nv_count, nv_room, nv_size;
     bool data_pending;
     uint8_t data_head[9];
     size_t data_length;
@@ -123,12 +146,26 @@ const mrt_h2_grave *mrt_h2_grave_of(const mrt_h2 *session, int32_t id);
 // batch.c
 mrt_h2_event *mrt_h2_note(mrt_h2 *session, mrt_h2_kind kind, uint32_t slot);  // NULL without memory
 void mrt_h2_begin_batch(mrt_h2 *session);
+bool mrt_h2_grow(void **array, uint32_t *room, uint32_t count, size_t more, size_t size);
+
+// Makes room for `more` elements behind `count`.
+static inline bool mrt_h2_ensure(void **array, uint32_t *room, uint32_t count, size_t more, size_t size) {
+    return count + more <= *room || mrt_h2_grow(array, room, count, more, size);
+}
+
+// heads.c
 int mrt_h2_on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *user);
 int mrt_h2_on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, size_t name_length,
                      const uint8_t *value, size_t value_length, uint8_t flags, void *user);
-int mrt_h2_on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, size_t name_length,
-                             const uint8_t *value, size_t value_length, uint8_t flags, void *user);
 void mrt_h2_end_block(mrt_h2 *session, const nghttp2_frame *frame);
+
+// messages.c
+mrt_h2_verdict mrt_h2_check_field(mrt_h2 *session, mrt_h2_block *block, const uint8_t *name, size_t name_length,
+                                  const uint8_t *value, size_t value_length);
+// False: the message is malformed.
+bool mrt_h2_check_head(mrt_h2 *session, mrt_h2_stream *stream, const mrt_h2_block *block, bool ends);
+bool mrt_h2_check_data(const mrt_h2 *session, mrt_h2_stream *stream, size_t count);
+bool mrt_h2_check_end(const mrt_h2_stream *stream);
 
 // allowances.c
 void mrt_h2_fill(mrt_h2 *session);

@@ -54,6 +54,7 @@ uint32_t mrt_h2_open(mrt_h2 *session, int32_t id) {
     session->free_slot = stream->next_free;
     memset(stream, 0, sizeof *stream);
     stream->id = id;
+    stream->length = -1;
     stream->live = true;
     session->live++;
     insert(session, id, slot);

@@ -14,7 +14,8 @@ package enum HeaderID: UInt8, Sendable, CaseIterable {
     case xMartletAttempt, xMartletError, xRealIP, xRequestID
     case secWebSocketKey, secWebSocketVersion, secWebSocketAccept, secWebSocketProtocol
 
-    var text: StaticString {
+    /// In lower case; empty for `unknown`.
+    package var text: StaticString {
         switch self {
         case .unknown: ""
         case .accept: "accept"

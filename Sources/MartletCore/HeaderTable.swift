@@ -331,6 +331,25 @@ public final class HeaderTable {
         return out.append(field: arena.bytes(field.name), arena.bytes(field.value))
     }
 
+    /// Calls `body` with every field in order until it answers false. False then, or when a field may not be sent; fields
+    /// of which `isLeftOut` are passed over.
+    package func forEachSendable(
+        leaving isLeftOut: HeaderIDs, _ body: (HeaderID, Span<UInt8>, Span<UInt8>) -> Bool
+    ) -> Bool {
+        let arena = self.arena
+        var index = 0
+        while index < fields.count {
+            let field = fields[index]
+            if !isLeftOut.contains(field.id) {
+                guard isSendable(at: index), body(field.id, arena.bytes(field.name), arena.bytes(field.value)) else {
+                    return false
+                }
+            }
+            index += 1
+        }
+        return true
+    }
+
     /// Takes a field whose bytes a codec has already put into the arena.
     package func appendStored(name: ByteRange, value: ByteRange, id: HeaderID) {
         fields.append(Field(name: name, value: value, id: id))

@@ -81,6 +81,7 @@ typedef enum mrt_h2_kind {
     MRT_H2_NEW_SETTINGS,
     MRT_H2_GOAWAY,         // `a`: error code, `b`: last stream
     MRT_H2_PONG,           // `wide`: payload
+    MRT_H2_DRAINED,        // as asked by `mrt_h2_ask_drained`
 } mrt_h2_kind;
 
 typedef enum mrt_h2_how { MRT_H2_COMPLETE, MRT_H2_BY_PEER, MRT_H2_BY_US, MRT_H2_FAILED, MRT_H2_UNPROCESSED } mrt_h2_how;
@@ -126,6 +127,7 @@ typedef struct mrt_h2_block {
     bool too_many;
     // The answer to a HEAD request.
     bool answers_head;
+    bool has_host;
 } mrt_h2_block;
 
 // Decodes up to `count` bytes; answers how many were taken. Fewer: a batch is full, walk it and pass the rest.
@@ -145,13 +147,21 @@ void mrt_h2_consumed(mrt_h2 *session, int32_t stream, size_t count);
 
 // A head is put together field by field; what the pointers name must stay until it is submitted. Names may have upper case.
 void mrt_h2_head_begin(mrt_h2 *session);
-// False: no memory. `is_secret`: never to be put into a compression table.
+
+typedef enum mrt_h2_trait {
+    MRT_H2_SECRET = 1,       // never to be put into a compression table
+    MRT_H2_STATIC_NAME = 2,  // in lower case, and stays for ever
+    MRT_H2_STATIC_VALUE = 4,
+} mrt_h2_trait;
+
+// False: no memory, or the head is larger than 1 MiB. `traits`: mrt_h2_trait.
 bool mrt_h2_head_add(mrt_h2 *session, const void *name, size_t name_length, const void *value, size_t value_length,
-                     bool is_secret);
+                     uint32_t traits);
 
 // The stream's number; negative when none can be opened.
-// `is_head`: what answers it has no body, whatever its length says.
-int32_t mrt_h2_submit_request(mrt_h2 *session, bool ended, bool is_head, int64_t tag);
+// What answers HEAD has no body, whatever length it names, and what answers CONNECT no length.
+typedef enum mrt_h2_method { MRT_H2_ANY_METHOD, MRT_H2_HEAD, MRT_H2_CONNECT } mrt_h2_method;
+int32_t mrt_h2_submit_request(mrt_h2 *session, mrt_h2_method method, bool ended, int64_t tag);
 bool mrt_h2_submit_response(mrt_h2 *session, int32_t stream, bool ended);
 bool mrt_h2_submit_informational(mrt_h2 *session, int32_t stream);
 bool mrt_h2_submit_trailers(mrt_h2 *session, int32_t stream);
@@ -160,6 +170,9 @@ bool mrt_h2_submit_trailers(mrt_h2 *session, int32_t stream);
 // negative when the stream takes none.
 int64_t mrt_h2_queue(mrt_h2 *session, int32_t stream, size_t count, bool ended);
 size_t mrt_h2_queued(const mrt_h2 *session, int32_t stream);
+
+// One MRT_H2_DRAINED comes once no more than `left` bytes of body are queued; at once when it is so.
+void mrt_h2_ask_drained(mrt_h2 *session, int32_t stream, size_t left);
 
 // The slot; negative when it is not open.
 int64_t mrt_h2_reset(mrt_h2 *session, int32_t stream, uint32_t code, bool provoked);
@@ -181,6 +194,8 @@ bool mrt_h2_wants_pull(const mrt_h2 *session);
 mrt_h2_fault mrt_h2_failure(const mrt_h2 *session, uint32_t *code);
 bool mrt_h2_draining(const mrt_h2 *session);
 uint64_t mrt_h2_count(const mrt_h2 *session, mrt_h2_counter counter);
+// A header block has begun and not ended.
+bool mrt_h2_in_head(const mrt_h2 *session);
 // Bytes of decoded heads that are held now, and of the encoder's table.
 size_t mrt_h2_held(const mrt_h2 *session);
 size_t mrt_h2_encoder_table(const mrt_h2 *session);

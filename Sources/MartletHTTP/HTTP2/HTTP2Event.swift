@@ -28,6 +28,8 @@ package struct HTTP2Event {
         case goAway(lastStream: Int32, error: HTTP2Error)
         /// The answer to `ping`.
         case pong(UInt64)
+        /// What `askDrained` asked for.
+        case drained
     }
 }
 

@@ -1,7 +1,7 @@
 /// Why a stream's head cannot be used, or why a connection was given up. Named by what was found; `status` is what a
 /// server answers to a request, `Rescue` decides.
 package enum HTTP2Fault: String, Error, Sendable, CaseIterable {
-    // Of one head. nghttp2 refuses most malformed ones itself and resets the stream.
+    // Of one head. A stream with one that is malformed in other ways is reset.
     case headTooLarge = "head larger than the limit"
     case tooManyFields = "more fields than the limit"
     case badMethod = "method is not a token"

@@ -20,7 +20,7 @@ package final class HTTP2Limits: Sendable {
     package let fields: Int
     /// 1xx heads before the final one. Default 8.
     package let informational: Int
-    /// CONTINUATION frames of one header block. Default 16.
+    /// CONTINUATION frames of one header block. Default 16, or one for every 8 KiB of `head` when that is more.
     package let continuations: UInt32
     /// Empty CONTINUATION frames of one header block. Default 2.
     package let emptyContinuations: UInt32
@@ -46,7 +46,7 @@ package final class HTTP2Limits: Sendable {
     package let strayFrames: HTTP2Allowance
 
     package init(
-        head: Int = 65_536, fields: Int = 100, informational: Int = 8, continuations: UInt32 = 16,
+        head: Int = 65_536, fields: Int = 100, informational: Int = 8, continuations: UInt32? = nil,
         emptyContinuations: UInt32 = 2, queuedFrames: UInt32 = 1000,
         resets: HTTP2Allowance = HTTP2Allowance(burst: 500, perSecond: 100),
         provokedResets: HTTP2Allowance = HTTP2Allowance(burst: 100, perSecond: 10),
@@ -61,7 +61,7 @@ package final class HTTP2Limits: Sendable {
         self.head = head
         self.fields = fields
         self.informational = informational
-        self.continuations = continuations
+        self.continuations = continuations ?? UInt32(clamping: max(16, head / 8192))
         self.emptyContinuations = emptyContinuations
         self.queuedFrames = queuedFrames
         self.resets = resets

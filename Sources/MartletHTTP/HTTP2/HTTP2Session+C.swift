@@ -97,6 +97,7 @@ extension HTTP2Event {
         case MRT_H2_NEW_SETTINGS.rawValue: kind = .settings
         case MRT_H2_GOAWAY.rawValue:
             kind = .goAway(lastStream: Int32(bitPattern: event.b), error: HTTP2Error(code: event.a))
+        case MRT_H2_DRAINED.rawValue: kind = .drained
         default: kind = .pong(event.wide)
         }
     }

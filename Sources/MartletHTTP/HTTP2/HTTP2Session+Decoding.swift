@@ -1,8 +1,8 @@
 internal import CHTTP2
 package import MartletCore
 
-/// Heads as they came, into the objects the rest of the proxy knows. nghttp2 has checked the rules of RFC 9113 section 8; what
-/// it is lenient about is checked here, as strictly as in HTTP/1.1.
+/// Heads as they came, into the objects the rest of the proxy knows. The C side has checked which fields there are (RFC 9113
+/// section 8) and the bytes of each; what they mean is checked here, as strictly as in HTTP/1.1.
 extension HTTP2Session {
     /// Fills a request's head. When it throws the stream is still open: answer `fault.status`, or `reset`. What there is of
     /// method and target is in the head then.
@@ -99,7 +99,7 @@ extension HTTP2Session {
     private func storeLine(_ block: mrt_h2_block, _ base: Int, _ request: RequestHead) throws(HTTP2Fault) -> Bool {
         let arena = request.headers.arena
         request.store(method: range(block.method, base))
-        guard block.method.length < 32, block.method.length > 0 else { throw .badMethod }
+        guard block.method.length < 32, HeaderTable.isToken(request.methodBytes()) else { throw .badMethod }
         let isConnect = request.method == .connect
         if isConnect && block.protocol.length == 0 {
             // RFC 9113 section 8.5.
@@ -147,12 +147,15 @@ extension HTTP2Session {
             let name = ByteRange(start: nameStart, length: Int(field.name_length))
             let value = ByteRange(start: nameStart + name.count + 2, length: Int(field.value_length))
             let id = HeaderIndex.id(of: arena.bytes(name))
-            if id == .cookie {
-                cookies += 1
-            } else if kind == .trailers {
+            // Patterns, for `==` of another module's type is a call.
+            if case .trailers = kind {
                 guard HTTP1Fields.isAllowedInTrailers(id, arena.bytes(name)) else { continue }
-            } else if id != .unknown {
-                guard try fields.keep(id, value, headers, kind) else { continue }
+            } else {
+                switch id {
+                case .unknown: break
+                case .cookie: cookies += 1
+                default: guard try fields.keep(id, value, headers, kind) else { continue }
+                }
             }
             headers.appendStored(name: name, value: value, id: id)
         }
@@ -193,7 +196,7 @@ struct HTTP2Fields {
         let arena = headers.arena
         switch id {
         case .contentLength:
-            // nghttp2 has seen to it that there is one, and a number.
+            // The C side has seen to it that there is one, and a number.
             contentLength = arena.bytes(value).decimal()
             return true
         case .host where kind == .request:
@@ -209,7 +212,7 @@ struct HTTP2Fields {
             guard arena.bytes(value).equalsIgnoringCase("100-continue") else { throw .unknownExpectation }
             hasExpect = true
             return true
-        // Of this connection only (RFC 9110 section 7.6.1, 11.7); the rest of those nghttp2 takes for malformed.
+        // Of this connection only (RFC 9110 section 7.6.1, 11.7); the rest of those make a message malformed.
         case .http2Settings, .proxyAuthorization, .proxyAuthenticate: return false
         default: return true
         }

@@ -29,8 +29,13 @@ extension HTTP2Session {
             guard HeaderTable.isSafeValue(authority), add(":authority", authority) else { return nil }
         }
         guard addFields(headers, of: .request, isUpgrade: head.asksForUpgrade, length: head.body) else { return nil }
-        let isHead = head.method == .head
-        let stream = unsafe mrt_h2_submit_request(session, ended, isHead, Int64(tag))
+        let method =
+            switch head.method {
+            case .head: MRT_H2_HEAD
+            case .connect: MRT_H2_CONNECT
+            default: head.asksForUpgrade ? MRT_H2_CONNECT : MRT_H2_ANY_METHOD
+            }
+        let stream = unsafe mrt_h2_submit_request(session, method, ended, Int64(tag))
         return stream > 0 ? stream : nil
     }
 
@@ -69,6 +74,11 @@ extension HTTP2Session {
 
     /// Body of the stream that is queued here.
     package func queuedBytes(of stream: Int32) -> Int { unsafe mrt_h2_queued(session, stream) }
+
+    /// One `drained` comes once no more than `left` bytes of the stream's body are queued here; at once when it is so already.
+    package func askDrained(_ stream: Int32, left: Int = 16_384) {
+        unsafe mrt_h2_ask_drained(session, stream, max(left, 0))
+    }
 
     /// Ends the stream now; what is queued for it is dropped. `provoked`: for what the peer did wrong, which counts.
     package func reset(_ stream: Int32, _ error: HTTP2Error, provoked: Bool = false) {
@@ -144,33 +154,31 @@ extension HTTP2Session {
         _ headers: HeaderTable, of kind: Kind, isUpgrade: Bool = false, length: BodyLength, keepsLength: Bool = false
     ) -> Bool {
         var wroteLength = kind == .trailers
-        for index in 0..<headers.count {
-            let id = headers.id(at: index)
-            if id != .unknown {
-                if Self.dropped.contains(id) { continue }
-                switch id {
-                case .host where kind == .request: continue
-                case .te:
-                    // RFC 9113 section 8.2.2: the only thing it may say.
-                    guard kind == .request, headers.value(at: index).equalsIgnoringCase("trailers") else { continue }
-                case .contentLength:
-                    if wroteLength { continue }
-                    if !keepsLength {
-                        guard case .exactly(let count) = length else { continue }
-                        wroteLength = true
-                        guard addLength(count) else { return false }
-                        continue
-                    }
+        let isWritten = headers.forEachSendable(leaving: Self.dropped) { id, name, value in
+            var isSecret = false
+            switch id {
+            case .unknown: return add(name, value)
+            case .host:
+                if case .request = kind { return true }
+            case .te:
+                // RFC 9113 section 8.2.2: the only thing it may say.
+                guard case .request = kind, value.equalsIgnoringCase("trailers") else { return true }
+            case .contentLength:
+                if wroteLength { return true }
+                if !keepsLength {
+                    guard case .exactly(let count) = length else { return true }
                     wroteLength = true
-                // RFC 8441 section 5: of the handshake in HTTP/1.1 only.
-                case .secWebSocketKey where isUpgrade: continue
-                default: break
+                    return addLength(count)
                 }
+                wroteLength = true
+            // RFC 8441 section 5: of the handshake in HTTP/1.1 only.
+            case .secWebSocketKey: if isUpgrade { return true }
+            case .authorization, .proxyAuthorization: isSecret = true
+            default: break
             }
-            guard headers.isSendable(at: index) else { return false }
-            let isSecret = id == .authorization || id == .proxyAuthorization
-            guard add(headers.name(at: index), headers.value(at: index), isSecret: isSecret) else { return false }
+            return add(id.text, value, isSecret: isSecret)
         }
+        guard isWritten else { return false }
         if case .exactly(let count) = length, !wroteLength { return addLength(count) }
         return true
     }
@@ -187,21 +195,23 @@ extension HTTP2Session {
     private func add(_ name: StaticString, _ value: StaticString) -> Bool {
         // Static strings live for ever.
         unsafe mrt_h2_head_add(
-            session, name.utf8Start, name.utf8CodeUnitCount, value.utf8Start, value.utf8CodeUnitCount, false)
+            session, name.utf8Start, name.utf8CodeUnitCount, value.utf8Start, value.utf8CodeUnitCount,
+            MRT_H2_STATIC_NAME.rawValue | MRT_H2_STATIC_VALUE.rawValue)
     }
 
-    private func add(_ name: StaticString, _ value: Span<UInt8>) -> Bool {
-        unsafe value.withUnsafeBytes {
+    private func add(_ name: StaticString, _ value: Span<UInt8>, isSecret: Bool = false) -> Bool {
+        let traits = isSecret ? MRT_H2_STATIC_NAME.rawValue | MRT_H2_SECRET.rawValue : MRT_H2_STATIC_NAME.rawValue
+        return unsafe value.withUnsafeBytes {
             // The bytes lie in an arena or in `digits`, neither of which is written to before the head is submitted.
-            unsafe mrt_h2_head_add(session, name.utf8Start, name.utf8CodeUnitCount, $0.baseAddress, $0.count, false)
+            unsafe mrt_h2_head_add(session, name.utf8Start, name.utf8CodeUnitCount, $0.baseAddress, $0.count, traits)
         }
     }
 
-    private func add(_ name: Span<UInt8>, _ value: Span<UInt8>, isSecret: Bool) -> Bool {
+    private func add(_ name: Span<UInt8>, _ value: Span<UInt8>) -> Bool {
         unsafe name.withUnsafeBytes { name in
             unsafe value.withUnsafeBytes { value in
                 // As above.
-                unsafe mrt_h2_head_add(session, name.baseAddress, name.count, value.baseAddress, value.count, isSecret)
+                unsafe mrt_h2_head_add(session, name.baseAddress, name.count, value.baseAddress, value.count, 0)
             }
         }
     }

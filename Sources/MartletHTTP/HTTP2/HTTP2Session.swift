@@ -79,6 +79,8 @@ package final class HTTP2Session {
     }
 
     package var counters: HTTP2Counters { HTTP2Counters { unsafe mrt_h2_count(session, $0) } }
+    /// A head has begun to come and has not ended: what a timer should not find for long.
+    package var isReceivingHead: Bool { unsafe mrt_h2_in_head(session) }
     /// Memory that decoded heads and events take, in bytes: what has been needed at once so far.
     package var heldHeadBytes: Int { unsafe mrt_h2_held(session) }
     /// What the encoder's HPACK table holds, in bytes, as RFC 7541 section 4.1 counts.

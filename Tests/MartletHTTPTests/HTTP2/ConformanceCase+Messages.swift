@@ -70,11 +70,15 @@ extension ConformanceCase {
         malformed("8.3.1 no path", [method, scheme, authority]),
         malformed("8.3.1 no path's bytes", [method, scheme, (":path", ""), authority]),
         malformed("8.3.1 no authority and no host", [method, scheme, path]),
-        malformed("8.3.1 a path without slash", [method, scheme, (":path", "a"), authority]),
-        malformed("8.3.1 an asterisk that is not of OPTIONS", [method, scheme, (":path", "*"), authority]),
-        malformed("8.3.1 space in the path", [method, scheme, (":path", "/a b"), authority]),
-        malformed("8.3.1 a method that is no token", [(":method", "G T"), scheme, path, authority]),
-        malformed("8.3.1 userinfo's end in the authority", [method, scheme, path, (":authority", "a b")]),
+        fine("8.3.1 a path without slash", [method, scheme, (":path", "a"), authority], "1 refused: badTarget"),
+        fine(
+            "8.3.1 an asterisk that is not of OPTIONS", [method, scheme, (":path", "*"), authority],
+            "1 refused: badTarget"),
+        fine("8.3.1 space in the path", [method, scheme, (":path", "/a b"), authority], "1 refused: badTarget"),
+        fine("8.3.1 a method that is no token", [(":method", "G T"), scheme, path, authority], "1 refused: badMethod"),
+        fine(
+            "8.3.1 userinfo's end in the authority", [method, scheme, path, (":authority", "a b")],
+            "1 refused: badAuthority"),
         fine(
             "8.3.1 an asterisk of OPTIONS", [(":method", "OPTIONS"), scheme, (":path", "*"), authority],
             "1 OPTIONS * http none host=t ."),
@@ -142,9 +146,8 @@ extension ConformanceCase {
         malformed("8.5 CONNECT with a scheme", [(":method", "CONNECT"), scheme, (":authority", "t:1")]),
         malformed("8.5 CONNECT without authority", [(":method", "CONNECT"), ("host", "t:1")]),
         fine("8.5 CONNECT without a port", [(":method", "CONNECT"), authority], "1 refused: badAuthority"),
-        fine(
-            "8.5 CONNECT with a length", [(":method", "CONNECT"), (":authority", "t:1"), ("content-length", "1")],
-            "1 refused: contentInConnect"),
+        malformed(
+            "8.5 CONNECT with a length", [(":method", "CONNECT"), (":authority", "t:1"), ("content-length", "1")]),
         .init(
             "RFC 8441 extended CONNECT",
             Raw.headers(

@@ -146,6 +146,81 @@ struct HTTP2SessionTests {
         #expect(pair.server.log.last?.hasSuffix("aaa.") == true)
     }
 
+    @Test func tellsWhenAQueueHasDrained() throws {
+        let pair = try #require(HTTP2Pair(settings: HTTP2Settings(streamWindow: 65_535)))
+        pair.server.consumes = false
+        let stream = try #require(
+            pair.client.session.sendRequest(requestHead("POST", body: .chunked), ended: false, tag: 0))
+        pair.run()
+        pair.client.session.sendData(
+            ByteSlice(copying: [UInt8](repeating: 0x61, count: 100_000)), ended: false, on: stream)
+        pair.client.session.askDrained(stream)
+        pair.run()
+        #expect(pair.client.log == ["settings"])
+        pair.server.session.consumed(65_535, of: stream)
+        pair.run()
+        #expect(pair.client.log == ["settings", "1 drained"])
+        pair.client.session.askDrained(stream)
+        pair.client.walk([])
+        #expect(pair.client.log == ["settings", "1 drained", "1 drained"])
+    }
+
+    /// Half of a window at a time, and the connection's with the stream's.
+    @Test func windowUpdatesComeByHalves() throws {
+        let settings = HTTP2Settings(streamWindow: 100_000, connectionWindow: 200_000)
+        let side = try #require(HTTP2Side(.server, settings: settings))
+        side.consumes = false
+        side.receive(Raw.preface + Raw.settings() + Raw.frame(.settings, flags: Raw.ack, 0))
+        _ = side.flush()
+        side.receive(Raw.request(1, method: "POST", end: false))
+        for _ in 0..<6 { side.receive(Raw.frame(.data, 1, [UInt8](repeating: 0x61, count: 16_000))) }
+        func updates() -> [String] { Raw.frames(side.flush()).map { "\($0.type) \($0.stream) \($0.word(at: 0))" } }
+        #expect(updates() == [])
+        side.session.consumed(49_999, of: 1)
+        #expect(updates() == [])
+        side.session.consumed(1, of: 1)
+        #expect(updates() == ["8 1 50000"])
+        side.session.consumed(46_000, of: 1)
+        #expect(updates() == [])
+        side.session.consumed(1_000_000, of: 1)
+        #expect(updates() == [], "no more than came")
+    }
+
+    @Test func aHeadThatIsNotWholeIsSeen() throws {
+        let side = try #require(HTTP2Side(.server))
+        side.receive(Raw.preface + Raw.settings())
+        #expect(!side.session.isReceivingHead)
+        side.receive(Raw.frame(.headers, 1, Raw.block(Raw.line())))
+        #expect(side.session.isReceivingHead)
+        side.receive(Raw.frame(.continuation, flags: Raw.endHeaders, 1))
+        #expect(!side.session.isReceivingHead)
+        side.receive(Array(Raw.request(3).prefix(12)))
+        #expect(side.session.isReceivingHead)
+    }
+
+    /// In frames of 16 KiB, with nothing between them; beyond 1 MiB it is not sent.
+    @Test func largeHeadsGoOn() throws {
+        let limits = HTTP2Limits(head: 1 << 20, fields: 1000)
+        let pair = try #require(HTTP2Pair(limits: limits, clientLimits: limits))
+        let long = String(repeating: "~", count: 8000)
+        let stream = try #require(
+            pair.client.session.sendRequest(
+                requestHead("GET", "/", (0..<12).map { ("a\($0)", long) }), ended: true, tag: 0))
+        pair.run()
+        #expect(pair.server.requests[stream]?.headers.count == 13)
+        let larger = (0..<140).map { ("a\($0)", long) }
+        #expect(pair.client.session.sendRequest(requestHead("GET", "/", larger), ended: true, tag: 0) == nil)
+        #expect(
+            !pair.server.session.sendResponse(
+                responseHead(200, larger), framing: .none, keepsLength: false, ended: true, on: stream))
+        #expect(
+            pair.server.session.sendResponse(
+                responseHead(200, (0..<100).map { ("a\($0)", long) }), framing: .none, keepsLength: false, ended: true,
+                on: stream))
+        pair.run()
+        #expect(pair.client.log.last == "1 closed complete")
+    }
+
     /// What the application never takes does not shrink the connection's window once the stream is gone.
     @Test func closedStreamsGiveTheirWindowBack() throws {
         let settings = HTTP2Settings(streamWindow: 65_535, connectionWindow: 65_535)

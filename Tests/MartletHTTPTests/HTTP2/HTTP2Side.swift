@@ -106,6 +106,7 @@ final class HTTP2Side {
             case .closed(let close): log.append("\(event.stream) closed \(close)")
             case .settings: log.append("settings")
             case .goAway(let last, let error): log.append("goaway \(last) \(error)")
+            case .drained: log.append("\(event.stream) drained")
             case .pong(let payload): log.append("pong \(payload)")
             }
         }
