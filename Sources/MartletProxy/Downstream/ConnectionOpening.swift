@@ -27,6 +27,7 @@ final class ConnectionOpening: DownstreamConnection, StreamSocketOwner, TimerTar
     private var bytes: ByteBuffer?
     private var hasEnded = false
     private var isCountedHandshake = false
+    private var isHelloAwaited = false
 
     init(_ worker: Worker, _ port: ListenerPort, _ socket: StreamSocket, _ peer: SocketAddress, _ client: Downstream) {
         self.worker = worker
@@ -77,7 +78,8 @@ final class ConnectionOpening: DownstreamConnection, StreamSocketOwner, TimerTar
         case .end:
             // A client may send all it has, and its end behind it.
             hasEnded = true
-            return stage == .detecting && bytes != nil ? detect(isFinal: true) : refuse(.clientGone)
+            return stage == .detecting && (bytes != nil || plan.hasTarget)
+                ? detect(isFinal: true) : refuse(.clientGone)
         case .failed: return refuse(.clientGone)
         }
         switch stage {
@@ -138,21 +140,30 @@ final class ConnectionOpening: DownstreamConnection, StreamSocketOwner, TimerTar
     // MARK: What it speaks
 
     private func detect(isFinal: Bool) {
-        if plan.peeksName { return peekName() }
+        if plan.peeksName { return peekName(isFinal: isFinal) }
         let seen = bytes ?? worker.emptyBuffer
         guard let kind = ProtocolSniffer.kind(of: seen.bytes(), isFinal: isFinal) else { return }
         go(kind)
     }
 
     /// Where it goes is chosen by the name it asks for; the handshake passes through.
-    private func peekName() {
-        guard let bytes else { return timer == nil ? refuse(.clientHelloTimeout) : () }
+    private func peekName(isFinal: Bool) {
+        guard let bytes else {
+            guard isFinal else { return }
+            return plan.hasTarget ? openTCP(serverName: nil) : refuse(.clientHelloTimeout)
+        }
         switch ClientHello.peek(bytes.bytes()) {
-        case .needMore: if timer == nil { refuse(.clientHelloTimeout) }
+        case .needMore:
+            guard isFinal else { return }
+            // It has begun: what is waited for is no longer whether it will.
+            guard let rest = plan.helloTime, !hasEnded, !isHelloAwaited else { return refuse(.clientHelloTimeout) }
+            isHelloAwaited = true
+            wait(rest)
         case .hello(let hello): openTCP(serverName: hello.serverName)
         case .fault(let fault):
             worker.log(.debug, "\(port.name): \(client.directRemoteAddress): \(fault.rawValue)", of: nil)
-            // What is no TLS names nothing.
+            // What is no TLS names nothing; what is broken TLS must not come to where names are not looked at.
+            guard fault == .notTLS else { return refuse(.clientHelloMalformed) }
             plan.hasTarget ? openTCP(serverName: nil) : refuse(.notTLS)
         }
     }

@@ -18,6 +18,8 @@ struct OpeningPlan {
     let peeksName: Bool
     /// How long the first bytes may be waited for that tell protocols apart; nil when they need not be.
     let detectTime: Nanoseconds?
+    /// How long the rest of a handshake's first message may then take.
+    let helloTime: Nanoseconds?
 
     init(_ listener: ListenerConfig, _ tls: ListenerTLS?) {
         self.tls = tls
@@ -28,8 +30,12 @@ struct OpeningPlan {
         hasTarget = listener.tcp?.target != nil || listener.other != nil
         peeksName = listener.tcp?.sni.isEmpty == false
         if peeksName {
-            detectTime = Nanoseconds(TCPConfig.clientHelloTimeout)
+            // With somewhere to go without a name, a client may also be waiting for the server to speak.
+            let whole = Nanoseconds(TCPConfig.clientHelloTimeout)
+            detectTime = hasTarget ? Nanoseconds(listener.limits.detectTimeout) : whole
+            helloTime = hasTarget ? whole : nil
         } else {
+            helloTime = nil
             detectTime = isTLSOptional || listener.other != nil ? Nanoseconds(listener.limits.detectTimeout) : nil
         }
     }
@@ -46,6 +52,7 @@ enum OpeningRefusal: String, CaseIterable {
     case proxyHeaderMalformed = "proxy_header_malformed"
     case proxyHeaderUntrusted = "proxy_header_untrusted"
     case proxyHeaderTimeout = "proxy_header_timeout"
+    case clientHelloMalformed = "client_hello_malformed"
     case clientHelloTimeout = "client_hello_timeout"
     case notTLS = "not_tls"
     case unexpectedTLS = "unexpected_tls"
