@@ -2,6 +2,18 @@
 extension Mistake {
     static let transport: [Mistake] = [
         Mistake(
+            Around.route(
+                #"""
+                - match: { tls: {} }
+                  cluster: api
+                - match: { tls: { presented: false, validated: true, valid: 1 } }
+                  cluster: api
+                """#),
+            "6:19: error: listeners[0].routes[0].match.tls: matches everything (write presented, "
+                + "validated or both)",
+            "8:52: error: listeners[0].routes[1].match.tls.validated: what is not presented is not validated (keep one)",
+            #"8:58: error: listeners[0].routes[1].match.tls.valid: unknown key "valid" (did you mean "validated"?)"#),
+        Mistake(
             Around.listener(
                 #"""
                 tls: { certificate: a.pem }
