@@ -11,8 +11,8 @@ extension Mistake {
                 """#),
             "6:19: error: listeners[0].routes[0].match.tls: matches everything (write presented, "
                 + "validated or both)",
-            "8:52: error: listeners[0].routes[1].match.tls.validated: what is not presented is not validated (keep one)",
-            #"8:58: error: listeners[0].routes[1].match.tls.valid: unknown key "valid" (did you mean "validated"?)"#),
+            "8:50: error: listeners[0].routes[1].match.tls.validated: what is not presented is not validated (keep one)",
+            #"8:56: error: listeners[0].routes[1].match.tls.valid: unknown key "valid" (did you mean "validated"?)"#),
         Mistake(
             Around.listener(
                 #"""
