@@ -21,6 +21,11 @@ public final class RequestHead {
     /// HTTP/1.1 `Upgrade` asks for a tunnel (its value stays in `headers`).
     package var asksForUpgrade = false
 
+    /// What the client has proved of itself by TLS.
+    package enum ClientCertificate: Sendable { case none, presented, validated }
+    /// Set with the exchange's connection, so that routes can ask for it.
+    package var clientCertificate = ClientCertificate.none
+
     private var methodRange = ByteRange.empty
     private var targetRange = ByteRange.empty
     private var pathLength: UInt32 = 0
@@ -38,6 +43,7 @@ public final class RequestHead {
         keepsAlive = true
         expectsContinue = false
         asksForUpgrade = false
+        clientCertificate = .none
         methodRange = .empty
         targetRange = .empty
         pathLength = 0

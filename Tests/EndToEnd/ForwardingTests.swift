@@ -36,10 +36,17 @@ struct ForwardingTests {
         let stranger = try TestProxy(upstream: upstream)
         #expect(try stranger.get("/", headers: headers).hasSuffix("ok"))
         #expect(upstream.recorded.last?.contains("lie") == false)
-        let trusting = try TestProxy(
-            listener: "    xff_num_trusted_hops: 1\n" + TestProxy.forwarding, rest: TestProxy.cluster(upstream.port))
-        #expect(try trusting.get("/", headers: headers).hasSuffix("ok"))
-        for name in names { #expect(upstream.recorded.last?.contains("\(name): lie\r\n") == true) }
+        // What a certificate has proved to another takes more than an address.
+        for (mode, goesOn) in [("sanitize", false), ("forward_only", false), ("always_forward_only", true)] {
+            let trusting = try TestProxy(
+                listener: "    xff_num_trusted_hops: 1\n    forward_client_cert: \(mode)\n" + TestProxy.forwarding,
+                rest: TestProxy.cluster(upstream.port))
+            #expect(try trusting.get("/", headers: headers).hasSuffix("ok"))
+            for name in names {
+                let isExpected = goesOn || name != "X-Forwarded-Client-Cert"
+                #expect(upstream.recorded.last?.contains("\(name): lie\r\n") == isExpected, "\(mode) \(name)")
+            }
+        }
     }
 
     @Test("Every response has one date: upstream's own, or the proxy's")

@@ -2,6 +2,18 @@
 extension Mistake {
     static let transport: [Mistake] = [
         Mistake(
+            Around.route(
+                #"""
+                - match: { tls: {} }
+                  cluster: api
+                - match: { tls: { presented: false, validated: true, valid: 1 } }
+                  cluster: api
+                """#),
+            "6:19: error: listeners[0].routes[0].match.tls: matches everything (write presented, "
+                + "validated or both)",
+            "8:50: error: listeners[0].routes[1].match.tls.validated: what is not presented is not validated (keep one)",
+            #"8:56: error: listeners[0].routes[1].match.tls.valid: unknown key "valid" (did you mean "validated"?)"#),
+        Mistake(
             Around.listener(
                 #"""
                 tls: { certificate: a.pem }
@@ -392,7 +404,7 @@ extension Mistake {
                 limits:
                   max_concurrent_streams: 0
                   detect_timeout: 0
-                  http2: { initial_stream_window: 2MiB, initial_connection_window: 1MiB, max_frame_size: 8KiB, ping_timeout: 1s, max_reset: 5 }
+                  http2: { initial_stream_window: 2MiB, initial_connection_window: 1MiB, max_frame_size: 8KiB, floods: { reset: {}, pings: { burst: 0, perSecond: 5 }, settings: 5, queued_frames: 1 } }
                 filters: [router]
                 routes: [{ match: {}, cluster: api }]
                 """#),
@@ -401,22 +413,37 @@ extension Mistake {
             "6:21: error: listeners[0].limits.detect_timeout: 0 is out of bounds (expected 1ms to 1m)",
             "7:70: error: listeners[0].limits.http2.initial_connection_window: one stream's window would be "
                 + "larger than the connection's (write initial_connection_window: 2MiB or more)",
-            "7:92: error: listeners[0].limits.http2.max_frame_size: 8KiB is out of bounds (expected 16KiB to "
-                + "1MiB)",
-            "7:112: error: listeners[0].limits.http2.ping_timeout: is not used (add ping_interval)",
-            #"7:116: error: listeners[0].limits.http2.max_reset: unknown key "max_reset" (did you mean "#
-                + #""max_resets"?)"#),
+            #"7:76: error: listeners[0].limits.http2.max_frame_size: unknown key "max_frame_size" (valid keys: "#
+                + "floods, header_table_size, initial_connection_window, initial_stream_window)",
+            #"7:108: error: listeners[0].limits.http2.floods.reset: unknown key "reset" (did you mean "resets"?)"#,
+            "7:135: error: listeners[0].limits.http2.floods.pings.burst: 0 is out of bounds (expected 1 to "
+                + "1000000)",
+            #"7:138: error: listeners[0].limits.http2.floods.pings.perSecond: unknown key "perSecond" (did you "#
+                + #"mean "per_second"?)"#,
+            #"7:164: error: listeners[0].limits.http2.floods.settings: expected a mapping, found "5" (write "#
+                + "keys as `name: value`)",
+            "7:182: error: listeners[0].limits.http2.floods.queued_frames: 1 is out of bounds (expected 10 "
+                + "to 100000)"),
         Mistake(
-            Around.listener(
+            Around.cluster(
                 #"""
-                limits: { http2: { initial_stream_window: 32MiB, ping_interval: 10ms, max_resets: 0 } }
-                filters: [router]
-                routes: [{ match: {}, cluster: api }]
+                - name: api
+                  endpoints: ["10.0.0.1:80"]
+                  protocol: http2
+                  http2: { ping_interval: 10ms }
                 """#),
-            "4:45: error: listeners[0].limits.http2.initial_stream_window: 32MiB is out of bounds (expected "
-                + "16KiB to 16MiB)",
-            "4:67: error: listeners[0].limits.http2.ping_interval: is below 1s (1s or more; 0 is never)",
-            "4:85: error: listeners[0].limits.http2.max_resets: 0 is out of bounds (expected 1 to 1000000)"),
+            "11:27: error: clusters[0].http2.ping_interval: is below 1s (1s or more; 0 is never)"),
+        Mistake(
+            Around.cluster(
+                #"""
+                - name: api
+                  endpoints: ["10.0.0.1:80"]
+                  protocol: http2
+                  http2: { initial_stream_window: 32MiB, ping_timeout: 1s }
+                """#),
+            "11:35: error: clusters[0].http2.initial_stream_window: 32MiB is out of bounds (expected 64KiB to "
+                + "16MiB)",
+            "11:56: error: clusters[0].http2.ping_timeout: is not used (add ping_interval)"),
         Mistake(
             Around.cluster(
                 #"""

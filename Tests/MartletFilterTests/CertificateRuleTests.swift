@@ -99,6 +99,22 @@ struct CertificateRuleTests {
         #expect(try Self.allows("{ principal: { tls: { san: \"spiffe://td/*\" } } }", two))
     }
 
+    @Test("Conditions on the request see what the connection has proved, and none of the one before")
+    func requests() throws {
+        let chain = Chain(filters: [], routes: try RouteIndexTests.index("      - { match: {}, cluster: c }"))
+        let exchange = Exchange()
+        for (client, expected) in [
+            (Self.exchange(), RequestHead.ClientCertificate.validated), (Self.exchange(isValidated: false), .presented),
+            (Self.exchange(nil), .none),
+        ] {
+            let downstream = try #require(client.downstream)
+            exchange.open(chain: chain, downstream: downstream, at: Instant(nanoseconds: 0))
+            #expect(exchange.request.clientCertificate == expected)
+            exchange.finish()
+            exchange.recycle()
+        }
+    }
+
     @Test("Clients without a certificate can be told")
     func without() throws {
         let settings = "{ not: { principal: { tls: {} } } }"

@@ -37,6 +37,27 @@ struct RouteIndexTests {
         return head
     }
 
+    @Test("A route may ask for the client's certificate")
+    func certificates() throws {
+        let index = try Self.index(
+            """
+                  - { match: { tls: { validated: true } }, cluster: c }
+                  - { match: { path: { prefix: /a }, tls: { presented: true, validated: false } }, cluster: c }
+                  - { match: { path: { prefix: /a }, tls: { presented: false } }, cluster: c }
+            """)
+        func position(_ path: String, _ certificate: RequestHead.ClientCertificate) throws -> Int? {
+            let request = Self.request("GET", "a", path)
+            request.clientCertificate = certificate
+            return try index.match(request)?.position
+        }
+        #expect(try position("/", .validated) == 0)
+        #expect(try position("/a", .validated) == 0)
+        #expect(try position("/a", .presented) == 1)
+        #expect(try position("/a", .none) == 2)
+        #expect(try position("/", .none) == nil)
+        #expect(try position("/", .presented) == nil)
+    }
+
     @Test("First match in order wins, over hosts, paths and conditions")
     func table() throws {
         let index = try Self.index(

@@ -48,11 +48,11 @@ struct MistakeTests {
             ),
             (
                 "rate_limit: { requests: 1, key: client }",
-                "5: \"client\" is no key (did you mean \"client_ip\"? valid: client_ip, header:NAME, jwt:CLAIM, api_key, basic_auth, route, cluster, query:NAME or none)"
+                "5: \"client\" is no key (did you mean \"client_ip\"? valid: client_ip, header:NAME, jwt:CLAIM, api_key, basic_auth, client_cert, route, cluster, query:NAME or none)"
             ),
             (
                 "rate_limit: { requests: 1, key: heder:x }",
-                "5: \"heder:x\" is no key (did you mean \"header\"? valid: client_ip, header:NAME, jwt:CLAIM, api_key, basic_auth, route, cluster, query:NAME or none)"
+                "5: \"heder:x\" is no key (did you mean \"header\"? valid: client_ip, header:NAME, jwt:CLAIM, api_key, basic_auth, client_cert, route, cluster, query:NAME or none)"
             ),
             ("rate_limit: { requests: 1, key: header }", "5: \"header\" needs a name (write: header:NAME)"),
             ("rate_limit: { requests: 1, key: \"header:a b\" }", "5: \"a b\" is not a header's name"),

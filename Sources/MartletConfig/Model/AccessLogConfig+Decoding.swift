@@ -102,7 +102,7 @@ extension LogCondition {
 extension RouteMatch {
     /// The conditions on a request beside others: as a route's, without hosts. Nil when none is written.
     init?(conditions section: ConfigSection) {
-        let keys = ["path", "methods", "headers", "query"]
+        let keys = ["path", "methods", "headers", "query", "tls"]
         guard keys.contains(where: section.has) else {
             for key in keys { _ = section.raw(key) }
             return nil
@@ -112,6 +112,7 @@ extension RouteMatch {
         methods = section.oneOrMore("methods", .method)
         headers = section.sections("headers").compactMap { HeaderMatch($0) }
         query = section.sections("query").compactMap { QueryMatch($0) }
+        tls = section.section("tls").map { CertificateMatch($0) }
     }
 }
 

@@ -106,12 +106,25 @@ extension RouteMatch {
         methods = section.oneOrMore("methods", .method)
         headers = section.sections("headers").compactMap { HeaderMatch($0) }
         query = section.sections("query").compactMap { QueryMatch($0) }
+        tls = section.section("tls").map { CertificateMatch($0) }
         if section.has("case_sensitive") && !section.has("path") {
             section.error(at: "case_sensitive", "has no meaning without \"path\"")
         }
         for (key, items) in [("hosts", hosts.isEmpty), ("methods", methods.isEmpty)]
         where items && section.raw(key)?.items?.isEmpty == true {
             section.error(at: key, "an empty list matches nothing", hint: "remove it to match all")
+        }
+    }
+}
+
+extension CertificateMatch {
+    init(_ section: ConfigSection) {
+        presented = section.bool("presented")
+        validated = section.bool("validated")
+        if !section.has("presented"), !section.has("validated"), !section.isMalformed {
+            section.error("matches everything", hint: "write presented, validated or both")
+        } else if presented == false, validated == true {
+            section.error(at: "validated", "what is not presented is not validated", hint: "keep one")
         }
     }
 }

@@ -51,6 +51,14 @@ extension RouteMatch {
                     }
             ),
             ("query", query.isEmpty ? nil : .list(query) { .object([("name", .string($0.name)), $0.test.json]) }),
+            (
+                "tls",
+                tls.map { tls in
+                    .object([
+                        ("presented", tls.presented.map { .bool($0) }), ("validated", tls.validated.map { .bool($0) }),
+                    ])
+                }
+            ),
         ])
     }
 }

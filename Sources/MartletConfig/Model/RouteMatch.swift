@@ -12,6 +12,16 @@ package struct RouteMatch: Sendable {
     package var methods: [String]
     package var headers: [HeaderMatch]
     package var query: [QueryMatch]
+    /// Nil: whatever the client's certificate.
+    package var tls: CertificateMatch?
+}
+
+/// A condition on the client's certificate.
+package struct CertificateMatch: Sendable, Hashable {
+    /// There is one, or there is none. Nil: either.
+    package var presented: Bool?
+    /// It proves who the client is, or it does not, or there is none. Nil: either.
+    package var validated: Bool?
 }
 
 /// Exact names win over suffixes, suffixes over prefixes, the longest first; all before `*`.

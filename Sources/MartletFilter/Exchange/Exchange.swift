@@ -102,6 +102,9 @@ public final class Exchange {
             responseFlow.use(heads: chain.responseHead, bodies: chain.responseBody, trailers: chain.responseTrailers)
         }
         self.downstream = downstream
+        if let tls = downstream.tls, tls.peer != nil {
+            request.clientCertificate = tls.isPeerValidated ? .validated : .presented
+        }
         // Until trusted proxies vouch for another one; a refused request never comes so far.
         clientIP = downstream.directRemoteIP
         started = now

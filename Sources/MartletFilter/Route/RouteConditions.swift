@@ -12,9 +12,11 @@ final class RouteConditions: Sendable {
     private let headers: [HeaderTest]
     private let query: [QueryTest]
     private let path: Pattern?
+    private let certificate: CertificateMatch?
 
     /// Nil after reporting an expression that does not compile.
     init?(_ match: RouteMatch, diagnostics: ConfigDiagnostics) {
+        certificate = match.tls
         methods = match.methods.map { Array($0.utf8) }
         headers = match.headers.compactMap { HeaderTest($0, diagnostics) }
         query = match.query.compactMap { QueryTest($0, diagnostics) }
@@ -40,7 +42,7 @@ final class RouteConditions: Sendable {
     }
 
     /// Every request meets it.
-    var isEmpty: Bool { methods.isEmpty && headers.isEmpty && query.isEmpty && path == nil }
+    var isEmpty: Bool { methods.isEmpty && headers.isEmpty && query.isEmpty && path == nil && certificate == nil }
 
     func holds(_ request: RequestHead) throws(RouteMatchFailure) -> Bool {
         switch match(request) {
@@ -55,6 +57,11 @@ final class RouteConditions: Sendable {
         if !methods.isEmpty {
             let method = request.methodBytes()
             guard methods.contains(where: { method.equals($0.span) }) else { return .differs }
+        }
+        if let certificate {
+            let client = request.clientCertificate
+            if let presented = certificate.presented, presented != (client != .none) { return .differs }
+            if let validated = certificate.validated, validated != (client == .validated) { return .differs }
         }
         var result = Pattern.Outcome.matches
         if let path {

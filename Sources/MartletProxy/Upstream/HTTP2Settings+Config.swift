@@ -20,3 +20,25 @@ extension HTTP2Settings {
             decoderTable: UInt32(clamping: config.headerTableSize.bytes))
     }
 }
+
+extension HTTP2Limits {
+    /// Of a listener.
+    convenience init(_ limits: ListenerLimits) {
+        let floods = limits.http2.floods
+        let head = limits.requestHeaders.bytes
+        self.init(
+            head: head, fields: limits.headerCount,
+            continuations: UInt32(clamping: floods.continuations ?? max(16, head / 8192)),
+            queuedFrames: UInt32(clamping: floods.queuedFrames), resets: HTTP2Allowance(floods.resets),
+            provokedResets: HTTP2Allowance(floods.provokedResets), settings: HTTP2Allowance(floods.settings),
+            pings: HTTP2Allowance(floods.pings), emptyData: HTTP2Allowance(floods.emptyData),
+            priorities: HTTP2Allowance(floods.priorities), windowUpdates: HTTP2Allowance(floods.windowUpdates),
+            unknownFrames: HTTP2Allowance(floods.unknownFrames), strayFrames: HTTP2Allowance(floods.strayFrames))
+    }
+}
+
+extension HTTP2Allowance {
+    fileprivate init(_ config: HTTP2FloodConfig.Allowance) {
+        self.init(burst: UInt32(clamping: config.burst), perSecond: UInt32(clamping: config.perSecond))
+    }
+}

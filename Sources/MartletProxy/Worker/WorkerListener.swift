@@ -52,7 +52,7 @@ final class WorkerListener {
         let limits = compiled.config.limits
         codecLimits = HTTP1Limits(head: limits.requestHeaders.bytes, fields: limits.headerCount)
         http2Settings = HTTP2Settings(limits)
-        http2Limits = HTTP2Limits(head: limits.requestHeaders.bytes, fields: limits.headerCount)
+        http2Limits = HTTP2Limits(limits)
         maxConnections = limits.maxConnections
         headTimeout = limits.requestHeadersTimeout.map { Nanoseconds($0) } ?? .zero
         idleTimeout = limits.idleTimeout.map { Nanoseconds($0) } ?? .zero
