@@ -117,7 +117,7 @@ def cancel(calls):
     import queue
 
     outgoing = queue.Queue()
-    answers = calls.bidi(iter(outgoing.get, None))
+    answers = calls.bidi(iter(outgoing.get, None), metadata=(("x-linger", "1"),))
     outgoing.put(b"one")
     expect(next(answers) == b"one", "the first answer")
     answers.cancel()

@@ -71,7 +71,10 @@ async def bidi(requests, context):
     try:
         async for request in requests:
             yield request
-        is_whole = not context.cancelled()
+        # A call that is given up may look like one that has no more to say, for a moment.
+        if "x-linger" in metadata(context):
+            await asyncio.sleep(30)
+        is_whole = True
     finally:
         if not is_whole:
             saw(cancelled="bidi")
