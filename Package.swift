@@ -157,7 +157,7 @@ let package = Package(
             [
                 "MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletResilience", "MartletRouting",
             ]),
-        tests("EndToEnd", ["MartletCore", "MartletCoding", "MartletTesting", "martlet"]),
+        tests("EndToEnd", ["MartletCore", "MartletCoding", "MartletTesting", "martlet"], exclude: ["Peers"]),
         // The example of Docs/FilterAPI.md, driven through a real chain.
         room(
             "FilterExample", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],

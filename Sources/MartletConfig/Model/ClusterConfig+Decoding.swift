@@ -19,6 +19,11 @@ extension ClusterConfig {
                 at: "protocol", "auto asks by TLS which protocol to speak, and there is no \"tls\"",
                 hint: "write http1 or http2, or add tls")
         }
+        if `protocol` == .http1, healthCheck?.kind.isGRPC == true {
+            section.error(
+                at: "health_check", "by gRPC asks endpoints that speak HTTP/2",
+                hint: "add protocol: http2 to the cluster")
+        }
         if `protocol` == .http1, section.has("http2") {
             section.error(at: "http2", "is not used", hint: "add protocol: http2, or auto with tls")
         }

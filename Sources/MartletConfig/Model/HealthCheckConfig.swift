@@ -4,6 +4,13 @@ package struct HealthCheckConfig: Sendable, Equatable {
         case http(HTTPCheckConfig)
         /// A connection that opens is success; with `send` and `receive`, what comes back must hold the latter.
         case tcp(send: String, receive: String)
+        /// The standard health service, `grpc.health.v1.Health/Check`.
+        case grpc(GRPCCheckConfig)
+
+        package var isGRPC: Bool {
+            if case .grpc = self { return true }
+            return false
+        }
     }
 
     package var kind: Kind
@@ -33,6 +40,7 @@ package struct HealthCheckConfig: Sendable, Equatable {
             Kind.tcp(
                 send: settings.string("send", default: ""), receive: settings.string("receive", default: ""))
         }
+        let grpc = section.section("grpc").map { Kind.grpc(GRPCCheckConfig($0)) }
         let times = Duration.milliseconds(10) ... .seconds(3600)
         interval = section.duration("interval", default: .seconds(5), in: times)
         timeout = section.duration("timeout", default: .seconds(1), in: .milliseconds(10) ... .seconds(60))
@@ -43,7 +51,7 @@ package struct HealthCheckConfig: Sendable, Equatable {
         noTrafficInterval = section.duration("no_traffic_interval", default: interval, in: times)
         port = section.int("port", in: 1...65535)
         closesConnections = section.bool("close_connections", default: true)
-        guard let kind = http.map({ .http($0) }) ?? tcp else { return nil }
+        guard let kind = http.map({ .http($0) }) ?? tcp ?? grpc else { return nil }
         self.kind = kind
     }
 }
@@ -90,6 +98,19 @@ package struct HTTPCheckConfig: Sendable, Equatable {
     }
 }
 
+/// A call of the standard health service; it must say SERVING.
+package struct GRPCCheckConfig: Sendable, Equatable {
+    /// Empty, the default: the server as a whole.
+    package var service: String
+    /// Nil: the endpoint's address.
+    package var authority: String?
+
+    init(_ section: ConfigSection) {
+        service = section.string("service", default: "")
+        authority = section.value("authority", .authority)
+    }
+}
+
 extension HealthCheckConfig {
     var json: ConfigJSON {
         var members: [(String, ConfigJSON?)] = []
@@ -111,6 +132,14 @@ extension HealthCheckConfig {
                 ))
         case .tcp(let send, let receive):
             members.append(("tcp", .object([("send", .string(send)), ("receive", .string(receive))])))
+        case .grpc(let grpc):
+            members.append(
+                (
+                    "grpc",
+                    .object([
+                        ("service", .string(grpc.service)), ("authority", grpc.authority.map { .string($0) }),
+                    ])
+                ))
         }
         members += [
             ("interval", .string(ConfigText.duration(interval))),

@@ -1,5 +1,6 @@
 internal import MartletConfig
 internal import MartletCore
+internal import MartletGRPC
 internal import MartletHTTP
 internal import MartletNet
 
@@ -8,6 +9,8 @@ internal import MartletNet
 final class HealthProbe: StreamSocketOwner, TimerTarget {
     private let loop: EventLoop
     private let config: HealthCheckConfig
+    /// Nil: the check speaks HTTP/1.1, or none.
+    private let http2: HTTP2Probe?
     /// Dropped when it has been called; once.
     private var done: ((String?) -> Void)?
     private var socket: StreamSocket?
@@ -22,9 +25,15 @@ final class HealthProbe: StreamSocketOwner, TimerTarget {
     /// Bytes of an answer that are looked at.
     private static let limit = 16_384
 
-    /// - Parameter done: gets nil for success, or what went wrong. Called once, unless the probe is cancelled; never from here.
-    init(_ endpoint: Endpoint, _ config: HealthCheckConfig, loop: EventLoop, _ done: @escaping (String?) -> Void) {
+    /// - Parameters:
+    ///   - speaksHTTP2: what the cluster's endpoints are asked by.
+    ///   - done: gets nil for success, or what went wrong. Called once, unless the probe is cancelled; never from here.
+    init(
+        _ endpoint: Endpoint, _ config: HealthCheckConfig, speaksHTTP2: Bool, loop: EventLoop,
+        _ done: @escaping (String?) -> Void
+    ) {
         self.loop = loop
+        http2 = speaksHTTP2 ? HTTP2Probe() : nil
         self.config = config
         self.done = done
         endpointName = endpoint.name
@@ -74,20 +83,42 @@ final class HealthProbe: StreamSocketOwner, TimerTarget {
         case .tcp(let send, let receive):
             if !send.isEmpty { socket.write(send.utf8Span.span) }
             if receive.isEmpty { send.isEmpty ? finish(nil) : sent(on: socket) }
+        case .grpc(let grpc): ask(grpc, on: socket)
         }
     }
 
     /// What was sent need only be taken.
     private func sent(on socket: StreamSocket) { socket.wantsDrained = true }
 
+    /// A unix socket has no name that could stand here.
+    private var standardHost: String { endpointName.hasPrefix("unix:") ? "localhost" : endpointName }
+
+    private func ask(_ grpc: GRPCCheckConfig, on socket: StreamSocket) {
+        let request = RequestHead()
+        request.setMethod("POST".utf8Span.span)
+        request.setTarget(HealthMessages.path.utf8Span.span)
+        let host = grpc.authority ?? standardHost
+        request.setAuthority(host.utf8Span.span)
+        request.headers.append(.te, "trailers")
+        request.headers.append(.contentType, "application/grpc")
+        request.headers.append(.userAgent, "martlet-health-check")
+        request.headers.append(.grpcTimeout, GRPCTimeout.text(Nanoseconds(config.timeout)))
+        request.body = .chunked
+        let message = MessageEncoder.encode(HealthMessages.request(service: grpc.service))
+        if http2?.begin(request, body: message, on: socket) != true { finish("the request cannot be sent") }
+    }
+
     private func send(_ http: HTTPCheckConfig, on socket: StreamSocket) {
         let request = RequestHead()
         request.setMethod(http.method.utf8Span.span)
         request.setTarget(http.path.utf8Span.span)
-        // A unix socket has no name that could stand here.
-        let host = http.host ?? (endpointName.hasPrefix("unix:") ? "localhost" : endpointName)
+        let host = http.host ?? standardHost
         request.setAuthority(host.utf8Span.span)
         request.headers.append(.userAgent, "martlet-health-check")
+        if let http2 {
+            if !http2.begin(request, body: nil, on: socket) { finish("the request cannot be sent") }
+            return
+        }
         if request.method == .post || request.method == .put { request.body = .exactly(0) }
         decoder.expect(requestMethod: request.method, askedForUpgrade: false)
         var fits = false
@@ -110,11 +141,32 @@ final class HealthProbe: StreamSocketOwner, TimerTarget {
 
     private func look() {
         let received = self.received
+        if http2 != nil { return lookAtHTTP2() }
         switch config.kind {
         case .http(let http): decode(http)
         case .tcp(_, let receive):
             if !receive.isEmpty, received.bytes().contains(receive.utf8Span.span) { finish(nil) }
+        case .grpc: finish("there is no memory for the check")
         }
+    }
+
+    private func lookAtHTTP2() {
+        guard let http2, let socket else { return }
+        let received = self.received
+        consumed += received.count
+        let progress = http2.receive(received.bytes(), now: loop.now, on: socket)
+        received.removeAll()
+        switch (progress, config.kind) {
+        case (.failed(let reason), _): finish(reason)
+        case (.head, .http(let http)), (.whole, .http(let http)): judge(http2.response, http)
+        case (.whole, .grpc): finish(GRPCHealth.failure(http2.response, http2.body, http2.trailers))
+        default: if consumed > Self.limit { finish("the answer is longer than \(Self.limit) bytes") }
+        }
+    }
+
+    private func judge(_ head: ResponseHead, _ http: HTTPCheckConfig) {
+        let status = Int(head.status)
+        finish(http.expect.contains { $0.contains(status) } ? nil : "status \(status)")
     }
 
     private func decode(_ http: HTTPCheckConfig) {
@@ -126,9 +178,7 @@ final class HealthProbe: StreamSocketOwner, TimerTarget {
             case .needMore: return
             case .informational: head.reset()
             case .failed(let fault): return finish("the answer is no HTTP: \(fault.rawValue)")
-            case .head, .body, .end, .upgraded:
-                let status = Int(head.status)
-                return finish(http.expect.contains { $0.contains(status) } ? nil : "status \(status)")
+            case .head, .body, .end, .upgraded: return judge(head, http)
             }
         }
     }

@@ -215,7 +215,10 @@ final class CheckedEndpoint: TimerTarget {
         let monitor = self.monitor
         monitor.probe { [weak self] in
             guard let self, !self.isStopped else { return monitor.probeEnded() }
-            self.probe = HealthProbe(self.endpoint, self.config, loop: monitor.loop) { [weak self] failure in
+            let config = self.cluster.runtime.config
+            let speaksHTTP2 = self.config.kind.isGRPC || config.protocol == .http2
+            self.probe = HealthProbe(self.endpoint, self.config, speaksHTTP2: speaksHTTP2, loop: monitor.loop) {
+                [weak self] failure in
                 monitor.probeEnded()
                 self?.ended(failure)
             }

@@ -1,0 +1,62 @@
+import Foundation
+import MartletTesting
+import Testing
+
+/// A gRPC server of grpcio's (Peers/grpc_server.py), and its client. Debian's Python has grpcio; another one in front need not.
+final class GRPCPeer {
+    let port: UInt16
+    private let folder: URL
+    private var tool: BackgroundTool?
+
+    private static let python = "/usr/bin/python3"
+    private static let scripts = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .appendingPathComponent("Peers")
+
+    /// - Parameter state: what the standard services answer by: `health:SERVICE` to the number of a status.
+    init(state: [String: String] = [:]) throws {
+        port = try TCPListener.freePort()
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-grpc-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try set(state)
+        try Data().write(to: folder.appendingPathComponent("state.seen"))
+        try start()
+    }
+
+    deinit {
+        tool = nil
+        try? FileManager.default.removeItem(at: folder)
+    }
+
+    func set(_ state: [String: String]) throws {
+        try state.map { "\($0.key) \($0.value)\n" }.joined()
+            .write(to: folder.appendingPathComponent("state"), atomically: true, encoding: .utf8)
+    }
+
+    func start() throws {
+        let (script, state) = (
+            Self.scripts.appendingPathComponent("grpc_server.py"), folder.appendingPathComponent("state")
+        )
+        tool = try BackgroundTool(Self.python, [script.path, "\(port)", state.path])
+        let port = self.port
+        guard eventually({ (try? TCPSocket(port: port)) != nil }) else {
+            throw TestProxy.NotReady(description: "the gRPC server did not start: Scripts/install-packages test")
+        }
+    }
+
+    func stop() { tool = nil }
+
+    /// What the server was asked so far.
+    var seen: [[String: Any]] {
+        let text = (try? String(contentsOf: folder.appendingPathComponent("state.seen"), encoding: .utf8)) ?? ""
+        return text.split(separator: "\n").compactMap {
+            (try? JSONSerialization.jsonObject(with: Data($0.utf8))) as? [String: Any]
+        }
+    }
+
+    /// Runs scenarios of Peers/grpc_client.py against a port; all must go well.
+    static func call(_ port: UInt16, _ scenarios: String..., sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let script = scripts.appendingPathComponent("grpc_client.py")
+        let result = try Tool.run("timeout", ["60", python, script.path, "\(port)"] + scenarios)
+        #expect(result.code == 0, "\(result.output)", sourceLocation: sourceLocation)
+    }
+}

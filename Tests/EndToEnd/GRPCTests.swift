@@ -1,0 +1,91 @@
+import Foundation
+import MartletTesting
+import Testing
+
+/// grpcio on both sides of the proxy.
+@Suite("gRPC from end to end")
+struct GRPCTests {
+    private static func proxy(_ peer: GRPCPeer, filters: String = "", limits: String = "") throws -> TestProxy {
+        try TestProxy(
+            workers: 2,
+            listener: """
+                    limits: { max_concurrent_streams: 2000\(limits) }
+                    filters: [\(filters)router]
+                    routes:
+                      - { match: { path: { prefix: /test.Echo/ } }, cluster: up, timeout: 60s }
+                """, rest: TestProxy.cluster(peer.port, "    protocol: http2"))
+    }
+
+    @Test("Calls of all four shapes, metadata both ways, large messages, and each message as it comes")
+    func calls() throws {
+        let peer = try GRPCPeer()
+        let test = try Self.proxy(peer)
+        try GRPCPeer.call(test.port, "unary", "streams", "in_step")
+    }
+
+    @Test("Statuses and their words, from the server and from the proxy")
+    func statuses() throws {
+        let peer = try GRPCPeer()
+        let test = try Self.proxy(peer)
+        try GRPCPeer.call(test.port, "errors", "replies")
+        peer.stop()
+        try GRPCPeer.call(test.port, "down")
+    }
+
+    @Test("A deadline that passes, and a call that is given up, end the work at the server")
+    func endings() throws {
+        let peer = try GRPCPeer()
+        let test = try Self.proxy(peer)
+        try GRPCPeer.call(test.port, "deadline")
+        #expect(eventually { peer.seen.contains { $0["cancelled"] as? String == "unary" } })
+        let left = peer.seen.compactMap { $0["left"] as? Double }
+        #expect(left.contains { $0 > 0 && $0 <= 0.3 })
+        try GRPCPeer.call(test.port, "cancel")
+        #expect(eventually { peer.seen.filter { $0["cancelled"] != nil }.count >= 3 })
+    }
+
+    @Test("A thousand streams at once over one connection")
+    func many() throws {
+        let peer = try GRPCPeer()
+        let test = try Self.proxy(peer)
+        try GRPCPeer.call(test.port, "many")
+    }
+
+    @Test("A status in a head alone is retried, where the policy says so")
+    func retries() throws {
+        let peer = try GRPCPeer()
+        let test = try Self.proxy(peer, filters: "{ retry: { on: [unavailable], backoff: { base: 1ms } } }, ")
+        try GRPCPeer.call(test.port, "retried")
+        #expect(peer.seen.count { ($0["metadata"] as? [String: String])?["x-fail"] == "UNAVAILABLE busy" } == 2)
+        #expect(peer.seen.count { ($0["metadata"] as? [String: String])?["x-fail"] == "INTERNAL broken" } == 1)
+    }
+
+    @Test("Checks of the standard health service decide which endpoints are used")
+    func health() throws {
+        let (good, bad) = (try GRPCPeer(state: ["health:shop": "1"]), try GRPCPeer(state: ["health:shop": "2"]))
+        let unknown = try GRPCPeer()
+        let test = try TestProxy(
+            listener: TestProxy.forwarding,
+            rest: """
+                clusters:
+                  - name: up
+                    endpoints: ["127.0.0.1:\(good.port)", "127.0.0.1:\(bad.port)", "127.0.0.1:\(unknown.port)", "127.0.0.1:\(try TCPListener.freePort())"]
+                    protocol: http2
+                    panic_threshold: 0%
+                    health_check: { grpc: { service: shop, authority: shop.example }, interval: 20ms, unhealthy_threshold: 1, healthy_threshold: 1 }
+                """)
+        for _ in 0..<4 { try GRPCPeer.call(test.port, "unary") }
+        #expect(bad.seen.allSatisfy { $0["kind"] == nil } && unknown.seen.allSatisfy { $0["kind"] == nil })
+        let clusters = try test.admin("/clusters")
+        #expect(clusters.contains("NOT_SERVING") && clusters.contains("grpc-status NOT_FOUND"), "\(clusters)")
+        #expect(bad.seen.first?["health"] as? String == "shop")
+        try bad.set(["health:shop": "1"])
+        try good.set(["health:shop": "2"])
+        func isHealthy(_ peer: GRPCPeer) -> Bool {
+            (try? test.metric("martlet_endpoint_healthy{cluster=\"up\",endpoint=\"127.0.0.1:\(peer.port)\"}")) == "1"
+        }
+        #expect(eventually { isHealthy(bad) && !isHealthy(good) })
+        try GRPCPeer.call(test.port, "unary")
+        #expect(bad.seen.contains { $0["kind"] as? String == "unary" })
+    }
+}

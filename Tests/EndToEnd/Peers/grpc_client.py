@@ -1,0 +1,160 @@
+"""A gRPC client of grpcio's: runs the named scenarios against a port and ends with 1 at the first that is not as it should be.
+
+    grpc_client.py PORT SCENARIO...
+"""
+
+import asyncio
+import sys
+import time
+
+import grpc
+
+PORT = sys.argv[1]
+OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+
+
+def expect(condition, what):
+    if not condition:
+        sys.exit(f"not as it should be: {what}")
+
+
+class Calls:
+    def __init__(self, channel):
+        self.unary = channel.unary_unary("/test.Echo/Unary")
+        self.client_stream = channel.stream_unary("/test.Echo/ClientStream")
+        self.server_stream = channel.unary_stream("/test.Echo/ServerStream")
+        self.bidi = channel.stream_stream("/test.Echo/Bidi")
+        self.failing = channel.unary_stream("/test.Echo/Failing")
+        self.missing = channel.unary_unary("/test.Echo/Missing")
+        self.elsewhere = channel.unary_unary("/elsewhere.Service/Method")
+
+
+def failure(call, *arguments, **options):
+    try:
+        answer = call(*arguments, **options)
+        if hasattr(answer, "__next__"):
+            list(answer)
+    except grpc.RpcError as error:
+        return error
+    sys.exit("the call did not fail")
+
+
+def unary(calls):
+    answer, call = calls.unary.with_call(b"hello", metadata=(("x-initial", "here"), ("x-data-bin", b"\x00\x01")))
+    expect(answer == b"hello", answer)
+    expect(("x-initial", "here") in call.initial_metadata(), call.initial_metadata())
+    trailing = dict(call.trailing_metadata())
+    expect(trailing["x-trailing"] == "unary" and trailing["x-bytes-bin"] == b"\x00\xff", trailing)
+    expect(calls.unary(b"") == b"", "an empty message")
+    big = bytes(range(256)) * 8192
+    expect(calls.unary(big) == big, "two mebibytes")
+
+
+def streams(calls):
+    expect(calls.client_stream(iter([b"a", b"", b"bc"])) == b"abc", "client streaming")
+    expect(list(calls.server_stream(b"500")) == [b"%d" % index for index in range(500)], "server streaming")
+    expect(list(calls.server_stream(b"0")) == [], "no messages at all")
+    pieces = [b"%d" % index * (index % 100) for index in range(300)]
+    expect(list(calls.bidi(iter(pieces))) == pieces, "both streaming")
+    big = [bytes([index]) * 100_000 for index in range(40)]
+    expect(list(calls.bidi(iter(big))) == big, "both streaming, four megabytes")
+
+
+def in_step(calls):
+    """Each message is answered before the next is sent: nothing is held back."""
+    import queue
+
+    outgoing = queue.Queue()
+    answers = calls.bidi(iter(outgoing.get, None), timeout=20)
+    for index in range(20):
+        outgoing.put(b"%d" % index)
+        expect(next(answers) == b"%d" % index, index)
+    outgoing.put(None)
+    expect(list(answers) == [], "more than was sent")
+    expect(answers.code() == grpc.StatusCode.OK, answers.code())
+
+
+def errors(calls):
+    error = failure(calls.unary, b"x", metadata=(("x-fail", "FAILED_PRECONDITION not yet: 50%"),))
+    expect(error.code() == grpc.StatusCode.FAILED_PRECONDITION and error.details() == "not yet: 50%", error)
+    expect(dict(error.trailing_metadata())["x-trailing"] == "unary", error.trailing_metadata())
+    seen = []
+    try:
+        for message in calls.failing(b""):
+            seen.append(message)
+        sys.exit("the stream did not fail")
+    except grpc.RpcError as error:
+        expect(seen == [b"one", b"two"], seen)
+        expect(error.code() == grpc.StatusCode.DATA_LOSS and error.details() == "lost: 100% gone\n\u00fc", error)
+    expect(failure(calls.missing, b"").code() == grpc.StatusCode.UNIMPLEMENTED, "a method that is not there")
+
+
+def replies(calls):
+    """What the proxy answers itself."""
+    error = failure(calls.elsewhere, b"")
+    expect(error.code() == grpc.StatusCode.UNIMPLEMENTED and error.details() == "no-route", error)
+    expect(("x-martlet-error", "no-route") in error.initial_metadata() + error.trailing_metadata(), error)
+
+
+def down(calls):
+    error = failure(calls.unary, b"")
+    expect(error.code() == grpc.StatusCode.UNAVAILABLE and error.details() == "upstream-connect-failure", error)
+
+
+def deadline(calls):
+    begun = time.monotonic()
+    error = failure(calls.unary, b"", metadata=(("x-wait", "30"),), timeout=0.3)
+    expect(error.code() == grpc.StatusCode.DEADLINE_EXCEEDED, error)
+    expect(time.monotonic() - begun < 10, "it took too long")
+
+
+def cancel(calls):
+    call = calls.server_stream(b"1", metadata=(("x-wait", "30"), ("x-initial", "1")))
+    # The server is at work when this is there.
+    call.initial_metadata()
+    call.cancel()
+    expect(call.code() == grpc.StatusCode.CANCELLED, call.code())
+    import queue
+
+    outgoing = queue.Queue()
+    answers = calls.bidi(iter(outgoing.get, None), metadata=(("x-linger", "1"),))
+    outgoing.put(b"one")
+    expect(next(answers) == b"one", "the first answer")
+    answers.cancel()
+    outgoing.put(None)
+    expect(answers.code() == grpc.StatusCode.CANCELLED, answers.code())
+
+
+def retried(calls):
+    answer = calls.unary(b"again", metadata=(("x-fail", "UNAVAILABLE busy"), ("x-fail-times", "1")))
+    expect(answer == b"again", answer)
+    error = failure(calls.unary, b"", metadata=(("x-fail", "INTERNAL broken"),))
+    expect(error.code() == grpc.StatusCode.INTERNAL and error.details() == "broken", error)
+
+
+async def _many():
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{PORT}", options=OPTIONS) as channel:
+        method = channel.stream_stream("/test.Echo/Bidi")
+        calls = [method(metadata=(("x-quiet", "1"),)) for _ in range(1000)]
+        # All are open at once: each has been answered before the first goes on.
+        for turn in range(3):
+            for index, call in enumerate(calls):
+                await call.write(b"%d %d" % (turn, index))
+            for index, call in enumerate(calls):
+                expect(await call.read() == b"%d %d" % (turn, index), f"stream {index}")
+        for call in calls:
+            await call.done_writing()
+        for call in calls:
+            expect(await call.read() == grpc.aio.EOF, "an end")
+            expect(await call.code() == grpc.StatusCode.OK, await call.code())
+
+
+def many(calls):
+    asyncio.run(_many())
+
+
+with grpc.insecure_channel(f"127.0.0.1:{PORT}", options=OPTIONS) as channel:
+    calls = Calls(channel)
+    for scenario in sys.argv[2:]:
+        globals()[scenario](calls)
+        print(scenario, "ok", flush=True)
