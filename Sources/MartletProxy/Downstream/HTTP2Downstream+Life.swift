@@ -8,6 +8,7 @@ extension HTTP2Downstream {
     /// After anything happened: an idle connection waits for its next request, one that drains closes behind its last.
     func settle() {
         guard state == .open || state == .draining else { return }
+        watchHead()
         guard !hasStreams, session.openStreams == 0 else {
             deadline = .never
             if !leftovers.isEmpty && leftoverDeadline == .never { watchLeftovers() }
@@ -18,6 +19,15 @@ extension HTTP2Downstream {
         let idle = listener.current.idleTimeout
         deadline = idle > .zero ? loop.now + idle : .never
         timer.require(deadline, loop, self)
+    }
+
+    /// The clock of a head runs from its first frame, however slowly the others come.
+    private func watchHead() {
+        guard session.isReceivingHead else { return headDeadline = .never }
+        let limit = listener.current.headTimeout
+        guard headDeadline == .never, limit > .zero else { return }
+        headDeadline = loop.now + limit
+        timer.require(headDeadline, loop, self)
     }
 
     func timerFired(_ tag: UInt8) {
@@ -33,12 +43,19 @@ extension HTTP2Downstream {
             session.goAway(.noError)
             needsOutput()
         }
+        if headDeadline <= now {
+            listener.current.protocolErrors.add()
+            session.goAway(.enhanceYourCalm)
+            _ = session.flush(into: socket, atMost: .max)
+            failStreams(.downstreamProtocolError)
+            return closeWhenSent()
+        }
         if deadline <= now { return goAway() }
         if leftoverDeadline <= now {
             leftoverDeadline = .never
             dropStalledLeftovers()
         }
-        timer.require(min(deadline, shutdownDeadline, leftoverDeadline), loop, self)
+        timer.require(min(deadline, shutdownDeadline, leftoverDeadline, headDeadline), loop, self)
     }
 
     /// No more requests; those under way are served.

@@ -28,14 +28,13 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
     /// A stream's tag is its place here plus one.
     private var streams: [HTTP2DownstreamStream?] = []
     private var freePlaces: [Int] = []
-    /// Streams that asked to be told when what they queued has gone.
-    private var wantDrained: [HTTP2DownstreamStream] = []
     /// Streams whose exchange is over while their response, or its end, is still to be sent.
     var leftovers: [HTTP2DownstreamStream] = []
     private var isOutputDue = false
     var timer = LazyTimer()
     var deadline = Instant.never
     var leftoverDeadline = Instant.never
+    var headDeadline = Instant.never
     var shutdownDeadline = Instant.never
     var sentAtDeadline: UInt64 = 0
     private(set) var requests = 0
@@ -123,6 +122,7 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
             case .trailers(let head): stream(event.tag)?.receivedTrailers(head)
             case .end: stream(event.tag)?.receivedEnd()
             case .closed(let close): closed(event.tag, close)
+            case .drained: stream(event.tag)?.drained()
             case .goAway: if state == .open { state = .draining }
             case .settings, .pong, .response, .informational: break
             }
@@ -165,7 +165,6 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
         streams[tag - 1] = nil
         freePlaces.append(tag - 1)
         if stream.isLeftover { leftovers.removeAll { $0 === stream } }
-        if stream.asksDrained { wantDrained.removeAll { $0 === stream } }
         stream.ended(close)
         worker.giveBack(stream)
     }
@@ -191,26 +190,9 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
         walkEvents(of: nil, from: 0)
         if session.wantsFlush { socket.wantsDrained = true }
         guard state == .open || state == .draining else { return }
-        if !wantDrained.isEmpty { tellDrained() }
         if !leftovers.isEmpty && !session.wantsFlush { finishLeftovers() }
         if case .failed = session.state { return sessionFailed() }
         settle()
-    }
-
-    func askDrained(_ stream: HTTP2DownstreamStream) { wantDrained.append(stream) }
-
-    private func tellDrained() {
-        var index = 0
-        while index < wantDrained.count {
-            let stream = wantDrained[index]
-            guard session.queuedBytes(of: stream.id) == 0 else {
-                index += 1
-                continue
-            }
-            wantDrained.swapAt(index, wantDrained.count - 1)
-            wantDrained.removeLast()
-            stream.drained()
-        }
     }
 
     /// The response is out and the request is not all in: the client need not send the rest (RFC 9113 section 8.1).
@@ -226,7 +208,6 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
     /// Every exchange hears that its client is gone.
     func failStreams(_ reason: ResetReason) {
         leftovers = []
-        wantDrained = []
         let open = streams
         streams = []
         freePlaces = []

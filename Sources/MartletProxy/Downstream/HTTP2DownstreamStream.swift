@@ -21,7 +21,6 @@ final class HTTP2DownstreamStream: DownstreamStream {
     private var isExtendedConnect = false
     /// What follows the head is no body.
     private var asksForTunnel = false
-    private(set) var asksDrained = false
     private(set) var isLeftover = false
     var queuedAtDeadline = 0
 
@@ -38,7 +37,6 @@ final class HTTP2DownstreamStream: DownstreamStream {
         isEnded = false
         isExtendedConnect = false
         asksForTunnel = false
-        asksDrained = false
         isLeftover = false
     }
 
@@ -209,16 +207,12 @@ final class HTTP2DownstreamStream: DownstreamStream {
     var queuedBytes: Int { connection?.session.queuedBytes(of: id) ?? 0 }
 
     func askDrained() {
-        guard !asksDrained, let connection else { return }
-        asksDrained = true
-        connection.askDrained(self)
+        guard let connection else { return }
+        connection.session.askDrained(id)
         connection.needsOutput()
     }
 
-    func drained() {
-        asksDrained = false
-        driver?.downstreamDrained()
-    }
+    func drained() { driver?.downstreamDrained() }
 
     func becomeTunnel() {
         isTunnel = true

@@ -77,7 +77,7 @@ final class HTTP2Probe {
                 isWhole = true
             case .end: isWhole = true
             case .closed(let close): return isWhole ? nil : "the stream ended before the answer: \(close)"
-            case .goAway, .settings, .pong, .request: break
+            case .goAway, .settings, .pong, .request, .drained: break
             }
         } catch {
             return "the answer is no HTTP/2: \(error.rawValue)"

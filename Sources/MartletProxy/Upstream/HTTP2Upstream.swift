@@ -18,7 +18,6 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
     /// A stream's tag is its place here plus one.
     private var streams: [HTTP2UpstreamStream?] = []
     private var freePlaces: [Int] = []
-    private var wantDrained: [HTTP2UpstreamStream] = []
     private(set) var hasSettings = false
     private var isOutputDue = false
     /// Batches of frames handed to the socket.
@@ -89,14 +88,11 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
         guard streams.indices.contains(stream.tag - 1), streams[stream.tag - 1] === stream else { return }
         streams[stream.tag - 1] = nil
         freePlaces.append(stream.tag - 1)
-        if stream.asksDrained { wantDrained.removeAll { $0 === stream } }
         guard !isGone else { return }
         if !isConnected { cluster.stoppedWaiting() }
         settle()
         cluster.streamFreed(self)
     }
-
-    func askDrained(_ stream: HTTP2UpstreamStream) { wantDrained.append(stream) }
 
     // MARK: Reading
 
@@ -164,6 +160,7 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
             case .trailers(let head): stream(event.tag)?.receivedTrailers(head)
             case .end: stream(event.tag)?.receivedEnd()
             case .closed(let close): stream(event.tag)?.closed(close)
+            case .drained: stream(event.tag)?.drained()
             case .settings:
                 if !hasSettings { endpoint.keepSession(of: socket) }
                 hasSettings = true
@@ -199,17 +196,6 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
         walkEvents(of: nil, from: 0)
         guard !isGone else { return }
         if session.wantsFlush { socket.wantsDrained = true }
-        var index = 0
-        while index < wantDrained.count {
-            let stream = wantDrained[index]
-            guard session.queuedBytes(of: stream.id) == 0 else {
-                index += 1
-                continue
-            }
-            wantDrained.swapAt(index, wantDrained.count - 1)
-            wantDrained.removeLast()
-            stream.drained()
-        }
         settle()
     }
 
@@ -292,7 +278,6 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
         cluster.closed(self)
         streams = []
         freePlaces = []
-        wantDrained = []
         // What was queued last says why.
         if isConnected { socket.closeWhenFlushed() } else { socket.close() }
     }

@@ -30,7 +30,6 @@ final class HTTP2UpstreamStream: UpstreamStream {
     private var areTrailersHeld = false
     private var isEndHeld = false
     private var flushesBefore: UInt64 = 0
-    private(set) var asksDrained = false
 
     init(_ endpoint: WorkerEndpoint) { self.endpoint = endpoint }
 
@@ -52,7 +51,6 @@ final class HTTP2UpstreamStream: UpstreamStream {
         isDelivering = false
         areTrailersHeld = false
         isEndHeld = false
-        asksDrained = false
         isReused = connection.isReused
         flushesBefore = connection.flushes
         account.open(connection.endpoint, at: connection.loop.now)
@@ -142,16 +140,12 @@ final class HTTP2UpstreamStream: UpstreamStream {
     func tunnelRequestEnded() { _ = endBody(nil) }
 
     func askDrained() {
-        guard !asksDrained, let connection, id != 0 else { return }
-        asksDrained = true
-        connection.askDrained(self)
+        guard let connection, id != 0, !isClosed else { return }
+        connection.session.askDrained(id)
         connection.needsOutput()
     }
 
-    func drained() {
-        asksDrained = false
-        receiver?.upstreamDrained()
-    }
+    func drained() { receiver?.upstreamDrained() }
 
     func connected() { receiver?.upstreamConnected() }
 
