@@ -205,6 +205,7 @@ if Context.environment["MARTLET_FUZZ"] != nil {
         fuzzer("FuzzDecoder", ["MartletCore", "MartletCoding"]),
         fuzzer("FuzzProxyProtocol", ["MartletCore", "MartletNet"]),
         fuzzer("FuzzSniffer", ["MartletCore", "MartletNet"]),
+        fuzzer("FuzzTLS", ["MartletCore", "MartletNet"]),
         fuzzer("FuzzToken", ["MartletCore", "MartletCrypto", "MartletAuth"]),
     ]
 }

@@ -220,18 +220,18 @@ static int pick_protocol(
 }
 
 int ctls_context_alpn(ctls_context *context, const uint8_t *list, size_t size) {
-    if (!context->is_server) {
-        bool set = SSL_CTX_set_alpn_protos(context->ssl, list, (unsigned)size) == 0;
-        ERR_clear_error();
-        return set ? CTLS_FINE : CTLS_REFUSED;
-    }
     free(context->alpn);
     context->alpn = malloc(size ? size : 1);
     if (!context->alpn) return CTLS_NO_MEMORY;
     memcpy(context->alpn, list, size);
     context->alpn_size = size;
-    SSL_CTX_set_alpn_select_cb(context->ssl, pick_protocol, context);
-    return CTLS_FINE;
+    if (context->is_server) {
+        SSL_CTX_set_alpn_select_cb(context->ssl, pick_protocol, context);
+        return CTLS_FINE;
+    }
+    bool set = SSL_CTX_set_alpn_protos(context->ssl, list, (unsigned)size) == 0;
+    ERR_clear_error();
+    return set ? CTLS_FINE : CTLS_REFUSED;
 }
 
 /// A session must not outlive the certificate that its client showed.

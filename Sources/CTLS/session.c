@@ -179,11 +179,27 @@ static ctls_step step(ctls_session *session, int outcome, size_t in_size, size_t
     return step;
 }
 
+/// RFC 7301 section 3.1: the server picks from the client's list, which OpenSSL does not check.
+static bool is_offered(const ctls_session *session) {
+    const uint8_t *picked = NULL, *list = session->context->alpn;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(session->ssl, &picked, &size);
+    for (size_t at = 0; size && at < session->context->alpn_size; at += 1 + list[at]) {
+        if (list[at] == size && memcmp(list + at + 1, picked, size) == 0) return true;
+    }
+    return size == 0;
+}
+
 ctls_step ctls_session_handshake(ctls_session *session, const void *in, size_t size) {
     lend(session, in, size, NULL, 0);
     if (session->end) return step(session, session->end, size, 0);
     int result = SSL_do_handshake(session->ssl);
     if (result != 1) return step(session, outcome_of(session, result), size, 0);
+    if (!session->context->is_server && !is_offered(session)) {
+        int failed = fail_with(session, "the server picked a protocol that was not offered");
+        session->fault = CTLS_FAULT_NO_COMMON_PROTOCOL;
+        return step(session, failed, size, 0);
+    }
     session->is_established = true;
     session->steps = 0;
     return step(session, CTLS_GO_ON, size, 0);

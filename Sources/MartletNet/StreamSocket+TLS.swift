@@ -155,7 +155,11 @@ extension StreamSocket {
 
     func flush(_ secure: TLSStream) {
         if state == .open {
-            guard secure.seal(&output) else { return fail(SystemError(tls: secure.session.failure)) }
+            if isWriteBroken { secure.dropOutput() }
+            guard secure.seal(&output) else {
+                // As the kernel has it of writing behind the end.
+                return secure.hasSaidGoodbye ? writeFailed(EPIPE) : fail(SystemError(tls: secure.session.failure))
+            }
             if output.isEmpty && (closesWhenFlushed || shutsDownWhenFlushed) { secure.sayGoodbye() }
         }
         if secure.queued > 0 {

@@ -17,7 +17,8 @@ final class TLSStream {
     private(set) var hasEnded = false
     /// The peer's stream ended without close_notify: who reads to the end may have been cheated of a part.
     var isTruncated = false
-    private var hasSaidGoodbye = false
+    /// We have said close_notify: nothing can be written any more.
+    private(set) var hasSaidGoodbye = false
 
     private(set) var ciphertext = OutputQueue()
     /// Handshakes and alerts at the queue's front: no application bytes.

@@ -55,6 +55,16 @@ struct TLSFaultTests {
         #expect(try fault(good.certificate, old) == "key.pem: has a private key that is encrypted")
     }
 
+    @Test("keys in their older forms, and with certificates in the same file")
+    func forms() throws {
+        let good = try forge.server("a.test")
+        let old = try made("sec1.key", ["ec", "-in", good.keyFile])
+        #expect(try fault(good.certificate, old) == nil)
+        #expect(try fault(good.key + good.certificate, good.certificate + good.key) == nil)
+        let rsa = try forge.server("r.test", key: .rsa)
+        #expect(try fault(rsa.certificate, made("pkcs1.key", ["rsa", "-in", rsa.keyFile, "-traditional"])) == nil)
+    }
+
     @Test("keys that protect nothing")
     func weakKeys() throws {
         let key = try made("weak.key", ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"])

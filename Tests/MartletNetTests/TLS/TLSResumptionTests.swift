@@ -21,6 +21,7 @@ struct TLSResumptionTests {
         let (here, there) = (client.socket.tls, rig.accepted[0].socket.tls)
         #expect(here?.isResumed == there?.isResumed)
         #expect(there?.serverName == "a.test" && there?.local != nil)
+        #expect(there?.isPeerValidated == (there?.peer != nil))
         #expect(here?.isPeerValidated == true && here?.peer?.dnsSANs == ["a.test"])
         return (here?.isResumed == true, client.socket.takeTLSSession())
     }
@@ -93,6 +94,7 @@ struct TLSResumptionTests {
         let session = try #require(try connect(guarded(), target).session)
         #expect(try connect(guarded(), target, resuming: session).isResumed)
         let changes: [(inout TLSServerSettings) throws -> Void] = [
+            // Each alone is enough.
             { $0.clientCA?.bytes += other.certificate },
             { $0.requiresClientCertificate = false },
             { $0.clientNames = [.uri("spiffe://mesh.test/a")] },

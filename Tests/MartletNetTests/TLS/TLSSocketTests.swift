@@ -11,6 +11,7 @@ struct TLSSocketTests {
         let rig = try LoopRig()
         try rig.listen(TLSFixture.server()) { $0.onReceived = { $0.write("to " + $0.text) } }
         let client = try rig.dial(TLSFixture.target(version))
+        client.onConnected = { #expect($0.socket.sentBytes == 0 && $0.socket.queuedBytes > 0) }
         // Written before there is anybody to send it to: it waits for the end of the handshake.
         client.write("you")
         try rig.run { client.text == "to you" }
@@ -41,6 +42,26 @@ struct TLSSocketTests {
         #expect(client.received == bytes && rig.accepted[0].received == bytes)
         #expect(client.socket.queuedBytes == 0)
         #expect(client.socket.sentBytes > UInt64(count) && client.socket.sentBytes < UInt64(count + count / 100))
+    }
+
+    @Test("bytes that were read before anybody knew of TLS, whatever their number", arguments: [1, 5, 100, 511])
+    func alreadyRead(count: Int) throws {
+        let context = try TLSFixture.server()
+        let rig = try LoopRig()
+        try rig.listen(nil) { party in
+            party.readSize = count
+            party.onReceived = { party in
+                guard party.socket.tls == nil else { return party.write("ok") }
+                let read = ByteBuffer(capacity: 1000)
+                read.append(party.received.span)
+                party.forget()
+                #expect(throws: Never.self) { try party.socket.startTLS(context, alreadyRead: read) }
+            }
+        }
+        let client = try rig.dial(TLSFixture.target())
+        client.write("?")
+        try rig.run { client.text == "ok" }
+        #expect(rig.accepted[0].text == "?")
     }
 
     @Test("a pause keeps what has been opened, and resuming brings it")
