@@ -46,23 +46,36 @@ static const uint8_t name_bytes[256] = {
 
 static const uint64_t ones = 0x0101010101010101, highs = 0x8080808080808080;
 
-// Up to eight bytes from `at` on, or the last eight; the first ones twice where there are fewer.
-static uint64_t word_at(const uint8_t *bytes, size_t length, size_t at) {
+static uint64_t load(const uint8_t *bytes) {
     uint64_t word;
-    if (length >= 8) {
-        memcpy(&word, bytes + (at + 8 <= length ? at : length - 8), 8);
-        return word;
-    }
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+// One to seven bytes, some of them twice.
+static uint64_t load_short(const uint8_t *bytes, size_t length) {
     if (length >= 4) {
         uint32_t first, last;
         memcpy(&first, bytes, 4);
         memcpy(&last, bytes + length - 4, 4);
         return (uint64_t)last << 32 | first;
     }
-    word = bytes[0] * ones;
-    for (size_t next = 1; next < length; next++) word = word << 8 | bytes[next];
-    return word;
+    return bytes[0] * (ones & ~(uint64_t)0xFFFF00) | (uint64_t)bytes[length / 2] << 8 | (uint64_t)bytes[length - 1] << 16;
 }
+
+// Whether `is` holds for eight bytes at a time of all there are, the last of which may overlap.
+#define EVERY_WORD(is, bytes, length)                                                     \
+    ({                                                                                    \
+        bool every = true;                                                                \
+        if ((length) < 8) {                                                               \
+            every = is(load_short((bytes), (length)));                                    \
+        } else {                                                                          \
+            size_t at = 0;                                                                \
+            for (; every && at + 8 <= (length); at += 8) every = is(load((bytes) + at));  \
+            if (every && at < (length)) every = is(load((bytes) + (length) - 8));         \
+        }                                                                                 \
+        every;                                                                            \
+    })
 
 // Whether all eight bytes are letters of lower case, digits or hyphens, as in nearly every name.
 static bool is_plain(uint64_t word) {
@@ -75,9 +88,7 @@ static bool is_plain(uint64_t word) {
 
 static bool is_name(const uint8_t *name, size_t length) {
     if (length == 0) return false;
-    bool plain = true;
-    for (size_t at = 0; at < length && plain; at += 8) plain = is_plain(word_at(name, length, at));
-    if (plain) return true;
+    if (EVERY_WORD(is_plain, name, length)) return true;
     uint8_t fine = 1;
     for (size_t at = 0; at < length; at++) fine &= name_bytes[name[at]];
     return fine;
@@ -94,9 +105,7 @@ static bool is_value(const uint8_t *value, size_t length) {
     if (length == 0) return true;
     const uint8_t first = value[0], last = value[length - 1];
     if (first == ' ' || first == '\t' || last == ' ' || last == '\t') return false;
-    bool printable = true;
-    for (size_t at = 0; at < length && printable; at += 8) printable = is_printable(word_at(value, length, at));
-    if (printable) return true;
+    if (EVERY_WORD(is_printable, value, length)) return true;
     for (size_t at = 0; at < length; at++) {
         if ((value[at] < 0x20 && value[at] != '\t') || value[at] == 0x7F) return false;
     }
