@@ -1,64 +1,35 @@
 // Heads and trailers as they come out of nghttp2's decompressor, checked and put down as HTTP/1.1 would write them.
 //
-// nghttp2 can check them itself. It looks at every byte of every name and value through tables, twice, for a fifth of what a
-// request costs; its checks are off, and RFC 9113 section 8 is followed here and in `messages.c`.
+// RFC 9113 section 8 is followed here and in `messages.c`.
 #include "session.h"
 
 #include <string.h>
 
 // Ends the stream, and what is left of the block is decompressed, for the table's sake, and not looked at.
-static int refuse(mrt_h2 *session, int32_t id, uint32_t code) {
+static void refuse(mrt_h2 *session, uint32_t code) {
     session->in_block = false;
-    nghttp2_submit_rst_stream(session->ng, NGHTTP2_FLAG_NONE, id, code);
-    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    mrt_h2_stream_error(session, session->block_slot, code);
 }
 
-static int out_of_memory(mrt_h2 *session) {
-    mrt_h2_fail(session, MRT_H2_NO_MEMORY, NGHTTP2_INTERNAL_ERROR);
-    return NGHTTP2_ERR_CALLBACK_FAILURE;
-}
+static void out_of_memory(mrt_h2 *session) { mrt_h2_fail(session, MRT_H2_NO_MEMORY, NGHTTP2_INTERNAL_ERROR); }
 
-int mrt_h2_on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *user) {
-    mrt_h2 *session = user;
-    const int32_t id = frame->hd.stream_id;
-    if (frame->hd.type != NGHTTP2_HEADERS) return 0;
-    uint32_t slot = mrt_h2_find(session, id);
-    if (slot == MRT_H2_NO_SLOT) {
-        if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
-        if (session->live >= session->config.max_streams) {
-            // What still comes for it is no fault.
-            mrt_h2_bury(session, id, false);
-            if (!mrt_h2_spend(session, MRT_H2_STRAY_FRAMES)) return 0;
-            return refuse(session, id, NGHTTP2_REFUSED_STREAM);
-        }
-        slot = mrt_h2_open(session, id);
-        if (slot == MRT_H2_NO_SLOT) return out_of_memory(session);
-        session->counts[MRT_H2_STREAMS]++;
-        // Every stream gets its turn. By default nghttp2 would send one response to its end before the next.
-        const nghttp2_extpri fair = {NGHTTP2_EXTPRI_DEFAULT_URGENCY, 1};
-        nghttp2_session_change_extpri_stream_priority(ng, id, &fair, 1);
-    }
+void mrt_h2_begin_block(mrt_h2 *session, uint32_t slot, mrt_h2_kind kind, bool ends) {
     if (!mrt_h2_ensure((void **)&session->blocks, &session->block_room, session->block_count, 1,
                        sizeof *session->blocks)) {
         return out_of_memory(session);
     }
     mrt_h2_block *block = &session->blocks[session->block_count++];
     memset(block, 0, sizeof *block);
-    block->stream = id;
+    block->stream = session->streams[slot].id;
     block->text.start = session->text_size;
     block->first_field = session->field_count;
     session->in_block = true;
+    session->block_ends = ends;
     session->block_slot = slot;
+    session->block_kind = kind;
     session->block_total = 0;
     session->pseudo = 0;
     session->seen_field = false;
-    if (session->config.server) {
-        session->block_kind = frame->headers.cat == NGHTTP2_HCAT_REQUEST ? MRT_H2_REQUEST : MRT_H2_TRAILERS;
-    } else {
-        // Not yet known to be final.
-        session->block_kind = session->streams[slot].seen_final ? MRT_H2_TRAILERS : MRT_H2_RESPONSE;
-    }
-    return 0;
 }
 
 // MARK: One field
@@ -75,23 +46,36 @@ static const uint8_t name_bytes[256] = {
 
 static const uint64_t ones = 0x0101010101010101, highs = 0x8080808080808080;
 
-// Up to eight bytes from `at` on, or the last eight; the first ones twice where there are fewer.
-static uint64_t word_at(const uint8_t *bytes, size_t length, size_t at) {
+static uint64_t load(const uint8_t *bytes) {
     uint64_t word;
-    if (length >= 8) {
-        memcpy(&word, bytes + (at + 8 <= length ? at : length - 8), 8);
-        return word;
-    }
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+// One to seven bytes, some of them twice.
+static uint64_t load_short(const uint8_t *bytes, size_t length) {
     if (length >= 4) {
         uint32_t first, last;
         memcpy(&first, bytes, 4);
         memcpy(&last, bytes + length - 4, 4);
         return (uint64_t)last << 32 | first;
     }
-    word = bytes[0] * ones;
-    for (size_t next = 1; next < length; next++) word = word << 8 | bytes[next];
-    return word;
+    return bytes[0] * (ones & ~(uint64_t)0xFFFF00) | (uint64_t)bytes[length / 2] << 8 | (uint64_t)bytes[length - 1] << 16;
 }
+
+// Whether `is` holds for eight bytes at a time of all there are, the last of which may overlap.
+#define EVERY_WORD(is, bytes, length)                                                     \
+    ({                                                                                    \
+        bool every = true;                                                                \
+        if ((length) < 8) {                                                               \
+            every = is(load_short((bytes), (length)));                                    \
+        } else {                                                                          \
+            size_t at = 0;                                                                \
+            for (; every && at + 8 <= (length); at += 8) every = is(load((bytes) + at));  \
+            if (every && at < (length)) every = is(load((bytes) + (length) - 8));         \
+        }                                                                                 \
+        every;                                                                            \
+    })
 
 // Whether all eight bytes are letters of lower case, digits or hyphens, as in nearly every name.
 static bool is_plain(uint64_t word) {
@@ -104,9 +88,7 @@ static bool is_plain(uint64_t word) {
 
 static bool is_name(const uint8_t *name, size_t length) {
     if (length == 0) return false;
-    bool plain = true;
-    for (size_t at = 0; at < length && plain; at += 8) plain = is_plain(word_at(name, length, at));
-    if (plain) return true;
+    if (EVERY_WORD(is_plain, name, length)) return true;
     uint8_t fine = 1;
     for (size_t at = 0; at < length; at++) fine &= name_bytes[name[at]];
     return fine;
@@ -123,9 +105,7 @@ static bool is_value(const uint8_t *value, size_t length) {
     if (length == 0) return true;
     const uint8_t first = value[0], last = value[length - 1];
     if (first == ' ' || first == '\t' || last == ' ' || last == '\t') return false;
-    bool printable = true;
-    for (size_t at = 0; at < length && printable; at += 8) printable = is_printable(word_at(value, length, at));
-    if (printable) return true;
+    if (EVERY_WORD(is_printable, value, length)) return true;
     for (size_t at = 0; at < length; at++) {
         if ((value[at] < 0x20 && value[at] != '\t') || value[at] == 0x7F) return false;
     }
@@ -203,12 +183,8 @@ static bool take_pseudo(mrt_h2 *session, mrt_h2_block *block, const uint8_t *nam
     return true;
 }
 
-int mrt_h2_on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, size_t name_length,
-                     const uint8_t *value, size_t value_length, uint8_t flags, void *user) {
-    (void)ng;
-    (void)flags;
-    mrt_h2 *session = user;
-    if (!session->in_block) return 0;
+static void take_field(mrt_h2 *session, const uint8_t *name, size_t name_length, const uint8_t *value,
+                       size_t value_length) {
     mrt_h2_block *block = &session->blocks[session->block_count - 1];
     const size_t size = name_length + value_length + 4;
     // A field that is not kept costs time all the same: one byte can stand for one of 4,096 (RFC 7541 section 7.3).
@@ -218,60 +194,85 @@ int mrt_h2_on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
         if (block->field_count >= session->config.fields) block->too_many = true;
         if (session->block_total > (size_t)session->config.head * 2) {
             session->counts[MRT_H2_TOO_LARGE]++;
-            return refuse(session, frame->hd.stream_id, NGHTTP2_ENHANCE_YOUR_CALM);
+            return refuse(session, NGHTTP2_ENHANCE_YOUR_CALM);
         }
-        return 0;
+        return;
     }
     if (!mrt_h2_ensure((void **)&session->text, &session->text_room, session->text_size, size, 1) ||
         !mrt_h2_ensure((void **)&session->fields, &session->field_room, session->field_count, 1,
                        sizeof *session->fields)) {
         return out_of_memory(session);
     }
-    if (!is_value(value, value_length)) return refuse(session, frame->hd.stream_id, NGHTTP2_PROTOCOL_ERROR);
+    if (!is_value(value, value_length)) return refuse(session, NGHTTP2_PROTOCOL_ERROR);
     if (name_length > 0 && name[0] == ':') {
-        if (take_pseudo(session, block, name, name_length, value, value_length)) return 0;
-        return refuse(session, frame->hd.stream_id, NGHTTP2_PROTOCOL_ERROR);
+        if (take_pseudo(session, block, name, name_length, value, value_length)) return;
+        return refuse(session, NGHTTP2_PROTOCOL_ERROR);
     }
     session->seen_field = true;
-    if (!is_name(name, name_length)) return refuse(session, frame->hd.stream_id, NGHTTP2_PROTOCOL_ERROR);
+    if (!is_name(name, name_length)) return refuse(session, NGHTTP2_PROTOCOL_ERROR);
     switch (mrt_h2_check_field(session, block, name, name_length, value, value_length)) {
-    case MRT_H2_MALFORMED: return refuse(session, frame->hd.stream_id, NGHTTP2_PROTOCOL_ERROR);
-    case MRT_H2_LEAVE_OUT: return 0;
+    case MRT_H2_MALFORMED: return refuse(session, NGHTTP2_PROTOCOL_ERROR);
+    case MRT_H2_LEAVE_OUT: return;
     case MRT_H2_KEEP: break;
     }
     session->fields[session->field_count++] =
         (mrt_h2_field){session->text_size, (uint32_t)name_length, (uint32_t)value_length};
     block->field_count++;
     append_field(session, name, name_length, value, value_length);
-    return 0;
 }
 
-void mrt_h2_end_block(mrt_h2 *session, const nghttp2_frame *frame) {
-    if (!session->in_block) return;
+static void end_block(mrt_h2 *session) {
     session->in_block = false;
-    mrt_h2_stream *stream = &session->streams[session->block_slot];
+    const uint32_t slot = session->block_slot;
+    mrt_h2_stream *stream = &session->streams[slot];
     mrt_h2_block *block = &session->blocks[session->block_count - 1];
-    const bool ends = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    const bool ends = session->block_ends;
     block->text.length = session->text_size - block->text.start;
     block->answers_head = stream->is_head;
-    if (ends) stream->peer_ended = true;
     if (block->too_large || block->too_many) {
         session->counts[MRT_H2_TOO_LARGE]++;
     } else if (!mrt_h2_check_head(session, stream, block, ends)) {
-        nghttp2_submit_rst_stream(session->ng, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_PROTOCOL_ERROR);
-        return;
+        stream->peer_ended = ends;
+        return mrt_h2_stream_error(session, slot, NGHTTP2_PROTOCOL_ERROR);
     }
     mrt_h2_kind kind = session->block_kind;
     if (kind == MRT_H2_RESPONSE) {
         if (block->status / 100 == 1) kind = MRT_H2_INFORMATIONAL;
         stream->seen_final = kind == MRT_H2_RESPONSE;
         if (kind == MRT_H2_INFORMATIONAL && ++stream->informationals > session->config.informational) {
-            nghttp2_submit_rst_stream(session->ng, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_ENHANCE_YOUR_CALM);
-            return;
+            return mrt_h2_stream_error(session, slot, NGHTTP2_ENHANCE_YOUR_CALM);
         }
     }
-    mrt_h2_event *event = mrt_h2_note(session, kind, session->block_slot);
+    mrt_h2_event *event = mrt_h2_note(session, kind, slot);
     if (!event) return;
     event->a = session->block_count - 1;
     event->ends = ends;
+    if (ends) {
+        stream->peer_ended = true;
+        mrt_h2_close_if_done(session, slot);
+    }
+}
+
+bool mrt_h2_inflate(mrt_h2 *session, const uint8_t *bytes, size_t count, bool is_last) {
+    for (;;) {
+        nghttp2_nv field;
+        int flags = 0;
+        const ssize_t used = nghttp2_hd_inflate_hd2(session->inflater, &field, &flags, bytes, count, is_last);
+        if (used < 0) {
+            mrt_h2_fail(session, MRT_H2_VIOLATION, NGHTTP2_COMPRESSION_ERROR);
+            return false;
+        }
+        bytes += used;
+        count -= (size_t)used;
+        if ((flags & NGHTTP2_HD_INFLATE_EMIT) && session->in_block) {
+            take_field(session, field.name, field.namelen, field.value, field.valuelen);
+            if (session->fault) return false;
+        }
+        if (flags & NGHTTP2_HD_INFLATE_FINAL) {
+            nghttp2_hd_inflate_end_headers(session->inflater);
+            if (session->in_block) end_block(session);
+            return !session->fault;
+        }
+        if (!(flags & NGHTTP2_HD_INFLATE_EMIT) && count == 0) return true;
+    }
 }

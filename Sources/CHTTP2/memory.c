@@ -1,5 +1,5 @@
-// Memory of nghttp2's sessions. Every stream takes and gives back the same dozen small blocks: streams, frames that wait, fields
-// of the compression tables. They are kept by size in lists of the thread, which is a worker for as long as it lives.
+// Memory of nghttp2's compression tables: every head takes and gives back a few small blocks. They are kept by size in lists of
+// the thread, which is a worker for as long as it lives.
 #include "session.h"
 
 #include <stdlib.h>

@@ -1,178 +1,195 @@
-// Bytes in: every frame's header is looked at here, then the frame is nghttp2's.
+// Bytes in: frames, and what becomes of them. RFC 9113 sections 4 to 6.
 #include "session.h"
 
 #include <string.h>
 
-// Frame types that nghttp2 does not name.
-enum { PRIORITY_UPDATE = 0x10 };
-
 static void violation(mrt_h2 *session, uint32_t code) { mrt_h2_fail(session, MRT_H2_VIOLATION, code); }
 
-static void feed(mrt_h2 *session, const uint8_t *bytes, size_t count) {
-    const ssize_t result = nghttp2_session_mem_recv(session->ng, bytes, count);
-    if (result >= 0 || session->fault) return;
-    switch (result) {
-    case NGHTTP2_ERR_BAD_CLIENT_MAGIC: return mrt_h2_fail(session, MRT_H2_BAD_PREFACE, NGHTTP2_PROTOCOL_ERROR);
-    case NGHTTP2_ERR_FLOODED: return mrt_h2_fail(session, MRT_H2_OUTPUT_FLOOD, NGHTTP2_ENHANCE_YOUR_CALM);
-    case NGHTTP2_ERR_NOMEM: return mrt_h2_fail(session, MRT_H2_NO_MEMORY, NGHTTP2_INTERNAL_ERROR);
-    default: return mrt_h2_fail(session, MRT_H2_VIOLATION, NGHTTP2_INTERNAL_ERROR);
+static void take_data(mrt_h2 *session, const uint8_t *bytes, size_t count) {
+    const uint32_t slot = mrt_h2_find(session, session->stream);
+    if (session->ignored || slot == MRT_H2_NO_SLOT) return;
+    if (!mrt_h2_check_data(session, &session->streams[slot], count)) {
+        session->ignored = true;
+        return mrt_h2_stream_error(session, slot, NGHTTP2_PROTOCOL_ERROR);
     }
+    mrt_h2_event *event = mrt_h2_note(session, MRT_H2_DATA, slot);
+    if (!event) return;
+    event->a = (uint32_t)(bytes - session->input);
+    event->b = (uint32_t)count;
 }
 
-// DATA or HEADERS for a stream that is not open. False: the connection failed. nghttp2 keeps no memory of streams that are
-// over and would pass over such frames in silence.
-static bool check_closed(mrt_h2 *session) {
-    const int32_t id = session->stream;
-    const bool is_theirs = session->config.server;
-    if (id == 0 || session->draining || (id & 1) == 0) return true;
-    if (is_theirs && id > session->last_peer_stream) return true;
-    const mrt_h2_grave *grave = mrt_h2_grave_of(session, id);
-    if (grave && grave->by_peer) {
-        // RFC 9113 section 5.1, closed.
-        violation(session, NGHTTP2_STREAM_CLOSED);
-        return false;
+// The end of a DATA frame: `left` of a header block is nothing now.
+static void end_data(mrt_h2 *session) {
+    const bool ends = (session->flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    const uint32_t extra = session->flags & NGHTTP2_FLAG_PADDED ? session->padding + 1 : 0;
+    if (session->length > extra) {
+        mrt_h2_earn(session, MRT_H2_PINGS, 2);
+        mrt_h2_earn(session, MRT_H2_WINDOW_UPDATES, 10);
+    } else if (!ends && !mrt_h2_spend(session, MRT_H2_EMPTY_DATA)) {
+        // Padding alone is nothing, too.
+        return;
     }
-    if (!grave && is_theirs && session->type == NGHTTP2_HEADERS) {
-        // RFC 9113 section 5.1.1: a number smaller than one before it, that was never used.
+    const uint32_t slot = mrt_h2_find(session, session->stream);
+    if (session->ignored || slot == MRT_H2_NO_SLOT) return;
+    // Nobody else will.
+    if (extra > 0) mrt_h2_consumed(session, session->stream, extra);
+    if (!ends) return;
+    mrt_h2_stream *stream = &session->streams[slot];
+    if (!mrt_h2_check_end(stream)) {
+        stream->peer_ended = true;
+        return mrt_h2_stream_error(session, slot, NGHTTP2_PROTOCOL_ERROR);
+    }
+    stream->peer_ended = true;
+    mrt_h2_event *last = session->event_count > session->walked ? &session->events[session->event_count - 1] : NULL;
+    if (last && last->kind == MRT_H2_DATA && last->stream == session->stream) {
+        last->ends = true;
+    } else {
+        mrt_h2_event *event = mrt_h2_note(session, MRT_H2_END, slot);
+        if (event) event->ends = true;
+    }
+    mrt_h2_close_if_done(session, slot);
+}
+
+static void end_window_update(mrt_h2 *session) {
+    const uint32_t increment = mrt_h2_get32(session->peek) & INT32_MAX;
+    if (increment == 0) {
         violation(session, NGHTTP2_PROTOCOL_ERROR);
-        return false;
+        return;
     }
-    return mrt_h2_spend(session, MRT_H2_STRAY_FRAMES);
+    if (session->stream == 0) {
+        session->window += increment;
+        if (session->window > INT32_MAX) violation(session, NGHTTP2_FLOW_CONTROL_ERROR);
+        return;
+    }
+    const uint32_t slot = mrt_h2_find(session, session->stream);
+    if (slot == MRT_H2_NO_SLOT) return;
+    session->streams[slot].window += increment;
+    if (session->streams[slot].window > INT32_MAX) return mrt_h2_stream_error(session, slot, NGHTTP2_FLOW_CONTROL_ERROR);
+    mrt_h2_enter_ring(session, slot);
 }
 
-static bool headers_come(mrt_h2 *session) {
-    const int32_t id = session->stream;
-    if (mrt_h2_find(session, id) == MRT_H2_NO_SLOT) {
-        if (!check_closed(session)) return false;
-        if (session->config.server && id > session->last_peer_stream && (id & 1)) session->last_peer_stream = id;
+static void end_goaway(mrt_h2 *session) {
+    const int32_t last = (int32_t)(mrt_h2_get32(session->peek) & INT32_MAX);
+    // RFC 9113 section 6.8: it may only become less.
+    if (!session->config.server && last > session->goaway_last) {
+        violation(session, NGHTTP2_PROTOCOL_ERROR);
+        return;
     }
-    mrt_h2_earn(session, MRT_H2_PINGS, 2);
-    mrt_h2_earn(session, MRT_H2_WINDOW_UPDATES, 10);
-    mrt_h2_earn(session, MRT_H2_PRIORITIES, 4);
-    mrt_h2_earn(session, MRT_H2_STRAY_FRAMES, 10);
-    if (!(session->flags & NGHTTP2_FLAG_END_HEADERS)) {
-        session->block_stream = id;
-        session->block_continuations = 0;
-        session->block_empty = 0;
-        session->block_bytes = session->length;
+    session->goaway_last = last;
+    session->draining = true;
+    mrt_h2_event *event = mrt_h2_note(session, MRT_H2_GOAWAY, MRT_H2_NO_SLOT);
+    if (event) {
+        event->a = mrt_h2_get32(session->peek + 4);
+        event->b = (uint32_t)last;
     }
-    return true;
-}
-
-static bool continuation_comes(mrt_h2 *session) {
-    session->counts[MRT_H2_CONTINUATIONS]++;
-    if (session->block_stream != session->stream) return true;
-    session->block_continuations++;
-    session->block_bytes += session->length;
-    if (session->length == 0) session->block_empty++;
-    // Compressed, a block is hardly ever larger than what it says.
-    if (session->block_continuations > session->config.continuations ||
-        session->block_empty > session->config.empty_continuations ||
-        session->block_bytes > session->config.head * 2) {
-        mrt_h2_fail(session, MRT_H2_CONTINUATION_FLOOD, NGHTTP2_ENHANCE_YOUR_CALM);
-        return false;
-    }
-    if (session->flags & NGHTTP2_FLAG_END_HEADERS) session->block_stream = 0;
-    return true;
-}
-
-// The nine bytes of a frame's header are known. False: the connection failed.
-static bool frame_comes(mrt_h2 *session, const uint8_t *head) {
-    session->length = (uint32_t)head[0] << 16 | (uint32_t)head[1] << 8 | head[2];
-    session->type = head[3];
-    session->flags = head[4];
-    session->stream = (int32_t)(((uint32_t)head[5] & 0x7F) << 24 | (uint32_t)head[6] << 16 | (uint32_t)head[7] << 8 |
-                                head[8]);
-    session->left = session->length;
-    session->peek_size = 0;
-    session->in_frame = true;
-    // Anything but a CONTINUATION inside of a header block is nghttp2's to refuse.
-    if (session->block_stream && session->type != NGHTTP2_CONTINUATION) return true;
-    const bool is_ack = (session->flags & NGHTTP2_FLAG_ACK) != 0;
-    switch (session->type) {
-    case NGHTTP2_DATA: return mrt_h2_find(session, session->stream) != MRT_H2_NO_SLOT || check_closed(session);
-    case NGHTTP2_HEADERS: return headers_come(session);
-    case NGHTTP2_CONTINUATION: return continuation_comes(session);
-    case NGHTTP2_PRIORITY:
-        if (session->stream == 0) return violation(session, NGHTTP2_PROTOCOL_ERROR), false;
-        return mrt_h2_spend(session, MRT_H2_PRIORITIES);
-    case NGHTTP2_RST_STREAM:
-        if (mrt_h2_find(session, session->stream) == MRT_H2_NO_SLOT) return mrt_h2_spend(session, MRT_H2_STRAY_FRAMES);
-        if (session->config.server) return mrt_h2_spend(session, MRT_H2_RESETS);
-        session->counts[MRT_H2_RESETS]++;
-        return true;
-    case NGHTTP2_PUSH_PROMISE:
-        // RFC 9113 section 8.4: we said in our first frame that we take none.
-        return violation(session, NGHTTP2_PROTOCOL_ERROR), false;
-    case NGHTTP2_SETTINGS: return is_ack || mrt_h2_spend(session, MRT_H2_SETTINGS);
-    case NGHTTP2_GOAWAY: return mrt_h2_spend(session, MRT_H2_SETTINGS);
-    case NGHTTP2_PING: return mrt_h2_spend(session, MRT_H2_PINGS);
-    case NGHTTP2_WINDOW_UPDATE: return mrt_h2_spend(session, MRT_H2_WINDOW_UPDATES);
-    case PRIORITY_UPDATE: return mrt_h2_spend(session, MRT_H2_PRIORITIES);
-    default: return mrt_h2_spend(session, MRT_H2_UNKNOWN_FRAMES);
-    }
-}
-
-// RFC 9113 section 6.9.2: a change that makes any window too large is the connection's error. nghttp2 takes it for the stream's.
-static void check_window(mrt_h2 *session, int64_t size) {
-    const int64_t change =
-        size - nghttp2_session_get_remote_settings(session->ng, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
-    if (change <= 0) return;
+    if (session->config.server) return;
     for (uint32_t slot = 0; slot < session->stream_room; slot++) {
-        if (!session->streams[slot].live) continue;
-        const int32_t id = session->streams[slot].id;
-        if (nghttp2_session_get_stream_remote_window_size(session->ng, id) + change > INT32_MAX) {
-            return violation(session, NGHTTP2_FLOW_CONTROL_ERROR);
+        if (session->streams[slot].live && session->streams[slot].id > last) {
+            mrt_h2_close(session, slot, NGHTTP2_REFUSED_STREAM, MRT_H2_UNPROCESSED);
         }
     }
 }
 
-static uint32_t word(const uint8_t *bytes) {
-    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+// The frame's last byte has come.
+static void end_frame(mrt_h2 *session) {
+    session->in_frame = false;
+    session->head_size = 0;
+    const bool is_ack = (session->flags & NGHTTP2_FLAG_ACK) != 0;
+    switch (session->type) {
+    case NGHTTP2_DATA: return end_data(session);
+    case NGHTTP2_PRIORITY:
+        // RFC 9113 section 5.3.1 leaves nothing of priorities but the frames; a stream that depends on itself stays an error.
+        if ((mrt_h2_get32(session->peek) & INT32_MAX) == (uint32_t)session->stream) violation(session, NGHTTP2_PROTOCOL_ERROR);
+        return;
+    case NGHTTP2_RST_STREAM: {
+        const uint32_t slot = mrt_h2_find(session, session->stream);
+        const uint32_t code = mrt_h2_get32(session->peek);
+        if (slot == MRT_H2_NO_SLOT) return;
+        session->streams[slot].peer_ended = true;
+        return mrt_h2_close(session, slot, code, code == NGHTTP2_REFUSED_STREAM ? MRT_H2_UNPROCESSED : MRT_H2_BY_PEER);
+    }
+    case NGHTTP2_SETTINGS:
+        if (is_ack) return;
+        if (!session->seen_peer_streams) session->peer_streams = UINT32_MAX;
+        mrt_h2_put_frame(session, NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, 0, NULL, 0);
+        mrt_h2_note(session, MRT_H2_NEW_SETTINGS, MRT_H2_NO_SLOT);
+        return;
+    case NGHTTP2_PING:
+        if (is_ack) {
+            mrt_h2_event *event = mrt_h2_note(session, MRT_H2_PONG, MRT_H2_NO_SLOT);
+            if (event) memcpy(&event->wide, session->peek, 8);
+        } else {
+            mrt_h2_put_frame(session, NGHTTP2_PING, NGHTTP2_FLAG_ACK, 0, session->peek, 8);
+        }
+        return;
+    case NGHTTP2_GOAWAY: return end_goaway(session);
+    case NGHTTP2_WINDOW_UPDATE: return end_window_update(session);
+    default: return;
+    }
 }
 
-// Bytes of the frame's payload, before nghttp2 gets them.
-static void look_at_payload(mrt_h2 *session, const uint8_t *bytes, size_t count) {
-    if (session->type == NGHTTP2_DATA && session->left == session->length && count > 0) session->peek[0] = bytes[0];
-    session->left -= (uint32_t)count;
-    if (session->type == NGHTTP2_PRIORITY) {
-        for (size_t at = 0; at < count && session->peek_size < 4; at++) session->peek[session->peek_size++] = bytes[at];
-    } else if (session->type == NGHTTP2_SETTINGS) {
+// Bytes of DATA, HEADERS or CONTINUATION; answers how many were used, at least one.
+static size_t take_content(mrt_h2 *session, const uint8_t *bytes, size_t count) {
+    switch (session->part) {
+    case MRT_H2_PAD_LENGTH: {
+        session->padding = bytes[0];
+        const bool has_priority = session->type == NGHTTP2_HEADERS && (session->flags & NGHTTP2_FLAG_PRIORITY);
+        // RFC 9113 section 6.1: at least as long as what is left is too long.
+        if (session->padding + (has_priority ? 5u : 0u) > session->left - 1) violation(session, NGHTTP2_PROTOCOL_ERROR);
+        session->part = has_priority ? MRT_H2_PRIORITY : session->left - 1 == session->padding ? MRT_H2_PADDING : MRT_H2_CONTENT;
+        return 1;
+    }
+    case MRT_H2_PRIORITY:
+        session->peek[session->peek_size++] = bytes[0];
+        if (session->peek_size == 5) {
+            const uint32_t parent = mrt_h2_get32(session->peek) & INT32_MAX;
+            if (parent == (uint32_t)session->stream) violation(session, NGHTTP2_PROTOCOL_ERROR);
+            session->part = session->left - 1 == session->padding ? MRT_H2_PADDING : MRT_H2_CONTENT;
+        }
+        return 1;
+    case MRT_H2_CONTENT: {
+        const size_t whole = session->left - session->padding;
+        const size_t part = count < whole ? count : whole;
+        if (session->type == NGHTTP2_DATA) {
+            take_data(session, bytes, part);
+        } else {
+            mrt_h2_inflate(session, bytes, part, false);
+        }
+        if (part == whole) session->part = MRT_H2_PADDING;
+        return part;
+    }
+    case MRT_H2_PADDING: break;
+    }
+    return count;
+}
+
+static void take_payload(mrt_h2 *session, const uint8_t *bytes, size_t count) {
+    switch (session->type) {
+    case NGHTTP2_DATA:
+    case NGHTTP2_HEADERS:
+    case NGHTTP2_CONTINUATION:
+        while (count > 0 && !session->fault) {
+            const size_t used = take_content(session, bytes, count);
+            bytes += used;
+            count -= used;
+            session->left -= (uint32_t)used;
+        }
+        return;
+    case NGHTTP2_SETTINGS:
         for (size_t at = 0; at < count && !session->fault; at++) {
             session->peek[session->peek_size++] = bytes[at];
             if (session->peek_size < 6) continue;
             session->peek_size = 0;
-            const uint32_t size = word(session->peek + 2);
-            if (session->peek[0] == 0 && session->peek[1] == NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE && size <= INT32_MAX) {
-                check_window(session, size);
-            }
+            mrt_h2_take_setting(session, (uint32_t)session->peek[0] << 8 | session->peek[1], mrt_h2_get32(session->peek + 2));
         }
-    }
-}
-
-// The frame's last byte was fed.
-static void frame_came(mrt_h2 *session) {
-    session->in_frame = false;
-    session->head_size = 0;
-    switch (session->type) {
-    case NGHTTP2_DATA:
-        // Padding alone is nothing, too.
-        if (session->length > (session->flags & NGHTTP2_FLAG_PADDED ? session->peek[0] + 1u : 0u)) {
-            mrt_h2_earn(session, MRT_H2_PINGS, 2);
-            mrt_h2_earn(session, MRT_H2_WINDOW_UPDATES, 10);
-        } else if (!(session->flags & NGHTTP2_FLAG_END_STREAM)) {
-            mrt_h2_spend(session, MRT_H2_EMPTY_DATA);
+        break;
+    default:
+        for (size_t at = 0; at < count && session->peek_size < sizeof session->peek; at++) {
+            session->peek[session->peek_size++] = bytes[at];
         }
-        return;
-    case NGHTTP2_PRIORITY: {
-        if (session->peek_size < 4) return;
-        const uint32_t parent = word(session->peek) & INT32_MAX;
-        // RFC 9113 section 5.3.1 leaves nothing of priorities but the frames; a stream that depends on itself stays an error.
-        if (parent == (uint32_t)session->stream) violation(session, NGHTTP2_PROTOCOL_ERROR);
-        return;
+        break;
     }
-    default: return;
-    }
+    session->left -= (uint32_t)count;
 }
 
 // One frame, or as much of it as there is.
@@ -180,27 +197,39 @@ static size_t receive_frame(mrt_h2 *session, const uint8_t *bytes, size_t count)
     size_t used = 0;
     if (!session->in_frame) {
         if (session->head_size == 0 && count >= 9) {
-            if (!frame_comes(session, bytes)) return count;
-            const size_t payload = count - 9 < session->left ? count - 9 : session->left;
-            look_at_payload(session, bytes + 9, payload);
-            if (!session->fault) feed(session, bytes, 9 + payload);
-            if (session->left == 0) frame_came(session);
-            return 9 + payload;
+            used = 9;
+            if (!mrt_h2_frame_comes(session, bytes)) return count;
+        } else {
+            used = 9u - session->head_size < count ? 9u - session->head_size : count;
+            memcpy(session->head + session->head_size, bytes, used);
+            session->head_size += (uint8_t)used;
+            if (session->head_size < 9) return used;
+            if (!mrt_h2_frame_comes(session, session->head)) return count;
         }
-        used = 9u - session->head_size < count ? 9u - session->head_size : count;
-        memcpy(session->head + session->head_size, bytes, used);
-        session->head_size += (uint8_t)used;
-        if (session->head_size < 9) return used;
-        if (!frame_comes(session, session->head)) return count;
-        feed(session, session->head, 9);
     }
     const size_t payload = count - used < session->left ? count - used : session->left;
-    if (payload > 0) {
-        look_at_payload(session, bytes + used, payload);
-        if (!session->fault) feed(session, bytes + used, payload);
+    if (payload > 0) take_payload(session, bytes + used, payload);
+    if (session->fault) return count;
+    if (session->left > 0) return used + payload;
+    if ((session->type == NGHTTP2_HEADERS || session->type == NGHTTP2_CONTINUATION) &&
+        (session->flags & NGHTTP2_FLAG_END_HEADERS)) {
+        session->block_stream = 0;
+        if (!mrt_h2_inflate(session, session->head, 0, true)) return count;
     }
-    if (session->left == 0) frame_came(session);
+    end_frame(session);
     return used + payload;
+}
+
+// MARK: All of it
+
+// The 24 bytes that a client begins with.
+static size_t receive_magic(mrt_h2 *session, const uint8_t *bytes, size_t count) {
+    const size_t part = count < session->magic_left ? count : session->magic_left;
+    if (memcmp(&NGHTTP2_CLIENT_MAGIC[NGHTTP2_CLIENT_MAGIC_LEN - session->magic_left], bytes, part) != 0) {
+        mrt_h2_fail(session, MRT_H2_BAD_PREFACE, NGHTTP2_PROTOCOL_ERROR);
+    }
+    session->magic_left -= (uint32_t)part;
+    return part;
 }
 
 size_t mrt_h2_receive(mrt_h2 *session, const void *data, size_t count, uint64_t now) {
@@ -221,21 +250,13 @@ size_t mrt_h2_receive(mrt_h2 *session, const void *data, size_t count, uint64_t 
             (session->event_count > 0 && session->text_size >= MRT_H2_BATCH_TEXT)) {
             break;
         }
-        if (session->magic_left > 0) {
-            const size_t part = count - at < session->magic_left ? count - at : session->magic_left;
-            feed(session, bytes + at, part);
-            session->magic_left -= (uint32_t)part;
-            at += part;
-            continue;
-        }
-        at += receive_frame(session, bytes + at, count - at);
+        at += session->magic_left > 0 ? receive_magic(session, bytes + at, count - at)
+                                      : receive_frame(session, bytes + at, count - at);
     }
-    if (!session->fault) {
-        // What we have to answer and the peer does not take. Heads of responses are in the same queue.
-        const size_t queued = nghttp2_session_get_outbound_queue_size(session->ng);
-        if (queued > session->config.queued_frames + 4 * (size_t)session->live) {
-            mrt_h2_fail(session, MRT_H2_OUTPUT_FLOOD, NGHTTP2_ENHANCE_YOUR_CALM);
-        }
+    // What we have to answer and the peer does not take. Heads of responses are there, too.
+    if (!session->fault && (session->out_frames > session->config.queued_frames + 4 * (size_t)session->live ||
+                            session->out_size > 4 * MRT_H2_MAX_SENT)) {
+        mrt_h2_fail(session, MRT_H2_OUTPUT_FLOOD, NGHTTP2_ENHANCE_YOUR_CALM);
     }
     return at;
 }

@@ -16,8 +16,14 @@ typedef struct mrt_h2_stream {
     int32_t id;
     uint32_t next_free;
     int64_t tag;
-    // Body that Swift holds and nghttp2 has not been given.
+    // Body that Swift holds, and how much of it the peer lets us send. Below zero when its settings took some back.
     size_t queued;
+    int64_t window;
+    // How much the peer may send still, and what was consumed of it and not yet given back.
+    int64_t receivable, consumed;
+    // The ring of streams that have body to send and a window.
+    uint32_t next, previous;
+    bool in_ring;
     // What content-length says, or -1, and what has come.
     int64_t length, received;
     // DATA that was reported and not yet consumed.
@@ -29,10 +35,8 @@ typedef struct mrt_h2_stream {
     bool wants_drained;
     bool queue_ended;    // no more body comes
     bool sent_head;
-    bool we_ended;
+    bool we_ended;       // our last frame is on its way
     bool peer_ended;
-    bool peer_reset;
-    bool we_reset;
     bool is_head;        // client: the request's method is HEAD
     bool is_connect;
     bool seen_final;     // client: the final response's head came
@@ -54,8 +58,9 @@ typedef struct mrt_h2_grave {
 
 #define MRT_H2_GRAVES 128
 
-// The largest head that is sent. nghttp2 would find out only when the frame's turn comes, and say nothing.
+// The largest head that is sent.
 #define MRT_H2_MAX_SENT (1u << 20)
+#define MRT_H2_MAX_NAMES (64u << 10)
 
 typedef enum mrt_h2_pseudo {
     MRT_H2_METHOD = 1,
@@ -68,8 +73,12 @@ typedef enum mrt_h2_pseudo {
 
 typedef enum mrt_h2_verdict { MRT_H2_KEEP, MRT_H2_LEAVE_OUT, MRT_H2_MALFORMED } mrt_h2_verdict;
 
+// What the frame is made of that is coming in.
+typedef enum mrt_h2_part { MRT_H2_PAD_LENGTH, MRT_H2_PRIORITY, MRT_H2_CONTENT, MRT_H2_PADDING } mrt_h2_part;
+
 struct mrt_h2 {
-    nghttp2_session *ng;
+    nghttp2_hd_inflater *inflater;
+    nghttp2_hd_deflater *deflater;
     mrt_h2_config config;
     uint64_t now;
 
@@ -83,7 +92,7 @@ struct mrt_h2 {
     uint8_t *text;
     uint32_t text_size, text_room;
     // The block being decoded is the last one.
-    bool in_block, seen_field;
+    bool in_block, seen_field, block_ends;
     uint32_t block_slot;
     mrt_h2_kind block_kind;
     uint32_t pseudo;
@@ -105,30 +114,45 @@ struct mrt_h2 {
     uint8_t head[9];
     uint8_t head_size;
     bool in_frame;
+    // Nothing of it concerns anybody: only HPACK and the connection's window keep count.
+    bool ignored;
     uint8_t type, flags;
     int32_t stream;
     uint32_t length, left;
-    uint8_t peek[8], peek_size;
+    mrt_h2_part part;
+    uint32_t padding;
+    // The first bytes of a frame that is short, or an entry of SETTINGS.
+    uint8_t peek[8];
+    uint8_t peek_size;
     uint32_t magic_left;
-    int32_t last_peer_stream;
+    bool seen_settings;
+    uint32_t unacknowledged;  // SETTINGS of ours
+    int32_t last_peer_stream;  // server: the largest that came; client: the largest that was opened
+    int32_t goaway_last;       // what the peer's GOAWAY said
     // A header block without END_HEADERS is open.
     int32_t block_stream;
     uint32_t block_continuations, block_empty, block_bytes;
 
+    // What the peer said it takes.
+    uint32_t peer_streams, peer_window, peer_frame;
+    bool peer_connects, seen_peer_streams;
+    int64_t window, receivable, consumed;
+
+    // Frames on their way, but for DATA: whole, in order.
+    uint8_t *out;
+    uint32_t out_size, out_room, out_frames;
+    uint32_t ring;         // the stream whose turn it is
+    uint32_t pulled_slot;  // whose body was in the last chunk
     nghttp2_nv *nva;
     size_t nv_count, nv_room, nv_size;
-    bool data_pending;
-    uint8_t data_head[9];
-    size_t data_length;
-    uint32_t data_slot;
+    // Names that had to be written in lower case.
+    uint8_t *names;
+    size_t names_size;
 
     mrt_h2_fault fault;
     uint32_t fault_code;
     bool started, draining, sent_goaway, final_pulled;
     uint8_t final[17];
-    // Our first SETTINGS as they go out, see `mrt_h2_announce`.
-    uint8_t first_settings[64];
-    bool sent_settings;
 
     mrt_h2_bucket buckets[MRT_H2_ALLOWANCES];
     uint64_t counts[MRT_H2_COUNTERS];
@@ -154,10 +178,9 @@ static inline bool mrt_h2_ensure(void **array, uint32_t *room, uint32_t count, s
 }
 
 // heads.c
-int mrt_h2_on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *user);
-int mrt_h2_on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, size_t name_length,
-                     const uint8_t *value, size_t value_length, uint8_t flags, void *user);
-void mrt_h2_end_block(mrt_h2 *session, const nghttp2_frame *frame);
+void mrt_h2_begin_block(mrt_h2 *session, uint32_t slot, mrt_h2_kind kind, bool ends);
+// False: the connection failed.
+bool mrt_h2_inflate(mrt_h2 *session, const uint8_t *bytes, size_t count, bool is_last);
 
 // messages.c
 mrt_h2_verdict mrt_h2_check_field(mrt_h2 *session, mrt_h2_block *block, const uint8_t *name, size_t name_length,
@@ -173,15 +196,32 @@ void mrt_h2_fill(mrt_h2 *session);
 bool mrt_h2_spend(mrt_h2 *session, mrt_h2_counter counter);
 void mrt_h2_earn(mrt_h2 *session, mrt_h2_counter counter, uint32_t tokens);
 
+// arrivals.c
+// The nine bytes of a frame's header are known. False: the connection failed.
+bool mrt_h2_frame_comes(mrt_h2 *session, const uint8_t *head);
+// Ends the stream for what the peer did wrong.
+void mrt_h2_stream_error(mrt_h2 *session, uint32_t slot, uint32_t code);
+
 // settings.c
 bool mrt_h2_announce(mrt_h2 *session);
-void mrt_h2_patch_settings(mrt_h2 *session, mrt_h2_chunk *chunk);
+void mrt_h2_take_setting(mrt_h2 *session, uint32_t id, uint32_t value);
+
+// frames.c
+void mrt_h2_put_frame(mrt_h2 *session, uint8_t type, uint8_t flags, int32_t stream, const void *payload, size_t count);
+void mrt_h2_put_word(mrt_h2 *session, uint8_t type, int32_t stream, uint32_t word);
+uint32_t mrt_h2_get32(const uint8_t *bytes);
+uint8_t *mrt_h2_reserve(mrt_h2 *session, size_t count);  // NULL without memory
+void mrt_h2_frame_head(uint8_t *to, size_t length, uint8_t type, uint8_t flags, int32_t stream);
 
 // send.c
-ssize_t mrt_h2_read_body(nghttp2_session *ng, int32_t id, uint8_t *buffer, size_t length, uint32_t *flags,
-                         nghttp2_data_source *source, void *user);
-int mrt_h2_on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t length,
-                        nghttp2_data_source *source, void *user);
+void mrt_h2_enter_ring(mrt_h2 *session, uint32_t slot);
+void mrt_h2_leave_ring(mrt_h2 *session, uint32_t slot);
+
+// session.c
+// The stream is over; its last event follows.
+void mrt_h2_close(mrt_h2 *session, uint32_t slot, uint32_t code, mrt_h2_how how);
+void mrt_h2_close_if_done(mrt_h2 *session, uint32_t slot);
+void mrt_h2_give_back(mrt_h2 *session, int64_t count);
 
 // memory.c
 nghttp2_mem *mrt_h2_memory(void);

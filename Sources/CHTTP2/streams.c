@@ -55,6 +55,8 @@ uint32_t mrt_h2_open(mrt_h2 *session, int32_t id) {
     memset(stream, 0, sizeof *stream);
     stream->id = id;
     stream->length = -1;
+    stream->window = session->peer_window;
+    stream->receivable = session->config.stream_window;
     stream->live = true;
     session->live++;
     insert(session, id, slot);
@@ -66,6 +68,7 @@ void mrt_h2_forget(mrt_h2 *session, uint32_t slot) {
     mrt_h2_stream *stream = &session->streams[slot];
     if (!stream->live) return;
     stream->live = false;
+    mrt_h2_leave_ring(session, slot);
     session->live--;
     free(stream->trailers);
     stream->trailers = NULL;

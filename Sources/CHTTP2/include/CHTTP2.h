@@ -1,7 +1,6 @@
-// One HTTP/2 connection over the system's nghttp2, for Swift: bytes in, a batch of events out. nghttp2's own face is
-// callbacks with raw pointers in the middle of decoding; here they only note what happened, and Swift walks the notes after.
-//
-// What nghttp2 1.52 does not bound is counted here, in front of it: every frame header passes `mrt_h2_receive` first.
+// One HTTP/2 connection (RFC 9113), for Swift: bytes in, a batch of events out; messages in, frames out. Heads are compressed and
+// decompressed by the system's nghttp2; frames, streams, windows and what a peer may do of each are kept here. No call of
+// Swift's comes in the middle of another: events are walked after.
 #ifndef CHTTP2_H
 #define CHTTP2_H
 
@@ -37,8 +36,8 @@ typedef enum mrt_h2_fault {
     MRT_H2_CONTINUATION_FLOOD,
     MRT_H2_OUTPUT_FLOOD,
     MRT_H2_NO_MEMORY,
-    MRT_H2_ENDED,              // `mrt_h2_fail` by the application
-    MRT_H2_ALLOWANCE,          // plus a mrt_h2_counter: its allowance is used up
+    MRT_H2_ENDED,      // `mrt_h2_fail` by the application
+    MRT_H2_ALLOWANCE,  // plus a mrt_h2_counter: its allowance is used up
 } mrt_h2_fault;
 
 typedef struct mrt_h2_allowance {
@@ -150,8 +149,7 @@ void mrt_h2_head_begin(mrt_h2 *session);
 
 typedef enum mrt_h2_trait {
     MRT_H2_SECRET = 1,       // never to be put into a compression table
-    MRT_H2_STATIC_NAME = 2,  // in lower case, and stays for ever
-    MRT_H2_STATIC_VALUE = 4,
+    MRT_H2_STATIC_NAME = 2,  // in lower case
 } mrt_h2_trait;
 
 // False: no memory, or the head is larger than 1 MiB. `traits`: mrt_h2_trait.

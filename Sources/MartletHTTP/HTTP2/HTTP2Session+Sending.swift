@@ -196,7 +196,7 @@ extension HTTP2Session {
         // Static strings live for ever.
         unsafe mrt_h2_head_add(
             session, name.utf8Start, name.utf8CodeUnitCount, value.utf8Start, value.utf8CodeUnitCount,
-            MRT_H2_STATIC_NAME.rawValue | MRT_H2_STATIC_VALUE.rawValue)
+            MRT_H2_STATIC_NAME.rawValue)
     }
 
     private func add(_ name: StaticString, _ value: Span<UInt8>, isSecret: Bool = false) -> Bool {

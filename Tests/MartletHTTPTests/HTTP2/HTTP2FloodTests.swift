@@ -158,7 +158,7 @@ struct HTTP2FloodTests {
         #expect(side.session.counters.continuations <= most)
     }
 
-    /// Also when nghttp2 does not look at the block any more.
+    /// Also when nobody looks at the block any more.
     @Test func continuationsOfARefusedBlockEnd() throws {
         let side = try opened(streams: 1)
         side.receive(Raw.request(1, method: "POST", end: false))
