@@ -72,7 +72,7 @@ final class TCPDownstream: DownstreamConnection, StreamSocketOwner {
     private func dial() {
         guard let cluster else { return fail(.noCluster) }
         attempts += 1
-        switch cluster.dial(for: self, owner: self) {
+        switch cluster.dial(for: self, header: proxyHeader(for: cluster.runtime.config), owner: self) {
         case .dialling(let upstream):
             self.upstream = upstream
             upstreamName = upstream.endpoint.shared.name
@@ -152,15 +152,14 @@ extension TCPDownstream: EndpointChooser {
 }
 
 extension TCPDownstream: TCPUpstreamOwner, TCPRelayOwner {
-    func tcpConnectFailed(_ upstream: TCPUpstream, isTimeout: Bool) {
+    func tcpConnectFailed(_ upstream: TCPUpstream, _ fault: ProxyFault) {
         self.upstream = nil
         tried.append(upstream.endpoint)
-        tryAgain(isTimeout ? .connectTimeout : .connectFailed)
+        tryAgain(fault)
     }
 
     func tcpConnected(_ upstream: TCPUpstream) {
-        guard let clusterNumber, let cluster else { return }
-        if let header = proxyHeader(for: cluster.runtime.config) { upstream.socket.write(header.span) }
+        guard let clusterNumber else { return }
         let relay = TCPRelay(
             client: socket, upstream: upstream.socket, idleTimeout: service.idleTimeout,
             deadline: service.maxDuration > .zero ? started + service.maxDuration : .never,
@@ -183,7 +182,7 @@ extension TCPDownstream: TCPUpstreamOwner, TCPRelayOwner {
     }
 
     /// Who the client is, for an upstream that is to be told.
-    private func proxyHeader(for config: ClusterConfig) -> [UInt8]? {
+    private func proxyHeader(for config: ClusterConfig) -> ProxyHeader? {
         guard let wanted = config.proxyProtocol else { return nil }
         let version: ProxyHeader.Version = wanted == .v1 ? .v1 : .v2
         let source = SocketAddress(ip: client.directRemoteIP, port: client.directRemotePort)
@@ -195,7 +194,6 @@ extension TCPDownstream: TCPUpstreamOwner, TCPRelayOwner {
             origin = .unknown
         }
         return ProxyHeader(
-            version, origin, authority: serverName, alpn: client.tls?.alpn.map { Array($0.utf8) }
-        ).encoded()
+            version, origin, authority: serverName, alpn: client.tls?.alpn.map { Array($0.utf8) })
     }
 }
