@@ -42,6 +42,12 @@ extension StreamSocket {
         if mayHaveMore { readAgainNextTurn() }
     }
 
+    /// Queues what goes ahead of everything, a handshake too, and in the clear. For a socket that is still connecting.
+    package func writeAhead(_ bytes: Span<UInt8>) {
+        guard state == .connecting else { return }
+        if let secure { secure.sendClear(bytes) } else { write(bytes) }
+    }
+
     // MARK: The handshake
 
     func shakeHands() {

@@ -122,6 +122,28 @@ struct ProxyProtocolTests {
         }
     }
 
+    @Test("Requests tell their client as well, each on a connection of its own, and health checks that they are none")
+    func requests() throws {
+        let upstream = try ScriptedUpstream { upstream, connection in
+            while let request = connection.nextRequest() {
+                upstream.record(request)
+                guard (try? connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")) != nil else { return }
+            }
+        }
+        let proxy = try TestProxy(
+            listener: "    proxy_protocol: { required: false }\n" + TestProxy.forwarding,
+            rest: TestProxy.cluster(
+                upstream.port,
+                "    proxy_protocol: v1\n    health_check: { http: { path: /healthz }, interval: 60s }"))
+        #expect(eventually { upstream.recorded.first?.hasPrefix("PROXY UNKNOWN\r\nGET /healthz HTTP/1.1\r\n") == true })
+        #expect(eventually { (try? proxy.get("/")) ?? "" != "" })
+        let before = upstream.recorded.count
+        for _ in 0..<3 { #expect(try exchange(proxy, Self.block + Self.request).hasSuffix("ok")) }
+        let begin = String(decoding: Self.line, as: UTF8.self) + "GET / HTTP/1.1\r\n"
+        #expect(upstream.recorded.dropFirst(before).allSatisfy { $0.hasPrefix(begin) })
+        #expect(upstream.recorded.count == before + 3)
+    }
+
     @Test("nginx reads what tcp listeners send it", arguments: ["v1", "v2"])
     func nginx(version: String) throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-nginx-\(UUID().uuidString)")

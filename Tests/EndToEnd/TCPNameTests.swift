@@ -4,47 +4,6 @@ import Testing
 
 @Suite("Connections told apart by their first bytes")
 struct TCPNameTests {
-    /// `openssl s_server` with a certificate for one name, which answers with a page.
-    private final class NamedServer {
-        let port: UInt16
-        private let tool: BackgroundTool
-        private let folder: URL
-
-        init(_ name: String) throws {
-            port = try TCPListener.freePort()
-            folder = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-tls-\(UUID().uuidString)")
-            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-            let key = folder.appendingPathComponent("key").path
-            let certificate = folder.appendingPathComponent("cert").path
-            let made = try Tool.run(
-                "openssl",
-                [
-                    "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
-                    key,
-                    "-out", certificate, "-subj", "/CN=\(name)", "-days", "2",
-                ])
-            guard made.code == 0 else { throw TestProxy.NotReady(description: made.output) }
-            tool = try BackgroundTool(
-                "openssl",
-                ["s_server", "-accept", "127.0.0.1:\(port)", "-cert", certificate, "-key", key, "-www", "-quiet"],
-                endedBy: SIGKILL)
-            let port = self.port
-            guard eventually({ (try? TCPSocket(port: port)) != nil }) else {
-                throw TestProxy.NotReady(description: "openssl did not start")
-            }
-        }
-
-        deinit { try? FileManager.default.removeItem(at: folder) }
-    }
-
-    /// What a client is shown and told that asks for `name`.
-    private func ask(_ port: UInt16, _ name: String?, _ more: [String] = []) throws -> String {
-        let name = name.map { ["-servername", $0] } ?? ["-noservername"]
-        // Stays until the server closes.
-        let arguments = ["s_client", "-ign_eof", "-connect", "127.0.0.1:\(port)"] + name + more
-        return try Tool.run("timeout", ["20", "openssl"] + arguments, input: "GET / HTTP/1.0\r\n\r\n").output
-    }
-
     @Test("TLS passes through to where its server name says")
     func names() throws {
         let (alpha, beta, rest) = (try NamedServer("alpha"), try NamedServer("beta"), try NamedServer("rest"))
@@ -62,12 +21,12 @@ struct TCPNameTests {
             ("x.y.b.example", "beta"), ("x.a.example", "rest"), (nil, "rest"),
         ]
         for (name, subject) in expected {
-            let seen = try ask(proxy.port, name)
+            let seen = try NamedServer.ask(proxy.port, name)
             #expect(
                 seen.contains("subject=CN = \(subject)") && seen.contains("HTTP/1.0 200"),
                 "\(name ?? "no name"): \(seen)")
         }
-        #expect(try ask(proxy.port, "a.example", ["-tls1_2"]).contains("subject=CN = alpha"))
+        #expect(try NamedServer.ask(proxy.port, "a.example", ["-tls1_2"]).contains("subject=CN = alpha"))
         let line = try #require(TCPRig.logged(proxy, 8).first { $0.contains("x.y.b.example") })
         #expect(line.contains("\"protocol\":\"tcp\",\"server_name\":\"x.y.b.example\""))
         #expect(line.contains("\"cluster\":\"beta\""))
@@ -76,8 +35,8 @@ struct TCPNameTests {
         let some = "    sni: [{ hosts: [a.example], cluster: alpha }]"
         try proxy.configure(listener: TCPRig.listener(some), rest: TCPRig.clusters(ports))
         #expect(try proxy.admin("/reload", method: "POST").hasPrefix("HTTP/1.1 200 "))
-        #expect(try ask(proxy.port, "a.example").contains("subject=CN = alpha"))
-        #expect(try !ask(proxy.port, "other.example").contains("subject="))
+        #expect(try NamedServer.ask(proxy.port, "a.example").contains("subject=CN = alpha"))
+        #expect(try !NamedServer.ask(proxy.port, "other.example").contains("subject="))
         #expect(TCPRig.logged(proxy, 10).last?.contains("\"flags\":\"NR\",\"reason\":\"no-route\"") == true)
         let client = try proxy.connect()
         try client.send("GET / HTTP/1.1\r\n\r\n")
@@ -94,7 +53,7 @@ struct TCPNameTests {
         #expect(try proxy.exchange("") == "plain")
         let silent = try proxy.connect()
         #expect(silent.receive { $0.text == "plain" })
-        #expect(try ask(proxy.port, "a.example").contains("subject=CN = alpha"))
+        #expect(try NamedServer.ask(proxy.port, "a.example").contains("subject=CN = alpha"))
     }
 
     @Test("A hello that comes a byte at a time is waited for, and half of one is not for ever")

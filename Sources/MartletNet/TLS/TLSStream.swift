@@ -102,6 +102,12 @@ final class TLSStream {
     /// Bytes that the kernel has not taken.
     var queued: Int { ciphertext.count }
 
+    /// Queues bytes that go as they are, ahead of the handshake.
+    func sendClear(_ bytes: Span<UInt8>) {
+        ciphertext.append(bytes, pool: buffers)
+        handshakeAhead += bytes.count
+    }
+
     /// Queues what the session has to say besides. False when the peer makes us hold too much.
     func collect() -> Bool {
         let waiting = session.unsent

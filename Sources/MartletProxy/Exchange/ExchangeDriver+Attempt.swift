@@ -129,6 +129,7 @@ extension ExchangeDriver: ConnectionTaker {
     var requestMethod: Method { request.method }
     var asksForUpgrade: Bool { request.asksForUpgrade }
     var endpointOverride: (address: String, isStrict: Bool)? { exchange.upstreamOverride }
+    var toldClient: Downstream? { exchange.downstream }
     var hashKey: UInt64? { exchange.hashKey }
     private var wantsMore: Bool { isTunnel ? (downstream?.queuedBytes ?? 0) < bufferLimit : acceptsResponse }
 

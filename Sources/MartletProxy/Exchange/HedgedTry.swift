@@ -27,6 +27,7 @@ final class HedgedTry: ConnectionTaker {
     func start() { cluster.take(for: self) }
 
     var hashKey: UInt64? { driver.hashKey }
+    var toldClient: Downstream? { driver.toldClient }
     func prefers(_ endpoint: WorkerEndpoint) -> Bool { driver.prefers(endpoint) }
 
     func upstreamReady(_ upstream: any UpstreamStream) {

@@ -27,9 +27,10 @@ final class HealthProbe: StreamSocketOwner, TimerTarget {
 
     /// - Parameters:
     ///   - speaksHTTP2: what the cluster's endpoints are asked by.
+    ///   - header: what they are to get before everything else.
     ///   - done: gets nil for success, or what went wrong. Called once, unless the probe is cancelled; never from here.
     init(
-        _ endpoint: Endpoint, _ config: HealthCheckConfig, speaksHTTP2: Bool, loop: EventLoop,
+        _ endpoint: Endpoint, _ config: HealthCheckConfig, speaksHTTP2: Bool, header: ProxyHeader?, loop: EventLoop,
         _ done: @escaping (String?) -> Void
     ) {
         self.loop = loop
@@ -43,6 +44,8 @@ final class HealthProbe: StreamSocketOwner, TimerTarget {
             let socket = try StreamSocket(loop: loop, connectingTo: address)
             self.socket = socket
             try socket.start(self)
+            // A port of its own for checks is asked directly.
+            if let header, config.port == nil { socket.writeAhead(header.encoded().span) }
         } catch {
             failure = error.description
             loop.runNextTurn(self)

@@ -217,8 +217,10 @@ final class CheckedEndpoint: TimerTarget {
             guard let self, !self.isStopped else { return monitor.probeEnded() }
             let config = self.cluster.runtime.config
             let speaksHTTP2 = self.config.kind.isGRPC || config.protocol == .http2
-            self.probe = HealthProbe(self.endpoint, self.config, speaksHTTP2: speaksHTTP2, loop: monitor.loop) {
-                [weak self] failure in
+            self.probe = HealthProbe(
+                self.endpoint, self.config, speaksHTTP2: speaksHTTP2, header: config.proxyHeader(for: nil),
+                loop: monitor.loop
+            ) { [weak self] failure in
                 monitor.probeEnded()
                 self?.ended(failure)
             }

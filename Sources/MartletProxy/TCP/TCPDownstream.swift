@@ -72,7 +72,9 @@ final class TCPDownstream: DownstreamConnection, StreamSocketOwner {
     private func dial() {
         guard let cluster else { return fail(.noCluster) }
         attempts += 1
-        switch cluster.dial(for: self, owner: self) {
+        switch cluster.dial(
+            for: self, header: cluster.runtime.config.proxyHeader(for: client, serverName: serverName), owner: self)
+        {
         case .dialling(let upstream):
             self.upstream = upstream
             upstreamName = upstream.endpoint.shared.name
@@ -152,15 +154,14 @@ extension TCPDownstream: EndpointChooser {
 }
 
 extension TCPDownstream: TCPUpstreamOwner, TCPRelayOwner {
-    func tcpConnectFailed(_ upstream: TCPUpstream, isTimeout: Bool) {
+    func tcpConnectFailed(_ upstream: TCPUpstream, _ fault: ProxyFault) {
         self.upstream = nil
         tried.append(upstream.endpoint)
-        tryAgain(isTimeout ? .connectTimeout : .connectFailed)
+        tryAgain(fault)
     }
 
     func tcpConnected(_ upstream: TCPUpstream) {
-        guard let clusterNumber, let cluster else { return }
-        if let header = proxyHeader(for: cluster.runtime.config) { upstream.socket.write(header.span) }
+        guard let clusterNumber else { return }
         let relay = TCPRelay(
             client: socket, upstream: upstream.socket, idleTimeout: service.idleTimeout,
             deadline: service.maxDuration > .zero ? started + service.maxDuration : .never,
@@ -180,22 +181,5 @@ extension TCPDownstream: TCPUpstreamOwner, TCPRelayOwner {
         var outcome = TCPOutcome(end)
         if let relay { (outcome.received, outcome.sent) = relay.clientBytes }
         over(outcome)
-    }
-
-    /// Who the client is, for an upstream that is to be told.
-    private func proxyHeader(for config: ClusterConfig) -> [UInt8]? {
-        guard let wanted = config.proxyProtocol else { return nil }
-        let version: ProxyHeader.Version = wanted == .v1 ? .v1 : .v2
-        let source = SocketAddress(ip: client.directRemoteIP, port: client.directRemotePort)
-        let destination = SocketAddress(text: client.localAddress)
-        let origin: ProxyHeader.Origin
-        if let source, let destination, destination.family != .unix {
-            origin = .known(source: source, destination: destination)
-        } else {
-            origin = .unknown
-        }
-        return ProxyHeader(
-            version, origin, authority: serverName, alpn: client.tls?.alpn.map { Array($0.utf8) }
-        ).encoded()
     }
 }

@@ -63,10 +63,14 @@ final class TCPRelay: StreamSocketOwner, TimerTarget {
     private var client: StreamSocket { up.source }
     private var upstream: StreamSocket { down.source }
 
-    /// Bytes that came from the client, and that were sent to it.
-    var clientBytes: (received: UInt64, sent: UInt64) { (up.received, client.sentBytes &- sentBefore.client) }
+    /// Bytes that came from the client, and that were sent to it; over TLS, for it, whose records the kernel counts instead.
+    var clientBytes: (received: UInt64, sent: UInt64) {
+        (up.received, client.takesPipes ? client.sentBytes &- sentBefore.client : down.received)
+    }
     /// The same of the upstream.
-    var upstreamBytes: (received: UInt64, sent: UInt64) { (down.received, upstream.sentBytes &- sentBefore.upstream) }
+    var upstreamBytes: (received: UInt64, sent: UInt64) {
+        (down.received, upstream.takesPipes ? upstream.sentBytes &- sentBefore.upstream : up.received)
+    }
     var heldBytes: Int { client.queuedBytes + upstream.queuedBytes }
 
     /// Both sockets are open and hear this one from now on.

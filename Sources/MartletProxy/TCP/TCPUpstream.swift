@@ -5,7 +5,7 @@ protocol TCPUpstreamOwner: AnyObject {
     /// The socket is connected, and the owner's.
     func tcpConnected(_ upstream: TCPUpstream)
     /// It is closed and has left the cluster.
-    func tcpConnectFailed(_ upstream: TCPUpstream, isTimeout: Bool)
+    func tcpConnectFailed(_ upstream: TCPUpstream, _ fault: ProxyFault)
 }
 
 /// One connection to an endpoint that carries a client's bytes: dialling, then somebody else's to use, until it is given back.
@@ -22,14 +22,18 @@ final class TCPUpstream: StreamSocketOwner, TimerTarget {
     private var isGone = false
 
     /// Dials. The outcome comes later, never from within this call.
-    init(_ cluster: WorkerCluster, _ endpoint: WorkerEndpoint, owner: any TCPUpstreamOwner) throws(SystemError) {
+    /// - Parameter header: what the endpoint is to get before everything else.
+    init(
+        _ cluster: WorkerCluster, _ endpoint: WorkerEndpoint, header: ProxyHeader?, owner: any TCPUpstreamOwner
+    ) throws(SystemError) {
         self.cluster = cluster
         self.endpoint = endpoint
         self.owner = owner
         loop = cluster.worker.loop
         deadline = loop.now + cluster.connectTimeout
-        socket = try StreamSocket(loop: loop, connectingTo: endpoint.shared.address)
+        socket = try endpoint.dial(loop)
         try socket.start(self)
+        if let header { socket.writeAhead(header.encoded().span) }
         account.open(endpoint, at: loop.now)
         timer.require(deadline, loop, self)
     }
@@ -44,20 +48,24 @@ final class TCPUpstream: StreamSocketOwner, TimerTarget {
         owner.take()?.tcpConnected(self)
     }
 
-    func socketFailed(_ socket: StreamSocket, _ error: SystemError) { failed(.connectFailure) }
+    func socketFailed(_ socket: StreamSocket, _ error: SystemError) {
+        guard !isConnected else { return }
+        let isTLS = if case .tlsFailed = cluster.connectFailed(error, at: endpoint) { true } else { false }
+        failed(.connectFailure, isTLS ? .upstreamTLSFailed : .connectFailed)
+    }
 
     func timerFired(_ tag: UInt8) {
         timer.fired()
         guard !isConnected, !isGone else { return }
         guard deadline <= loop.now else { return timer.require(deadline, loop, self) }
-        failed(.timeout)
+        failed(.timeout, .connectTimeout)
     }
 
-    private func failed(_ outcome: AttemptOutcome) {
+    private func failed(_ outcome: AttemptOutcome, _ fault: ProxyFault) {
         account.report(outcome, of: endpoint, in: cluster)
         let owner = owner.take()
         leave(isFailure: true)
-        owner?.tcpConnectFailed(self, isTimeout: outcome == .timeout)
+        owner?.tcpConnectFailed(self, fault)
     }
 
     /// The connection is over, or nobody wants it any more. Safe to call twice.
@@ -69,6 +77,7 @@ final class TCPUpstream: StreamSocketOwner, TimerTarget {
         owner = nil
         timer.cancel(loop)
         account.close(endpoint)
+        if isConnected { endpoint.keepSession(of: socket) }
         socket.close()
         cluster.tcpClosed(wasConnected: isConnected, isFailure: isFailure)
     }

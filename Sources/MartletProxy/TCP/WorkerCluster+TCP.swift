@@ -10,7 +10,8 @@ extension WorkerCluster {
         case refused(ConnectionRefusal)
     }
 
-    func dial(for chooser: any EndpointChooser, owner: any TCPUpstreamOwner) -> Dial {
+    /// - Parameter header: what the endpoint is to get before everything else.
+    func dial(for chooser: any EndpointChooser, header: ProxyHeader?, owner: any TCPUpstreamOwner) -> Dial {
         runtime.sawTraffic()
         guard isAdmitted() else { return .refused(.circuitOpen) }
         guard let endpoint = endpoint(for: chooser) else { return .refused(.noHealthyUpstream) }
@@ -24,7 +25,7 @@ extension WorkerCluster {
             return .refused(.overflow(.connections))
         }
         do throws(SystemError) {
-            let upstream = try TCPUpstream(self, endpoint, owner: owner)
+            let upstream = try TCPUpstream(self, endpoint, header: header, owner: owner)
             openConnections += 1
             connectionsOpened.add()
             return .dialling(upstream)

@@ -16,6 +16,8 @@ protocol EndpointChooser: AnyObject {
     var hashKey: UInt64? { get }
     /// False for an endpoint that another is to be preferred to.
     func prefers(_ endpoint: WorkerEndpoint) -> Bool
+    /// Whose connection it is for, where endpoints are told; nil: our own.
+    var toldClient: Downstream? { get }
     /// There is no way to it at all; the refusal follows.
     func cannotReach(_ endpoint: WorkerEndpoint)
 }
@@ -23,6 +25,7 @@ protocol EndpointChooser: AnyObject {
 extension EndpointChooser {
     var endpointOverride: (address: String, isStrict: Bool)? { nil }
     var hashKey: UInt64? { nil }
+    var toldClient: Downstream? { nil }
     func prefers(_ endpoint: WorkerEndpoint) -> Bool { true }
     func cannotReach(_ endpoint: WorkerEndpoint) {}
 }

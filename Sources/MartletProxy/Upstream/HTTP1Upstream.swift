@@ -311,7 +311,9 @@ final class HTTP1Upstream: UpstreamStream, UpstreamConnection, StreamSocketOwner
 
     private func finishExchange() {
         guard receiver == nil, isOpen else { return }
-        guard keepsAlive, pending == nil, !isTunnel, !socket.isWriteBroken else { return discard() }
+        guard keepsAlive, pending == nil, !isTunnel, !socket.isWriteBroken, !cluster.tellsClients else {
+            return discard()
+        }
         if cluster.idleTimeout > .zero {
             idleDeadline = loop.now + cluster.idleTimeout
             timer.require(idleDeadline, loop, self)

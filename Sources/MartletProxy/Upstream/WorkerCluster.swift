@@ -29,6 +29,8 @@ final class WorkerCluster: TimerTarget {
 
     let codecLimits: HTTP1Limits
     let connectTimeout: Nanoseconds
+    /// Endpoints hear by the PROXY protocol whose connection it is: it serves one request.
+    let tellsClients: Bool
     let idleTimeout: Nanoseconds
     let http2Settings: HTTP2Settings
     let http2Limits: HTTP2Limits
@@ -53,6 +55,7 @@ final class WorkerCluster: TimerTarget {
         breaker = runtime.breaker
         set = runtime.currentSet
         connectTimeout = Nanoseconds(runtime.config.connectTimeout)
+        tellsClients = runtime.config.proxyProtocol != nil
         idleTimeout = runtime.config.idleTimeout.map { Nanoseconds($0) } ?? .zero
         codecLimits = HTTP1Limits(
             head: runtime.config.limits.responseHeaders.bytes, fields: runtime.config.limits.headerCount)
@@ -99,6 +102,8 @@ final class WorkerCluster: TimerTarget {
         guard let endpoint = endpoint(for: taker) else {
             return taker.upstreamRefused(.noHealthyUpstream)
         }
+        // A connection whose endpoint was told of one client is for nobody else.
+        guard !tellsClients else { return dial(endpoint, for: taker) }
         if !fresh, let connection = endpoint.idle.popLast() {
             connection.lend(to: taker)
             return taker.upstreamReady(connection)
@@ -159,11 +164,16 @@ final class WorkerCluster: TimerTarget {
             return
         }
         do throws(SystemError) {
-            let socket = try endpoint.dial(worker.loop)
             openConnections += 1
+            let socket = try endpoint.dial(worker.loop)
+            if let header = runtime.config.proxyHeader(for: taker.toldClient) {
+                socket.writeAhead(header.encoded().span)
+            }
             connectionsOpened.add()
             switch runtime.config.protocol {
-            case .http1: try lend(HTTP1Upstream(cluster: self, endpoint: endpoint, socket: socket, isConnected: false), to: taker)
+            case .http1:
+                try lend(
+                    HTTP1Upstream(cluster: self, endpoint: endpoint, socket: socket, isConnected: false), to: taker)
             case .http2: try share(socket, to: endpoint, isConnected: false, with: taker)
             case .auto:
                 let dial = UpstreamDial(self, endpoint, socket, for: taker)
@@ -197,6 +207,11 @@ final class WorkerCluster: TimerTarget {
             throw SystemError(call: "HTTP/2 session", code: ENOMEM)
         }
         try session.start()
+        if tellsClients {
+            let stream = session.open(for: taker)
+            session.drain()
+            return taker.upstreamReady(stream)
+        }
         endpoint.add(session)
         taker.upstreamReady(session.open(for: taker))
     }
