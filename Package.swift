@@ -137,7 +137,8 @@ let package = Package(
         tests(
             "MartletFilterTests",
             [
-                "MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletRouting", "MartletAuth",
+                "MartletCore", "MartletHTTP", "MartletGRPC", "MartletConfig", "MartletFilter", "MartletRouting",
+                "MartletAuth",
                 "MartletResilience", "MartletTransform",
             ]),
         tests(

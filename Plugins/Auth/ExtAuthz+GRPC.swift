@@ -37,6 +37,10 @@ extension ExtAuthz {
             if let failure = end.failure {
                 return failed(counters.failures[failure], failure.rawValue, mayPass: failure != .invalidRequest)
             }
+            // Of two clocks the service's was faster.
+            if end.status == .deadlineExceeded {
+                return failed(counters.failures[.timeout], CallFailure.timeout.rawValue, mayPass: true)
+            }
             return failed(counters.grpcErrors, "grpc-status \(end.status.rawValue)", mayPass: true)
         }
         guard let response = try? CheckResponse(answer) else {

@@ -1,6 +1,7 @@
 public import MartletConfig
 internal import MartletCore
 public import MartletFilter
+internal import MartletGRPC
 internal import MartletHTTP
 
 /// `ext_authz`: asks a service of the operator's own whether a request may pass.

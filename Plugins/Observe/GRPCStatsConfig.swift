@@ -14,12 +14,13 @@ public struct GRPCStatsConfig: Sendable {
 
     init(_ section: ConfigSection) {
         countsMessages = section.bool("messages", default: true)
-        let listed = section.has("methods") ? section.values("methods", .grpcMethod) : nil
-        if section.has("methods"), section.has("max_methods") {
+        let listed = section.values("methods", .grpcMethod)
+        let isListed = section.has("methods")
+        if isListed, section.has("max_methods") {
             section.error(at: "max_methods", "has no effect beside \"methods\"", hint: "remove one of the two")
         }
         let most = section.int("max_methods", default: Self.defaultMaxMethods, in: 1...10_000)
-        names = listed.map { MethodNames(listed: $0) } ?? MethodNames(max: most)
+        names = isListed ? MethodNames(listed: listed) : MethodNames(max: most)
     }
 }
 

@@ -75,9 +75,11 @@ def refusal_text(envoy, martlet):
     """A reply of Martlet's own is known by `x-martlet-error`, which `error_header` takes off later."""
     if "x-martlet-error" not in martlet.headers or envoy.status != martlet.status:
         return False
-    differs = envoy.body != martlet.body
+    # A gRPC client has the text in its head.
+    differs = (envoy.body, envoy.headers.get("grpc-message")) != (martlet.body, martlet.headers.get("grpc-message"))
     for outcome in (envoy, martlet):
         outcome.body = b""
+        outcome.headers.pop("grpc-message", None)
         outcome.headers.pop("content-type", None)
     return differs
 

@@ -52,7 +52,8 @@ struct DocsTests {
 
     @Test(
         "Every complete configuration passes martlet check",
-        arguments: ["README.md", "Docs/LuaAPI.md", "Docs/Config.md", "Docs/TCP.md"] + pages(in: "Docs/Filters"))
+        arguments: ["README.md", "Docs/LuaAPI.md", "Docs/Config.md", "Docs/TCP.md", "Docs/GRPC.md"]
+            + pages(in: "Docs/Filters"))
     func configurations(name: String) throws {
         let complete = Self.blocks("yaml", in: try Self.page(name)).filter {
             $0.hasPrefix("# file:") && !$0.contains("file: Filters/")

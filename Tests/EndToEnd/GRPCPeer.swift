@@ -6,14 +6,18 @@ import Testing
 final class GRPCPeer {
     let port: UInt16
     private let folder: URL
+    private let identity: CertificateForge.Issued?
     private var tool: BackgroundTool?
 
     private static let python = "/usr/bin/python3"
     private static let scripts = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .appendingPathComponent("Peers")
 
-    /// - Parameter state: what the standard services answer by: `health:SERVICE` to the number of a status.
-    init(state: [String: String] = [:]) throws {
+    /// - Parameters:
+    ///   - isSecure: speaks TLS, as 127.0.0.1.
+    ///   - state: what the standard services answer by: `health:SERVICE` to the number of a status.
+    init(isSecure: Bool = false, state: [String: String] = [:]) throws {
+        identity = isSecure ? try CertificateForge.shared.server("127.0.0.1") : nil
         port = try TCPListener.freePort()
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-grpc-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -36,7 +40,9 @@ final class GRPCPeer {
         let (script, state) = (
             Self.scripts.appendingPathComponent("grpc_server.py"), folder.appendingPathComponent("state")
         )
-        tool = try BackgroundTool(Self.python, [script.path, "\(port)", state.path])
+        tool = try BackgroundTool(
+            Self.python,
+            [script.path, "\(port)", state.path] + (identity.map { [$0.certificateFile, $0.keyFile] } ?? []))
         let port = self.port
         guard eventually({ (try? TCPSocket(port: port)) != nil }) else {
             throw TestProxy.NotReady(description: "the gRPC server did not start: Scripts/install-packages test")
@@ -54,9 +60,13 @@ final class GRPCPeer {
     }
 
     /// Runs scenarios of Peers/grpc_client.py against a port; all must go well.
-    static func call(_ port: UInt16, _ scenarios: String..., sourceLocation: SourceLocation = #_sourceLocation) throws {
+    static func call(
+        _ port: UInt16, isSecure: Bool = false, _ scenarios: String...,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        let authorities = isSecure ? try CertificateForge.shared.authority().certificateFile : "-"
         let script = scripts.appendingPathComponent("grpc_client.py")
-        let result = try Tool.run("timeout", ["60", python, script.path, "\(port)"] + scenarios)
+        let result = try Tool.run("timeout", ["60", python, script.path, "\(port)", authorities] + scenarios)
         #expect(result.code == 0, "\(result.output)", sourceLocation: sourceLocation)
     }
 }

@@ -5,22 +5,36 @@ import Testing
 /// grpcio on both sides of the proxy.
 @Suite("gRPC from end to end")
 struct GRPCTests {
-    private static func proxy(_ peer: GRPCPeer, filters: String = "", limits: String = "") throws -> TestProxy {
-        try TestProxy(
+    /// What a listener and a cluster say to speak TLS, as 127.0.0.1.
+    private static func tls(_ isSecure: Bool) throws -> (listener: String, cluster: String) {
+        guard isSecure else { return ("", "") }
+        let identity = try CertificateForge.shared.server("127.0.0.1")
+        return (
+            "tls: { certificate: \(identity.certificateFile), private_key: \(identity.keyFile) }",
+            "tls: { ca: \(try CertificateForge.shared.authority().certificateFile) }"
+        )
+    }
+
+    private static func proxy(_ peer: GRPCPeer, isSecure: Bool = false, filters: String = "") throws -> TestProxy {
+        let tls = try tls(isSecure)
+        return try TestProxy(
             workers: 2,
             listener: """
-                    limits: { max_concurrent_streams: 2000\(limits) }
+                    \(tls.listener)
+                    limits: { max_concurrent_streams: 2000 }
                     filters: [\(filters)router]
                     routes:
                       - { match: { path: { prefix: /test.Echo/ } }, cluster: up, timeout: 60s }
-                """, rest: TestProxy.cluster(peer.port, "    protocol: http2"))
+                """, rest: TestProxy.cluster(peer.port, "    protocol: http2\n    \(tls.cluster)"))
     }
 
-    @Test("Calls of all four shapes, metadata both ways, large messages, and each message as it comes")
-    func calls() throws {
-        let peer = try GRPCPeer()
-        let test = try Self.proxy(peer)
-        try GRPCPeer.call(test.port, "unary", "streams", "in_step")
+    @Test(
+        "Calls of all four shapes, metadata both ways, large messages, and each message as it comes",
+        arguments: [false, true])
+    func calls(isSecure: Bool) throws {
+        let peer = try GRPCPeer(isSecure: isSecure)
+        let test = try Self.proxy(peer, isSecure: isSecure)
+        try GRPCPeer.call(test.port, isSecure: isSecure, "unary", "streams", "in_step")
     }
 
     @Test("Statuses and their words, from the server and from the proxy")
@@ -32,23 +46,23 @@ struct GRPCTests {
         try GRPCPeer.call(test.port, "down")
     }
 
-    @Test("A deadline that passes, and a call that is given up, end the work at the server")
-    func endings() throws {
-        let peer = try GRPCPeer()
-        let test = try Self.proxy(peer)
-        try GRPCPeer.call(test.port, "deadline")
+    @Test("A deadline that passes, and a call that is given up, end the work at the server", arguments: [false, true])
+    func endings(isSecure: Bool) throws {
+        let peer = try GRPCPeer(isSecure: isSecure)
+        let test = try Self.proxy(peer, isSecure: isSecure)
+        try GRPCPeer.call(test.port, isSecure: isSecure, "deadline")
         #expect(eventually { peer.seen.contains { $0["cancelled"] as? String == "unary" } })
         let left = peer.seen.compactMap { $0["left"] as? Double }
         #expect(left.contains { $0 > 0 && $0 <= 0.3 })
-        try GRPCPeer.call(test.port, "cancel")
+        try GRPCPeer.call(test.port, isSecure: isSecure, "cancel")
         #expect(eventually { peer.seen.filter { $0["cancelled"] != nil }.count >= 3 })
     }
 
-    @Test("A thousand streams at once over one connection")
-    func many() throws {
-        let peer = try GRPCPeer()
-        let test = try Self.proxy(peer)
-        try GRPCPeer.call(test.port, "many")
+    @Test("A thousand streams at once over one connection", arguments: [false, true])
+    func many(isSecure: Bool) throws {
+        let peer = try GRPCPeer(isSecure: isSecure)
+        let test = try Self.proxy(peer, isSecure: isSecure)
+        try GRPCPeer.call(test.port, isSecure: isSecure, "many")
     }
 
     @Test("A status in a head alone is retried, where the policy says so")
@@ -60,10 +74,12 @@ struct GRPCTests {
         #expect(peer.seen.count { ($0["metadata"] as? [String: String])?["x-fail"] == "INTERNAL broken" } == 1)
     }
 
-    @Test("Checks of the standard health service decide which endpoints are used")
-    func health() throws {
-        let (good, bad) = (try GRPCPeer(state: ["health:shop": "1"]), try GRPCPeer(state: ["health:shop": "2"]))
-        let unknown = try GRPCPeer()
+    @Test("Checks of the standard health service decide which endpoints are used", arguments: [false, true])
+    func health(isSecure: Bool) throws {
+        let good = try GRPCPeer(isSecure: isSecure, state: ["health:shop": "1"])
+        let bad = try GRPCPeer(isSecure: isSecure, state: ["health:shop": "2"])
+        let unknown = try GRPCPeer(isSecure: isSecure)
+        let tls = try Self.tls(isSecure).cluster
         let test = try TestProxy(
             listener: TestProxy.forwarding,
             rest: """
@@ -71,6 +87,7 @@ struct GRPCTests {
                   - name: up
                     endpoints: ["127.0.0.1:\(good.port)", "127.0.0.1:\(bad.port)", "127.0.0.1:\(unknown.port)", "127.0.0.1:\(try TCPListener.freePort())"]
                     protocol: http2
+                    \(tls)
                     panic_threshold: 0%
                     health_check: { grpc: { service: shop, authority: shop.example }, interval: 20ms, unhealthy_threshold: 1, healthy_threshold: 1 }
                 """)

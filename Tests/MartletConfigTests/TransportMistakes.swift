@@ -473,8 +473,8 @@ extension Mistake {
                 """#),
             "10:10: error: clusters[0].http2: is not used (add protocol: http2, or auto with tls)",
             #"11:19: error: clusters[0].proxy_protocol: "2" is not known here (valid: v1, v2)"#,
-            "12:19: error: clusters[0].health_check.grpc: checking by gRPC is not available in this version "
-                + "(remove the key)"),
+            "12:17: error: clusters[0].health_check: by gRPC asks endpoints that speak HTTP/2 (add protocol: "
+                + "http2 to the cluster)"),
         Mistake(
             Around.cluster(
                 #"""

@@ -98,7 +98,14 @@ struct FilterMistakeTests {
     private static let extAuthz: [(String, String)] = [
         ("ext_authz: {}", "\"cluster\" is required"),
         ("ext_authz: { cluster: d }", "no cluster \"d\" (clusters: c)"),
-        ("ext_authz: { cluster: c, protocol: grpc }", "gRPC authorization services are not available in this version"),
+        (
+            "ext_authz: { cluster: c, protocol: grpc }",
+            "\"c\" speaks HTTP/1.1, and gRPC needs HTTP/2 (write protocol: http2 in the cluster)"
+        ),
+        (
+            "ext_authz: { cluster: c, authority: a.example }",
+            "is for protocol: grpc (by HTTP the service is asked by the request's host)"
+        ),
         ("ext_authz: { cluster: c, timeout: 0 }", "expected 1ms to 1m"),
         ("ext_authz: { cluster: c, on_error: pass }", "valid: deny, allow"),
         ("ext_authz: { cluster: c, status_on_error: 200 }", "expected 400 to 599"),

@@ -102,6 +102,21 @@ struct MistakeTests {
         check(errors, message)
     }
 
+    @Test(
+        "grpc_stats",
+        arguments: [
+            ("methods: [a.A]", "\"a.A\" is no method (write package.Service/Method)"),
+            ("methods: [/a.A/m]", "is no method"), ("max_methods: 0", "expected 1 to 10000"),
+            ("{ methods: [a.A/m], max_methods: 2 }", "max_methods: has no effect beside \"methods\""),
+            ("method: [a.A/m]", "did you mean \"methods\"?"),
+        ])
+    func grpcStats(text: String, message: String) {
+        let written = Written(text)
+        _ = GRPCStatsConfig(written.section)
+        written.section.finish()
+        check(written.errors, message)
+    }
+
     /// A mistake in one key makes no other unknown.
     private func check(_ errors: [String], _ message: String) {
         #expect(errors.contains { $0.contains(message) }, "\(errors)")

@@ -9,8 +9,10 @@ internal import MartletNet
 final class HealthProbe: StreamSocketOwner, TimerTarget {
     private let loop: EventLoop
     private let config: HealthCheckConfig
+    /// What the cluster's endpoints are asked by when TLS does not settle it.
+    private let speaksHTTP2: Bool
     /// Nil: the check speaks HTTP/1.1, or none.
-    private let http2: HTTP2Probe?
+    private var http2: HTTP2Probe?
     /// Dropped when it has been called; once.
     private var done: ((String?) -> Void)?
     private var socket: StreamSocket?
@@ -26,22 +28,29 @@ final class HealthProbe: StreamSocketOwner, TimerTarget {
     private static let limit = 16_384
 
     /// - Parameters:
-    ///   - speaksHTTP2: what the cluster's endpoints are asked by.
+    ///   - speaksHTTP2: what the cluster's endpoints are asked by in clear text.
+    ///   - tls: nil in clear text.
     ///   - header: what they are to get before everything else.
     ///   - done: gets nil for success, or what went wrong. Called once, unless the probe is cancelled; never from here.
     init(
-        _ endpoint: Endpoint, _ config: HealthCheckConfig, speaksHTTP2: Bool, header: ProxyHeader?, loop: EventLoop,
+        _ endpoint: Endpoint, _ config: HealthCheckConfig, speaksHTTP2: Bool, tls: TLSClientTarget?,
+        header: ProxyHeader?, loop: EventLoop,
         _ done: @escaping (String?) -> Void
     ) {
         self.loop = loop
-        http2 = speaksHTTP2 ? HTTP2Probe() : nil
+        self.speaksHTTP2 = speaksHTTP2
         self.config = config
         self.done = done
         endpointName = endpoint.name
         timer = loop.arm(at: loop.now + Nanoseconds(config.timeout), self, tag: 0)
         let address = config.port.flatMap { endpoint.address.at(port: UInt16($0)) } ?? endpoint.address
         do throws(SystemError) {
-            let socket = try StreamSocket(loop: loop, connectingTo: address)
+            let socket =
+                if let tls {
+                    try StreamSocket(loop: loop, connectingTo: address, tls: tls)
+                } else {
+                    try StreamSocket(loop: loop, connectingTo: address)
+                }
             self.socket = socket
             try socket.start(self)
             // A port of its own for checks is asked directly.
@@ -81,6 +90,11 @@ final class HealthProbe: StreamSocketOwner, TimerTarget {
     // MARK: The socket's news
 
     func socketConnected(_ socket: StreamSocket) {
+        if socket.tls.map({ $0.alpn == "h2" }) ?? speaksHTTP2 {
+            http2 = HTTP2Probe()
+        } else if config.kind.isGRPC {
+            return finish("the endpoint does not offer HTTP/2 (ALPN h2)")
+        }
         switch config.kind {
         case .http(let http): send(http, on: socket)
         case .tcp(let send, let receive):

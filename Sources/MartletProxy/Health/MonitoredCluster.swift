@@ -215,10 +215,11 @@ final class CheckedEndpoint: TimerTarget {
         let monitor = self.monitor
         monitor.probe { [weak self] in
             guard let self, !self.isStopped else { return monitor.probeEnded() }
-            let config = self.cluster.runtime.config
-            let speaksHTTP2 = self.config.kind.isGRPC || config.protocol == .http2
+            let runtime = self.cluster.runtime
             self.probe = HealthProbe(
-                self.endpoint, self.config, speaksHTTP2: speaksHTTP2, header: config.proxyHeader(for: nil),
+                self.endpoint, self.config,
+                speaksHTTP2: self.config.kind.isGRPC || runtime.config.protocol == .http2,
+                tls: runtime.tls?.target(for: self.endpoint), header: runtime.config.proxyHeader(for: nil),
                 loop: monitor.loop
             ) { [weak self] failure in
                 monitor.probeEnded()

@@ -1,6 +1,6 @@
 """Every suite: its name and what makes its sites."""
 
-from suites import authz, basics, choices, coding, cors, defaults, failures, faults, headers, jwt, limits, paths, retries, rules, tables
+from suites import authz, basics, choices, coding, cors, defaults, failures, faults, grpc, headers, jwt, limits, paths, retries, rules, tables
 
 SUITES = {
     "basics": basics.sites,
@@ -18,4 +18,5 @@ SUITES = {
     "limits": limits.sites,
     "coding": coding.sites,
     "authz": authz.sites,
+    "grpc": grpc.sites,
 }

@@ -1,6 +1,6 @@
 """A gRPC client of grpcio's: runs the named scenarios against a port and ends with 1 at the first that is not as it should be.
 
-    grpc_client.py PORT SCENARIO...
+    grpc_client.py PORT AUTHORITIES SCENARIO...    AUTHORITIES: a file of those that vouch for the server, or - in clear text
 """
 
 import asyncio
@@ -9,13 +9,21 @@ import time
 
 import grpc
 
-PORT = sys.argv[1]
+PORT, AUTHORITIES = sys.argv[1:3]
 OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
 
 def expect(condition, what):
     if not condition:
         sys.exit(f"not as it should be: {what}")
+
+
+def connect(library):
+    if AUTHORITIES == "-":
+        return library.insecure_channel(f"127.0.0.1:{PORT}", options=OPTIONS)
+    with open(AUTHORITIES, "rb") as file:
+        credentials = grpc.ssl_channel_credentials(file.read())
+    return library.secure_channel(f"127.0.0.1:{PORT}", credentials, options=OPTIONS)
 
 
 class Calls:
@@ -133,7 +141,7 @@ def retried(calls):
 
 
 async def _many():
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{PORT}", options=OPTIONS) as channel:
+    async with connect(grpc.aio) as channel:
         method = channel.stream_stream("/test.Echo/Bidi")
         calls = [method(metadata=(("x-quiet", "1"),)) for _ in range(1000)]
         # All are open at once: each has been answered before the first goes on.
@@ -153,8 +161,8 @@ def many(calls):
     asyncio.run(_many())
 
 
-with grpc.insecure_channel(f"127.0.0.1:{PORT}", options=OPTIONS) as channel:
+with connect(grpc) as channel:
     calls = Calls(channel)
-    for scenario in sys.argv[2:]:
+    for scenario in sys.argv[3:]:
         globals()[scenario](calls)
         print(scenario, "ok", flush=True)

@@ -1,6 +1,6 @@
 """A gRPC server of grpcio's: echoes in all four shapes, and the standard services the proxy asks. Messages of /test.Echo are bytes.
 
-    grpc_server.py PORT STATE    STATE: a file of `key value` lines, read anew for each question; what was seen is appended to STATE.seen
+    grpc_server.py PORT STATE [CERTIFICATE KEY]    STATE: a file of `key value` lines, read anew for each question; what was seen is appended to STATE.seen
 """
 
 import asyncio
@@ -224,7 +224,11 @@ async def main():
     }
     server.add_generic_rpc_handlers(
         tuple(grpc.method_handlers_generic_handler(service, methods) for service, methods in handlers.items()))
-    server.add_insecure_port(f"127.0.0.1:{PORT}")
+    if len(sys.argv) > 4:
+        certificate, key = (open(name, "rb").read() for name in sys.argv[3:5])
+        server.add_secure_port(f"127.0.0.1:{PORT}", grpc.ssl_server_credentials([(key, certificate)]))
+    else:
+        server.add_insecure_port(f"127.0.0.1:{PORT}")
     await server.start()
     await server.wait_for_termination()
 

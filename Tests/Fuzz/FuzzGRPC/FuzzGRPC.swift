@@ -93,6 +93,10 @@ private func wire(_ input: [UInt8]) {
     }
     read(0..<input.count, depth: 0)
     _ = try? HealthMessages.response(input.span)
+    if let response = try? CheckResponse(input) {
+        let size = response.fields.reduce(response.body.count) { $0 + $1.name.count + $1.value.count }
+        precondition(size <= input.count, "more than was given")
+    }
 }
 
 private func fields(_ input: [UInt8]) {

@@ -1,35 +1,34 @@
 internal import MartletCore
-internal import MartletGRPC
 
 /// The answer of an authorization service that speaks gRPC: `envoy.service.auth.v3.CheckResponse`. What is not known of it is passed over.
-struct CheckResponse {
+package struct CheckResponse: Equatable {
     /// One field that the service wants set.
-    struct Field {
-        enum Change {
+    package struct Field: Equatable {
+        package enum Change: Sendable {
             case append, addIfAbsent, set, setIfPresent
         }
-        var name: [UInt8] = []
-        var value: [UInt8] = []
-        var change = Change.append
+        package fileprivate(set) var name: [UInt8] = []
+        package fileprivate(set) var value: [UInt8] = []
+        package fileprivate(set) var change = Change.append
     }
 
     /// `google.rpc.Status`: 0 lets pass.
-    private(set) var code: UInt64 = 0
+    package private(set) var code: UInt64 = 0
     /// Of the denial; 0 when it says none.
-    private(set) var status: UInt64 = 0
-    private(set) var body: [UInt8] = []
+    package private(set) var status: UInt64 = 0
+    package private(set) var body: [UInt8] = []
     /// Of the denial's response, or of the request that may go on.
-    private(set) var fields: [Field] = []
+    package private(set) var fields: [Field] = []
     /// Taken from the request that may go on.
-    private(set) var removed: [[UInt8]] = []
+    package private(set) var removed: [[UInt8]] = []
     /// Of the response to a request that went on.
-    private(set) var responseFields: [Field] = []
+    package private(set) var responseFields: [Field] = []
     /// The service could not decide.
-    private(set) var isError = false
+    package private(set) var isError = false
 
-    var isOK: Bool { code == 0 && !isError }
+    package var isOK: Bool { code == 0 && !isError }
 
-    init(_ message: [UInt8]) throws(WireFault) {
+    package init(_ message: [UInt8]) throws(WireFault) {
         let bytes = message.span
         var reader = WireReader(bytes)
         while let field = try reader.field(bytes) {
@@ -120,25 +119,6 @@ struct CheckResponse {
                 if !value.isEmpty { field.value = value }
             default: break
             }
-        }
-    }
-}
-
-extension CheckResponse.Field {
-    /// Whether it may stand in a head: no framing, no pseudo-header, nothing that would break the message.
-    var isSendable: Bool {
-        HeaderTable.isToken(name.span) && HeaderTable.isSafeValue(value.span)
-            && HeaderName(String(decoding: name, as: UTF8.self))?.framesMessages == false
-    }
-
-    func apply(to headers: HeaderTable) {
-        guard isSendable else { return }
-        switch change {
-        case .append: headers.append(named: name.span, value.span)
-        case .addIfAbsent:
-            if headers.firstIndex(named: name.span) == nil { headers.append(named: name.span, value.span) }
-        case .set: headers.set(named: name.span, value.span)
-        case .setIfPresent: if headers.firstIndex(named: name.span) != nil { headers.set(named: name.span, value.span) }
         }
     }
 }
