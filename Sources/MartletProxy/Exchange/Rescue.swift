@@ -5,7 +5,8 @@ internal import MartletHTTP
 
 /// What can go wrong with an exchange.
 enum ProxyFault {
-    case noRoute, noCluster, noHealthyUpstream, connectFailed, connectTimeout, upstreamTLSFailed, upstreamRefused, upstreamClosed
+    case noRoute, noCluster, noHealthyUpstream, connectFailed, connectTimeout, upstreamTLSFailed, upstreamRefused,
+        upstreamClosed
     case overflow(ClusterAllowances.Kind)
     case circuitOpen
     case invalidResponse(String)

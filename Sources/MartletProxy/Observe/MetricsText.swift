@@ -28,7 +28,8 @@ struct MetricsText {
         "martlet_downstream_protocol_errors_total": "Requests refused as malformed.",
         "martlet_tcp_connections_total": "Connections of tcp listeners that went to a cluster.",
         "martlet_tcp_connections_active": "Of these, those open now.",
-        "martlet_tcp_connections_failed_total": "Connections of tcp listeners that did not end by themselves, by reason.",
+        "martlet_tcp_connections_failed_total":
+            "Connections of tcp listeners that did not end by themselves, by reason.",
         "martlet_tcp_received_bytes_total": "Bytes from clients of tcp listeners.",
         "martlet_tcp_sent_bytes_total": "Bytes from clusters for clients of tcp listeners.",
         "martlet_upstream_connections_total": "Connections dialled.",
