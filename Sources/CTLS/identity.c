@@ -81,7 +81,7 @@ ctls_identity *ctls_identity_make(
     if (why_size) why[0] = 0;
     *problem = CTLS_NO_MEMORY;
     ctls_identity *identity = calloc(1, sizeof *identity);
-    BIO *chain_bio = BIO_new_mem_buf(chain, (int)chain_size), *key_bio = BIO_new_mem_buf(key, (int)key_size);
+    BIO *chain_bio = ctls_text(chain, chain_size), *key_bio = ctls_text(key, key_size);
     if (identity && chain_bio && key_bio) {
         *problem = read_chain(identity, chain_bio, why, why_size);
         if (!*problem) *problem = read_key(identity, key_bio, why, why_size);

@@ -74,6 +74,10 @@ int ctls_tickets_seal(
     SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int is_sealing);
 /// `rest`: the certificates behind it; NULL: not known.
 uint8_t *ctls_describe(X509 *certificate, const STACK_OF(X509) *rest, bool with_pem, size_t *size);
+/// Reads `size` bytes, which may be none at no address.
+static inline BIO *ctls_text(const uint8_t *bytes, size_t size) {
+    return BIO_new_mem_buf(size ? (const void *)bytes : "", (int)size);
+}
 /// The reason of OpenSSL's first error, and an empty queue.
 unsigned long ctls_reason(char *why, size_t why_size);
 

@@ -116,6 +116,12 @@ void ctls_tickets_rotate(ctls_tickets *tickets) {
     pthread_rwlock_unlock(&tickets->lock);
 }
 
+void ctls_tickets_age(ctls_tickets *tickets, uint64_t seconds) {
+    pthread_rwlock_wrlock(&tickets->lock);
+    tickets->made_at -= seconds;
+    pthread_rwlock_unlock(&tickets->lock);
+}
+
 /// Leaves the lock held for reading, and the keys as old as they may be.
 static void lock_current(ctls_tickets *tickets) {
     pthread_rwlock_rdlock(&tickets->lock);

@@ -13,7 +13,7 @@ static int add_authority(ctls_context *context, X509 *certificate, bool *is_auth
 }
 
 int ctls_context_trust(ctls_context *context, const uint8_t *pem, size_t size) {
-    BIO *bio = BIO_new_mem_buf(pem, (int)size);
+    BIO *bio = ctls_text(pem, size);
     if (!bio) return CTLS_NO_MEMORY;
     int found = 0, problem = CTLS_FINE;
     bool is_authority = false;
@@ -37,7 +37,7 @@ int ctls_context_trust_system(ctls_context *context) {
 
 int ctls_context_revoke(ctls_context *context, const uint8_t *pem, size_t size) {
     X509_STORE *store = SSL_CTX_get_cert_store(context->ssl);
-    BIO *bio = BIO_new_mem_buf(pem, (int)size);
+    BIO *bio = ctls_text(pem, size);
     if (!bio) return CTLS_NO_MEMORY;
     int found = 0;
     bool added = true;

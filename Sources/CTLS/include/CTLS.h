@@ -78,6 +78,8 @@ ctls_tickets *ctls_tickets_from(const uint8_t *keys, const size_t *sizes, size_t
 void ctls_tickets_release(ctls_tickets *tickets);
 /// Makes a new key now, as after an interval.
 void ctls_tickets_rotate(ctls_tickets *tickets);
+/// As if so many seconds had passed; for tests.
+void ctls_tickets_age(ctls_tickets *tickets, uint64_t seconds);
 
 // MARK: Contexts
 

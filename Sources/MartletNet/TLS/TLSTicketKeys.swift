@@ -35,4 +35,7 @@ package final class TLSTicketKeys: @unchecked Sendable {
 
     /// Makes a new key now. Nothing happens to keys from files.
     package func rotate() { unsafe ctls_tickets_rotate(keys) }
+
+    /// As if so much time had passed; for tests.
+    func age(by time: Duration) { unsafe ctls_tickets_age(keys, UInt64(max(time.components.seconds, 0))) }
 }

@@ -16,7 +16,12 @@ final class LoopRig: TimerTarget {
 
     init() throws { loop = try EventLoop() }
 
-    deinit { listener?.close() }
+    deinit {
+        listener?.close()
+        // Closes what is open: sockets and their loop hold each other.
+        loop.stop()
+        loop.run()
+    }
 
     /// - Parameter makes: how an accepted party behaves.
     func listen(_ context: TLSServerContext?, _ makes: @escaping (Party) -> Void = { _ in }) throws {

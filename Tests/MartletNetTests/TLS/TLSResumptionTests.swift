@@ -66,6 +66,24 @@ struct TLSResumptionTests {
         }
     }
 
+    @Test(
+        "keys change with time, and are gone when nobody has come for long",
+        arguments: [
+            ([0], true), ([11], true), ([12], true), ([12, 12], true), ([35], true), ([12, 12, 12], false),
+            ([48], false),
+        ])
+    func time(hours: [Int], isResumed: Bool) throws {
+        let keys = try TLSTicketKeys()
+        let server = try server(keys)
+        let target = try TLSFixture.target()
+        let session = try #require(try connect(server, target).session)
+        for hours in hours {
+            keys.age(by: .seconds(hours * 3600))
+            _ = try connect(server, target)
+        }
+        #expect(try connect(server, target, resuming: session).isResumed == isResumed)
+    }
+
     @Test("keys from files: the first makes tickets, all open them", arguments: [48, 80])
     func files(size: Int) throws {
         func file(_ byte: UInt8) -> TLSFile { TLSFile(name: "key", bytes: [UInt8](repeating: byte, count: size)) }
