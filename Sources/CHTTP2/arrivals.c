@@ -27,7 +27,9 @@ static bool check_closed(mrt_h2 *session) {
     // RFC 9113 section 5.1, closed.
     if (grave && grave->by_peer) return violation(session, NGHTTP2_STREAM_CLOSED);
     if (!grave && session->config.server && !session->sent_goaway && session->type == NGHTTP2_HEADERS) {
-        // RFC 9113 section 5.1.1: a number smaller than one before it, that was never used.
+        // RFC 9113 section 5.1.1: a number smaller than one before it, that was never used; or of a stream that was over too long
+        // ago to be remembered.
+        if (mrt_h2_is_forgotten(session, session->stream)) return mrt_h2_spend(session, MRT_H2_STRAY_FRAMES);
         return violation(session, NGHTTP2_PROTOCOL_ERROR);
     }
     return mrt_h2_spend(session, MRT_H2_STRAY_FRAMES);

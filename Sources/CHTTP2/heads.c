@@ -229,7 +229,9 @@ static void end_block(mrt_h2 *session) {
     const bool ends = session->block_ends;
     block->text.length = session->text_size - block->text.start;
     block->answers_head = stream->is_head;
-    if (block->too_large || block->too_many) {
+    const bool is_cut = block->too_large || block->too_many;
+    if (is_cut && (ends || session->block_kind != MRT_H2_TRAILERS)) {
+        // What is wrong with the rest of it is not told any more.
         session->counts[MRT_H2_TOO_LARGE]++;
     } else if (!mrt_h2_check_head(session, stream, block, ends)) {
         stream->peer_ended = ends;

@@ -52,7 +52,11 @@ static void change_window(mrt_h2 *session, uint32_t size) {
         if (!stream->live) continue;
         stream->window += change;
         if (stream->window > INT32_MAX) return violation(session, NGHTTP2_FLOW_CONTROL_ERROR);
-        mrt_h2_enter_ring(session, slot);
+        if (stream->window > 0) {
+            mrt_h2_enter_ring(session, slot);
+        } else {
+            mrt_h2_leave_ring(session, slot);
+        }
     }
 }
 
@@ -60,8 +64,10 @@ void mrt_h2_take_setting(mrt_h2 *session, uint32_t id, uint32_t value) {
     switch (id) {
     case NGHTTP2_SETTINGS_HEADER_TABLE_SIZE:
         // Every change is passed on, for a table that was smaller in between has lost entries (RFC 7541 section 4.2).
-        nghttp2_hd_deflate_change_table_size(
-            session->deflater, value < session->config.encoder_table ? value : session->config.encoder_table);
+        if (value > session->config.encoder_table) value = session->config.encoder_table;
+        if (nghttp2_hd_deflate_change_table_size(session->deflater, value) != 0) {
+            mrt_h2_fail(session, MRT_H2_NO_MEMORY, NGHTTP2_INTERNAL_ERROR);
+        }
         return;
     case NGHTTP2_SETTINGS_ENABLE_PUSH:
         // RFC 9113 section 6.5.2: a server must not say that it takes pushes.

@@ -104,3 +104,39 @@ const mrt_h2_grave *mrt_h2_grave_of(const mrt_h2 *session, int32_t id) {
     }
     return NULL;
 }
+
+bool mrt_h2_is_forgotten(const mrt_h2 *session, int32_t id) {
+    for (uint32_t at = 0; at < MRT_H2_GRAVES; at++) {
+        // A number of 0: there is room, so all are remembered.
+        if (session->graves[at].id < id) return false;
+    }
+    return true;
+}
+
+void mrt_h2_trim(mrt_h2 *session) {
+    if (session->live > 0 || session->event_count > 0 || session->in_block || session->out_size > 0) return;
+    free(session->streams);
+    free(session->map);
+    free(session->events);
+    free(session->blocks);
+    free(session->fields);
+    free(session->text);
+    free(session->out);
+    free(session->nva);
+    free(session->names);
+    session->streams = NULL;
+    session->map = NULL;
+    session->events = NULL;
+    session->blocks = NULL;
+    session->fields = NULL;
+    session->text = NULL;
+    session->out = NULL;
+    session->nva = NULL;
+    session->names = NULL;
+    session->stream_room = session->map_mask = 0;
+    session->free_slot = session->pulled_slot = MRT_H2_NO_SLOT;
+    session->event_room = session->walked = 0;
+    session->block_count = session->block_room = session->field_count = session->field_room = 0;
+    session->text_size = session->text_room = session->out_room = 0;
+    session->nv_count = session->nv_room = 0;
+}

@@ -66,6 +66,8 @@ typedef struct mrt_h2_config {
 // NULL without memory.
 mrt_h2 *mrt_h2_new(const mrt_h2_config *config);
 void mrt_h2_free(mrt_h2 *session);
+// Gives back what only a connection at work needs. Does nothing when it is at work.
+void mrt_h2_trim(mrt_h2 *session);
 
 // MARK: Receiving
 

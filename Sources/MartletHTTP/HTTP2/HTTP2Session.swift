@@ -67,6 +67,13 @@ package final class HTTP2Session {
     /// given back to the connection when the stream closes; then this does nothing.
     package func consumed(_ count: Int, of stream: Int32) { unsafe mrt_h2_consumed(session, stream, max(count, 0)) }
 
+    /// Gives back the memory that only a connection at work needs: for one that has been idle for a while. Does nothing while
+    /// streams are open, events wait or frames are queued.
+    package func trim() {
+        unsafe mrt_h2_trim(session)
+        if openStreams == 0 { queues = [] }
+    }
+
     // MARK: The connection
 
     package var state: State {

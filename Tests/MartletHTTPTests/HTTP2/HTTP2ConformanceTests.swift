@@ -22,7 +22,8 @@ struct HTTP2FieldTests {
                 text[place] = byte
                 #expect(try isAccepted(name: text, value: [0x61]) == isName, "\(byte) at \(place) of a name")
                 let isEdge = (place == 0 || place == length - 1) && (byte == 0x20 || byte == 0x09)
-                #expect(try isAccepted(name: [0x61], value: text) == (isValue && !isEdge), "\(byte) at \(place) of a value")
+                #expect(
+                    try isAccepted(name: [0x61], value: text) == (isValue && !isEdge), "\(byte) at \(place) of a value")
             }
         }
     }

@@ -146,6 +146,48 @@ struct HTTP2SessionTests {
         #expect(pair.server.log.last?.hasSuffix("aaa.") == true)
     }
 
+    /// RFC 9113 section 6.9.2: settings may take back what was given, below zero; nothing is sent until it is made up for.
+    @Test func aWindowBelowZero() throws {
+        let side = try #require(HTTP2Side(.server))
+        side.receive(Raw.preface + Raw.settings([(4, 1000)]) + Raw.request(1))
+        #expect(
+            side.session.sendResponse(responseHead(200), framing: .chunked, keepsLength: false, ended: false, on: 1))
+        side.session.sendData(ByteSlice(copying: [UInt8](repeating: 0x61, count: 600)), ended: false, on: 1)
+        _ = side.flush()
+        side.session.sendData(ByteSlice(copying: [UInt8](repeating: 0x61, count: 600)), ended: true, on: 1)
+        side.receive(Raw.settings([(4, 100)]))
+        func data() -> [Int] { Raw.frames(side.flush()).filter { $0.type == 0 }.map { $0.payload.count } }
+        #expect(data() == [])
+        #expect(side.session.isStalled(1))
+        side.receive(Raw.windowUpdate(1, 500))
+        #expect(data() == [])
+        side.receive(Raw.windowUpdate(1, 1))
+        #expect(data() == [1])
+        side.receive(Raw.settings([(4, 1000)]))
+        #expect(data() == [599])
+        #expect(side.log.last == "1 closed complete")
+    }
+
+    @Test func anIdleConnectionGivesItsMemoryBack() throws {
+        let pair = try #require(HTTP2Pair())
+        for round in 0..<3 {
+            let stream = try #require(pair.client.session.sendRequest(requestHead(), ended: true, tag: round))
+            pair.run()
+            pair.server.session.trim()
+            #expect(pair.server.session.heldHeadBytes > 0, "not while a stream is open")
+            #expect(
+                pair.server.session.sendResponse(
+                    responseHead(200), framing: .exactly(1), keepsLength: false, ended: false, on: stream))
+            pair.server.session.sendData(ByteSlice(copying: [0x61]), ended: true, on: stream)
+            pair.run()
+            pair.server.session.trim()
+            pair.client.session.trim()
+            #expect(pair.server.session.heldHeadBytes == 0)
+            #expect(pair.client.session.heldHeadBytes == 0)
+            #expect(pair.client.log.last == "\(stream) closed complete")
+        }
+    }
+
     @Test func tellsWhenAQueueHasDrained() throws {
         let pair = try #require(HTTP2Pair(settings: HTTP2Settings(streamWindow: 65_535)))
         pair.server.consumes = false

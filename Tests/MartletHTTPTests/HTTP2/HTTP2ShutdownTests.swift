@@ -101,6 +101,19 @@ struct HTTP2ShutdownTests {
         #expect(pair.server.session.counters.pings == 1)
     }
 
+    /// More of our resets than are remembered; what the client had sent before it heard of them is no fault of its.
+    @Test func trailersOfAStreamLongOver() throws {
+        let many = HTTP2Settings(maxConcurrentStreams: 500)
+        let side = try #require(HTTP2Side(.server, settings: many))
+        side.receive(Raw.preface + Raw.settings())
+        for number in 0..<200 { side.receive(Raw.request(UInt32(number) * 2 + 1, method: "POST", end: false)) }
+        for number in 0..<200 { side.session.reset(Int32(number) * 2 + 1, .cancel) }
+        side.walk([])
+        for number in 0..<200 { side.receive(Raw.headers(UInt32(number) * 2 + 1, Raw.block([("a", "b")]))) }
+        #expect(side.session.state == .open)
+        #expect(side.session.counters.strayFrames == 200)
+    }
+
     @Test func aFailureClosesEveryStream() throws {
         let pair = try #require(HTTP2Pair())
         let stream = try #require(
