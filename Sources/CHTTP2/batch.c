@@ -33,12 +33,9 @@ mrt_h2_event *mrt_h2_note(mrt_h2 *session, mrt_h2_kind kind, uint32_t slot) {
 bool mrt_h2_next(mrt_h2 *session, mrt_h2_event *event) {
     if (session->walked == session->event_count) return false;
     *event = session->events[session->walked++];
-    if (event->kind == MRT_H2_CLOSED) {
-        mrt_h2_release(session, event->slot);
-    } else if (event->slot != MRT_H2_NO_SLOT) {
-        // The tag may have been set by an event before.
-        event->tag = session->streams[event->slot].tag;
-    }
+    // The tag may have been set by an event before.
+    if (event->slot != MRT_H2_NO_SLOT) event->tag = session->streams[event->slot].tag;
+    if (event->kind == MRT_H2_CLOSED) mrt_h2_release(session, event->slot);
     if (session->walked == session->event_count) session->walked = session->event_count = 0;
     return true;
 }

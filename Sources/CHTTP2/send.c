@@ -147,7 +147,8 @@ bool mrt_h2_submit_trailers(mrt_h2 *session, int32_t id) {
     const uint32_t slot = mrt_h2_find(session, id);
     if (session->fault || slot == MRT_H2_NO_SLOT) return false;
     mrt_h2_stream *stream = &session->streams[slot];
-    if (!stream->sent_head || stream->queue_ended || session->nv_count == 0) return false;
+    if (!stream->sent_head || stream->queue_ended) return false;
+    if (session->nv_count == 0) return mrt_h2_queue(session, id, 0, true) >= 0;
     if (stream->queued > 0) {
         if (!pack_trailers(session, stream)) return false;
         stream->queue_ended = true;
@@ -201,6 +202,14 @@ int64_t mrt_h2_queue(mrt_h2 *session, int32_t id, size_t count, bool ended) {
         mrt_h2_close_if_done(session, slot);
     }
     return slot;
+}
+
+bool mrt_h2_is_open(const mrt_h2 *session, int32_t id) { return mrt_h2_find(session, id) != MRT_H2_NO_SLOT; }
+
+bool mrt_h2_has_sent_end(const mrt_h2 *session, int32_t id) {
+    const uint32_t slot = mrt_h2_find(session, id);
+    if (slot == MRT_H2_NO_SLOT) return true;
+    return session->streams[slot].we_ended && !session->streams[slot].trailers;
 }
 
 size_t mrt_h2_queued(const mrt_h2 *session, int32_t id) {
@@ -266,6 +275,8 @@ static void after_data(mrt_h2 *session, uint32_t slot) {
     mrt_h2_stream *stream = &session->streams[slot];
     if (session->fault || !stream->live || !stream->we_ended) return;
     if (stream->trailers && !put_packed(session, stream)) return;
+    free(stream->trailers);
+    stream->trailers = NULL;
     mrt_h2_close_if_done(session, slot);
 }
 

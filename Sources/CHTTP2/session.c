@@ -151,7 +151,11 @@ uint32_t mrt_h2_peer_streams(const mrt_h2 *session) { return session->peer_strea
 bool mrt_h2_peer_connects(const mrt_h2 *session) { return session->peer_connects; }
 
 void mrt_h2_set_tag(mrt_h2 *session, int32_t id, int64_t tag) {
-    const uint32_t slot = mrt_h2_find(session, id);
+    uint32_t slot = mrt_h2_find(session, id);
+    // Over already, and not walked: a request and its reset came together.
+    for (uint32_t at = session->walked; slot == MRT_H2_NO_SLOT && at < session->event_count; at++) {
+        if (session->events[at].stream == id) slot = session->events[at].slot;
+    }
     if (slot != MRT_H2_NO_SLOT) session->streams[slot].tag = tag;
 }
 

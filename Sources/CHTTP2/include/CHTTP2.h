@@ -169,6 +169,10 @@ bool mrt_h2_submit_trailers(mrt_h2 *session, int32_t stream);
 // Says that `count` more bytes of body stand ready, and whether they are the last. The slot whose queue they belong into;
 // negative when the stream takes none.
 int64_t mrt_h2_queue(mrt_h2 *session, int32_t stream, size_t count, bool ended);
+// The stream's number means something still.
+bool mrt_h2_is_open(const mrt_h2 *session, int32_t id);
+// Our last frame of the stream is made; also when there is no such stream.
+bool mrt_h2_has_sent_end(const mrt_h2 *session, int32_t id);
 size_t mrt_h2_queued(const mrt_h2 *session, int32_t stream);
 
 // One MRT_H2_DRAINED comes once no more than `left` bytes of body are queued; at once when it is so.

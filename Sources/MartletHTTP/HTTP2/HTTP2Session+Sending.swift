@@ -72,6 +72,12 @@ extension HTTP2Session {
         return unsafe mrt_h2_submit_trailers(session, stream)
     }
 
+    /// The stream's number means something still.
+    package func isOpen(_ stream: Int32) -> Bool { unsafe mrt_h2_is_open(session, stream) }
+
+    /// Our last frame of the stream has been made, whatever its peer still sends; also when there is no such stream.
+    package func hasSentEnd(of stream: Int32) -> Bool { unsafe mrt_h2_has_sent_end(session, stream) }
+
     /// Body of the stream that is queued here.
     package func queuedBytes(of stream: Int32) -> Int { unsafe mrt_h2_queued(session, stream) }
 

@@ -26,6 +26,7 @@ final class ConnectionOpening: DownstreamConnection, StreamSocketOwner, TimerTar
     /// What has been read and belongs to what comes.
     private var bytes: ByteBuffer?
     private var hasEnded = false
+    private var isDraining = false
     private var isCountedHandshake = false
     private var isHelloAwaited = false
 
@@ -226,6 +227,7 @@ final class ConnectionOpening: DownstreamConnection, StreamSocketOwner, TimerTar
         let next = HTTP1Downstream(worker: worker, listener: port, socket: socket, client: client)
         port.replace(self, with: next)
         next.begin(with: bytes)
+        if isDraining { next.drain() }
     }
 
     private func openHTTP2() {
@@ -236,6 +238,7 @@ final class ConnectionOpening: DownstreamConnection, StreamSocketOwner, TimerTar
         }
         port.replace(self, with: next)
         next.begin(with: bytes)
+        if isDraining { next.drain() }
     }
 
     private func openTCP(serverName: String?) {
@@ -267,7 +270,7 @@ final class ConnectionOpening: DownstreamConnection, StreamSocketOwner, TimerTar
 
     func listenerRenamed() { client = client.at(listener: port.name) }
     /// What it becomes drains.
-    func drain() {}
+    func drain() { isDraining = true }
     func cut() { refuse(.drained) }
     func closeIfIdle() -> Bool { false }
     func shrinkBuffers(to limit: Int) {}

@@ -15,7 +15,7 @@ extension HTTP2Downstream {
             return
         }
         guard state == .open else { return shutdownDeadline == .never ? closeWhenSent() : () }
-        guard requests > 0, deadline == .never else { return }
+        guard deadline == .never else { return }
         let idle = listener.current.idleTimeout
         deadline = idle > .zero ? loop.now + idle : .never
         timer.require(deadline, loop, self)
@@ -50,12 +50,17 @@ extension HTTP2Downstream {
             failStreams(.downstreamProtocolError)
             return closeWhenSent()
         }
+        if writeDeadline <= now {
+            writeDeadline = .never
+            if socket.queuedBytes > 0, socket.sentBytes == sentAtDeadline { return lost(.downstreamDisconnect) }
+            watchWriting()
+        }
         if deadline <= now { return goAway() }
         if leftoverDeadline <= now {
             leftoverDeadline = .never
             dropStalledLeftovers()
         }
-        timer.require(min(deadline, shutdownDeadline, leftoverDeadline, headDeadline), loop, self)
+        timer.require(min(deadline, shutdownDeadline, leftoverDeadline, headDeadline, writeDeadline), loop, self)
     }
 
     /// No more requests; those under way are served.
@@ -138,7 +143,7 @@ extension HTTP2Downstream {
     private func dropStalledLeftovers() {
         let stalled = leftovers.filter {
             let queued = session.queuedBytes(of: $0.id)
-            return queued > 0 && queued >= $0.queuedAtDeadline
+            return !session.hasSentEnd(of: $0.id) && queued >= $0.queuedAtDeadline
         }
         for stream in stalled { session.reset(stream.id, .cancel) }
         if !stalled.isEmpty { needsOutput() }
@@ -150,6 +155,17 @@ extension HTTP2Downstream {
         let idle = listener.current.streamIdleTimeout
         return idle > .zero ? min(idle, .seconds(30)) : .seconds(30)
     }
+
+    /// The kernel takes nothing for a client that reads nothing, so no stream can be told anything either.
+    func watchWriting() {
+        guard writeDeadline == .never, socket.queuedBytes > 0 else { return }
+        let idle = listener.current.streamIdleTimeout
+        sentAtDeadline = socket.sentBytes
+        writeDeadline = loop.now + (idle > .zero ? idle : Self.maxWriteTime)
+        timer.require(writeDeadline, loop, self)
+    }
+
+    private static let maxWriteTime = Nanoseconds.seconds(300)
 
     private func flushTimedOut() {
         guard socket.queuedBytes > 0, socket.sentBytes != sentAtDeadline else { return close() }
@@ -176,22 +192,37 @@ extension HTTP2Downstream {
 
     func closeWhenSent() {
         guard state == .open || state == .draining else { return }
-        if case .open = session.state {
-            session.goAway(.noError)
-            _ = session.flush(into: socket, atMost: .max)
-        }
+        if case .open = session.state { session.goAway(.noError) }
+        _ = session.flush(into: socket, atMost: .max)
         state = .closing
-        socket.pauseReading()
+        // What the client still sends is read and dropped: a close with something unread would reset the connection, and what
+        // the kernel has not delivered would be lost with it.
+        if socket.queuedBytes == 0 { return endOurSide() }
+        socket.wantsDrained = true
         waitForFlush()
-        socket.closeWhenFlushed()
+    }
+
+    /// The last has been handed to the kernel.
+    func waitForClient() { endOurSide() }
+
+    private func endOurSide() {
+        socket.shutdownWhenFlushed()
+        sentAtDeadline = socket.sentBytes
+        deadline = loop.now + HTTP1Downstream.lingerTime
+        timer.cancel(loop)
+        timer.require(deadline, loop, self)
+        socket.resumeReading()
+        socket.readAgainNextTurn()
     }
 
     func lost(_ reason: ResetReason) {
         guard state != .closed else { return }
-        let isOurs = state == .open || state == .draining
         socket.close()
+        if state == .open || state == .draining {
+            state = .closing
+            failStreams(reason)
+        }
         gone()
-        if isOurs { failStreams(reason) }
     }
 
     func close() { lost(.downstreamDisconnect) }

@@ -35,6 +35,7 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
     var deadline = Instant.never
     var leftoverDeadline = Instant.never
     var headDeadline = Instant.never
+    var writeDeadline = Instant.never
     var shutdownDeadline = Instant.never
     var sentAtDeadline: UInt64 = 0
     private(set) var requests = 0
@@ -78,15 +79,17 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
 
     func socketReadable(_ socket: StreamSocket) {
         for _ in 0..<Self.readsPerTurn {
-            guard state == .open || state == .draining else { return }
+            guard state != .closed else { return }
             var buffer: ByteBuffer? = loop.buffers.takeScratch()
             defer { loop.buffers.release(&buffer) }
             guard let scratch = buffer else { return }
             switch socket.read(into: scratch) {
             case .bytes:
+                if state == .closing { continue }
                 receive(scratch)
                 guard !socket.isClosed, socket.mayHaveMore else { return }
             case .nothing: return
+            // Behind our own end it is the client's answer to it.
             case .end, .failed: return lost(.downstreamDisconnect)
             }
         }
@@ -182,26 +185,32 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
     /// wait behind much.
     private static let outputAhead = 131_072
 
+    /// Bytes of a stream's body that are left when its exchange is asked for more; below the smallest `stream_buffer`.
+    static let drainedAt = 2048
+
     func produceOutput() {
         isOutputDue = false
         guard state != .closed else { return }
         let room = Self.outputAhead - socket.queuedBytes
-        if room > 0 { _ = session.flush(into: socket, atMost: room) }
+        if room > 0 { _ = session.flush(into: socket, atMost: room) } else { watchWriting() }
         walkEvents(of: nil, from: 0)
         if session.wantsFlush { socket.wantsDrained = true }
         guard state == .open || state == .draining else { return }
-        if !leftovers.isEmpty && !session.wantsFlush { finishLeftovers() }
+        if !leftovers.isEmpty { finishLeftovers() }
         if case .failed = session.state { return sessionFailed() }
         settle()
     }
 
     /// The response is out and the request is not all in: the client need not send the rest (RFC 9113 section 8.1).
     private func finishLeftovers() {
-        for stream in leftovers where session.queuedBytes(of: stream.id) == 0 { session.reset(stream.id, .noError) }
+        for stream in leftovers where session.hasSentEnd(of: stream.id) { session.reset(stream.id, .noError) }
         if session.wantsFlush { needsOutput() }
     }
 
-    func socketDrained(_ socket: StreamSocket) { needsOutput() }
+    func socketDrained(_ socket: StreamSocket) {
+        if state == .closing { return waitForClient() }
+        needsOutput()
+    }
 
     // MARK: The end of all streams
 

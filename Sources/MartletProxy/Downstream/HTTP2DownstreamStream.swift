@@ -63,6 +63,7 @@ final class HTTP2DownstreamStream: DownstreamStream {
             return
         }
         deliver(slice, ended: ended, to: driver)
+        deliverHeld()
     }
 
     /// What comes can be handed on at once.
@@ -70,18 +71,20 @@ final class HTTP2DownstreamStream: DownstreamStream {
 
     private func deliver(_ slice: ByteSlice, ended: Bool, to driver: ExchangeDriver) {
         isDelivering = true
+        // The client may send as much again: it hears of that only when it is told.
         connection?.session.consumed(slice.count, of: id)
+        connection?.needsOutput()
         let endsTunnel = isTunnel && ended
         driver.requestBody(slice, ended: ended)
         if endsTunnel, self.driver === driver { driver.tunnelClientEnded() }
         isDelivering = false
-        if !held.isEmpty || isEndHeld || areTrailersHeld { deliverHeld() }
     }
 
     func receivedEnd() {
         guard let driver else { return }
         guard isTaking, held.isEmpty else { return isEndHeld = true }
         deliver(driver.worker.nothing, ended: true, to: driver)
+        deliverHeld()
     }
 
     func receivedTrailers(_ head: HTTP2Head) {
@@ -96,23 +99,22 @@ final class HTTP2DownstreamStream: DownstreamStream {
     }
 
     func resumeRequest() {
-        guard isTaking, !held.isEmpty || isEndHeld || areTrailersHeld else { return }
         deliverHeld()
     }
 
     private func deliverHeld() {
-        while let driver, driver.acceptsRequest {
+        while let driver, isTaking, !held.isEmpty || isEndHeld || areTrailersHeld, driver.acceptsRequest {
             if let slice = held.takeFirst() {
                 let ended = isEndHeld && held.isEmpty
                 if ended { isEndHeld = false }
                 deliver(slice, ended: ended, to: driver)
-                return
+                continue
             }
             if isEndHeld {
                 isEndHeld = false
-                return deliver(driver.worker.nothing, ended: true, to: driver)
+                deliver(driver.worker.nothing, ended: true, to: driver)
+                continue
             }
-            guard areTrailersHeld else { return }
             areTrailersHeld = false
             return driver.requestTrailers()
         }
@@ -121,11 +123,12 @@ final class HTTP2DownstreamStream: DownstreamStream {
     // MARK: The response
 
     func sendHead(_ exchange: Exchange, ended: Bool, tunnels: Bool) -> Bool {
-        guard let connection else { return true }
+        // A client that has reset its stream takes nothing, and the exchange hears of that.
+        guard let connection, connection.session.isOpen(id) else { return true }
         let request = exchange.request
         let response = exchange.response
         let isHead = request.method == .head
-        let bodiless = isHead || response.status == 204 || response.status == 304
+        let bodiless = !tunnels && (isHead || response.status == 204 || response.status == 304)
         sendsBody = !bodiless
         exchange.sendsNoBody = bodiless
         if connection.worker.isDraining || exchange.drainsConnection
@@ -165,7 +168,7 @@ final class HTTP2DownstreamStream: DownstreamStream {
     }
 
     func sendTrailers(_ trailers: HeaderTable) {
-        guard let connection, sendsBody, !isEnded else { return }
+        guard let connection, sendsBody, !isEnded, connection.session.isOpen(id) else { return }
         isEnded = true
         guard !trailers.isEmpty else {
             connection.session.sendData(connection.worker.nothing, ended: true, on: id)
@@ -194,6 +197,8 @@ final class HTTP2DownstreamStream: DownstreamStream {
             connection.session.sendData(connection.worker.nothing, ended: true, on: id)
         }
         isLeftover = true
+        // Until it has been looked at once it has not stalled.
+        queuedAtDeadline = .max
         connection.leftovers.append(self)
         connection.needsOutput()
     }
@@ -208,7 +213,7 @@ final class HTTP2DownstreamStream: DownstreamStream {
 
     func askDrained() {
         guard let connection else { return }
-        connection.session.askDrained(id)
+        connection.session.askDrained(id, left: HTTP2Downstream.drainedAt)
         connection.needsOutput()
     }
 

@@ -145,7 +145,7 @@ final class ExchangeDriver: ExchangeHost {
     func requestBody(_ slice: ByteSlice, ended: Bool) {
         lastActivity = loop.now
         exchange.requestBytes &+= UInt64(slice.count)
-        if ended { requestEnded() }
+        if ended && !isTunnel { requestEnded() }
         if isTunnel {
             attempt.upstream?.sendBody(slice)
             if attempt.queuedBytes >= bufferLimit { attempt.upstream?.askDrained() }

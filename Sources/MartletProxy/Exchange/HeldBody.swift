@@ -9,7 +9,9 @@ struct HeldBody {
     private(set) var bytes = 0
     /// The buffer that small pieces go to; the last of `pieces` ends where it is filled to, when that piece is one of them.
     private var small: ByteBuffer?
+    private var first: ByteBuffer?
 
+    private static let firstCapacity = 2048
     private static let smallCapacity = 16_384
 
     var isEmpty: Bool { pieces.isEmpty }
@@ -26,7 +28,7 @@ struct HeldBody {
             pieces[pieces.count - 1] = ByteSlice(small, last.range.lowerBound..<small.count)
             return
         }
-        let buffer = ByteBuffer(capacity: max(slice.count, Self.smallCapacity))
+        let buffer = take(slice.count)
         buffer.append(slice.bytes())
         small = buffer
         pieces.append(ByteSlice(buffer, 0..<buffer.count))
@@ -41,9 +43,23 @@ struct HeldBody {
         return first
     }
 
+    /// Most bodies are one small piece: for those a buffer of their size is kept from request to request.
+    private mutating func take(_ count: Int) -> ByteBuffer {
+        if pieces.isEmpty, count <= Self.firstCapacity {
+            if isKnownUniquelyReferenced(&first), let first {
+                first.removeAll()
+                return first
+            }
+            let made = ByteBuffer(capacity: Self.firstCapacity)
+            first = made
+            return made
+        }
+        return ByteBuffer(capacity: max(count, Self.smallCapacity))
+    }
+
     mutating func removeAll() {
         guard !pieces.isEmpty else { return }
-        pieces = []
+        pieces.removeAll(keepingCapacity: pieces.capacity <= 8)
         small = nil
         bytes = 0
     }

@@ -57,7 +57,8 @@ package final class ClusterTLS: Sendable {
     func target(for endpoint: Endpoint) -> TLSClientTarget {
         var names = self.names
         if names.isEmpty, let address = IPAddress(endpoint.address.host) { names = [.ip(address)] }
-        return TLSClientTarget(context, serverName: serverName, names: names.isEmpty ? nil : names)
+        // Without a name to look for, as at a unix socket, nobody's certificate is the right one.
+        return TLSClientTarget(context, serverName: serverName, names: names)
     }
 
     /// Sessions are taken up again.

@@ -20,6 +20,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     private var cluster: WorkerCluster?
     private var upstream: (any UpstreamStream)?
     private var isWaiting = false
+    private var refusals = 0
     private var holdsRequestSlot = false
     private var timer = LazyTimer()
     private var deadline = Instant.never
@@ -221,6 +222,12 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     func upstreamFailed(_ failure: UpstreamFailure) {
         upstream?.report(failure.outcome)
         upstream = nil
+        // Not looked at, and all of it is here.
+        if failure == .refused, case .call = purpose, refusals < Attempt.maxRefusals, let cluster {
+            refusals += 1
+            isWaiting = true
+            return cluster.take(for: self)
+        }
         switch failure {
         case .connectFailed, .connectTimeout, .tlsFailed: fail(.connectFailure)
         case .closed, .invalidResponse, .refused: fail(.reset)

@@ -77,6 +77,10 @@ final class HTTP1Upstream: UpstreamStream, UpstreamConnection, StreamSocketOwner
 
     func sendHead(_ request: RequestHead, ended: Bool) -> Bool {
         isChunked = request.body == .chunked
+        if request.asksForUpgrade {
+            let worker = cluster.worker
+            WebSocketUpgrade.completeRequest(request, random: (worker.randomBits(), worker.randomBits()))
+        }
         var fits = false
         socket.write(reserving: HTTP1Encoder.sizeBound(request)) { fits = HTTP1Encoder.encode(request, into: $0) }
         if fits && ended { requestWritten() }

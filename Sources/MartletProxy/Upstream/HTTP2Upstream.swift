@@ -195,6 +195,7 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
         }
         walkEvents(of: nil, from: 0)
         guard !isGone else { return }
+        if case .failed(let fault, _) = session.state { return sessionFailed(fault) }
         if session.wantsFlush { socket.wantsDrained = true }
         settle()
     }
@@ -278,8 +279,10 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
         cluster.closed(self)
         streams = []
         freePlaces = []
-        // What was queued last says why.
-        if isConnected { socket.closeWhenFlushed() } else { socket.close() }
+        guard isConnected, !socket.isClosed else { return socket.close() }
+        // What was queued last says why; who does not take it does not hold the socket.
+        socket.closeWhenFlushed()
+        if !socket.isClosed { _ = loop.arm(at: loop.now + .seconds(1), LastWords(socket), tag: 0) }
     }
 
     func socketFailed(_ socket: StreamSocket, _ error: SystemError) {
@@ -287,4 +290,11 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
     }
 
     func socketClosed(_ socket: StreamSocket) {}
+}
+
+/// Closes a socket that has had its time.
+private final class LastWords: TimerTarget {
+    private let socket: StreamSocket
+    init(_ socket: StreamSocket) { self.socket = socket }
+    func timerFired(_ tag: UInt8) { socket.close() }
 }

@@ -108,6 +108,10 @@ final class HTTP2UpstreamStream: UpstreamStream {
         guard isHeadDeferred, let upgrade, let connection else { return }
         isHeadDeferred = false
         guard connection.session.peerAllowsExtendedConnect else { return refuseUpgrade() }
+        guard connection.session.canOpenStream else {
+            leave()
+            return fail(.refused)
+        }
         guard let id = connection.session.sendRequest(upgrade, ended: false, tag: tag) else {
             leave()
             return fail(.invalidResponse("the request cannot be sent over HTTP/2"))
@@ -141,7 +145,7 @@ final class HTTP2UpstreamStream: UpstreamStream {
 
     func askDrained() {
         guard let connection, id != 0, !isClosed else { return }
-        connection.session.askDrained(id)
+        connection.session.askDrained(id, left: HTTP2Downstream.drainedAt)
         connection.needsOutput()
     }
 
@@ -277,7 +281,8 @@ final class HTTP2UpstreamStream: UpstreamStream {
 
     /// The response is all there is to be had; what is left of the request nobody needs.
     private func finishRequest() {
-        guard let connection, !isClosed, !isRequestDone, id != 0 else { return }
+        // Also what was handed over and waits for a window that may never come.
+        guard let connection, !isClosed, id != 0, !connection.session.hasSentEnd(of: id) else { return }
         isRequestDone = true
         connection.session.reset(id, .noError)
         connection.needsOutput()
@@ -321,6 +326,8 @@ final class HTTP2UpstreamStream: UpstreamStream {
             }
         }
         leave()
+        // An upload that waits for room need not any more.
+        if isResponseDone { receiver?.upstreamDrained() }
         recycleIfDone()
     }
 

@@ -177,8 +177,8 @@ final class WorkerCluster: TimerTarget {
             case .http2: try share(socket, to: endpoint, isConnected: false, with: taker)
             case .auto:
                 let dial = UpstreamDial(self, endpoint, socket, for: taker)
-                dials.append(dial)
                 try dial.start()
+                dials.append(dial)
             }
         } catch {
             openConnections -= 1
@@ -214,13 +214,13 @@ final class WorkerCluster: TimerTarget {
         }
         endpoint.add(session)
         taker.upstreamReady(session.open(for: taker))
+        if isRetired || endpoint.isRemoved { session.drain() }
     }
 
     /// A dial whose protocol was open has come to one.
     func dialled(_ dial: UpstreamDial, isHTTP2: Bool) {
         dials.removeAll { $0 === dial }
         connected(waiting: 1)
-        dial.endpoint.speaksHTTP2 = isHTTP2
         do throws(SystemError) {
             if isHTTP2 {
                 try share(dial.socket, to: dial.endpoint, isConnected: true, with: dial.taker)

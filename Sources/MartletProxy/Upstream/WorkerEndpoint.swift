@@ -7,8 +7,6 @@ final class WorkerEndpoint {
     var idle: [HTTP1Upstream] = []
     /// HTTP/2 connections that take requests.
     private(set) var sessions: [HTTP2Upstream] = []
-    /// What `auto` came to last.
-    var speaksHTTP2 = false
     private(set) var isRemoved = false
 
     /// Whom its certificate must be for; nil: clear text.
