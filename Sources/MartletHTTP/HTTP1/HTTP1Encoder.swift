@@ -13,7 +13,7 @@ package enum HTTP1Encoder {
 
     // What a message says of framing and of its connection is written anew, whatever the head says.
     private static let requestFraming: HeaderIDs = [
-        .contentLength, .transferEncoding, .connection, .keepAlive, .http2Settings, .upgrade,
+        .contentLength, .transferEncoding, .connection, .keepAlive, .http2Settings, .upgrade, .te,
     ]
     private static let responseFraming: HeaderIDs = [
         .contentLength, .transferEncoding, .connection, .keepAlive, .upgrade,

@@ -12,7 +12,7 @@ struct HTTP2FieldTests {
         return HTTP2Outcome(Raw.frames(side.flush())) == .accepted
     }
 
-    @Test(arguments: [1, 2, 3, 4, 7, 8, 9, 15, 16, 21])
+    @Test(arguments: [1, 3, 6, 8, 13])
     func everyByteAtEveryPlace(_ length: Int) throws {
         for byte in UInt8.min...UInt8.max {
             let isName = byte.isTokenCharacter && byte.lowercasedASCII == byte

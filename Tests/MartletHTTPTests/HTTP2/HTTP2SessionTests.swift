@@ -67,6 +67,32 @@ struct HTTP2SessionTests {
         #expect(pair.server.log.last == "1 GET / http none host=example.test cookie=a=1; b=2; c=3 x=y .")
     }
 
+    /// RFC 9113 section 8.2: names of HTTP/1.1 in whatever case, and what concerned its connection only.
+    @Test func headsOfHTTP1GoOn() throws {
+        let pair = try #require(HTTP2Pair())
+        let text = """
+            GET /a HTTP/1.1\r\nHost: t\r\nX-Odd_Name: V\r\nUser-Agent: U\r\nKeep-Alive: 5\r\nTE: trailers\r\n\
+            Connection: close, X-Drop\r\nX-Drop: 1\r\nContent-Length: 0\r\n\r\n
+            """
+        var decoder = HTTP1RequestDecoder(limits: HTTP1Limits())
+        let head = RequestHead()
+        guard case .head = decoder.decode(Array(text.utf8).span, into: head, trailers: HeaderTable()).event else {
+            Issue.record("no head")
+            return
+        }
+        #expect(pair.client.session.sendRequest(head, ended: true, tag: 0) == 1)
+        pair.run()
+        #expect(
+            pair.server.log.last == "1 GET /a http exactly(0) host=t x-odd_name=V user-agent=U content-length=0 .")
+        // And back: what came by HTTP/2 is written for an HTTP/1.1 server.
+        let request = try #require(pair.server.requests[1])
+        let out = ByteBuffer(capacity: HTTP1Encoder.sizeBound(request))
+        #expect(HTTP1Encoder.encode(request, into: out))
+        #expect(
+            String(decoding: out.bytes().array(), as: UTF8.self)
+                == "GET /a HTTP/1.1\r\nhost: t\r\nx-odd_name: V\r\nuser-agent: U\r\ncontent-length: 0\r\n\r\n")
+    }
+
     /// RFC 8441: what HTTP/1.1 calls an upgrade, there and back.
     @Test func extendedConnect() throws {
         let pair = try #require(HTTP2Pair())
