@@ -46,9 +46,9 @@ package final class SplicePipe {
 
 /// A worker's pipes. Who moves much borrows one for as long as there are bytes in it.
 package final class SplicePipes {
-    /// At once. A pipe costs two descriptors and up to its size; who gets none copies.
+    /// At once. A pipe costs two descriptors and, while it holds bytes, memory up to its size; who gets none copies. All are
+    /// kept once they are made: making and closing one costs more than the copies it saves.
     private static let maxOpen = 64
-    private static let kept = 16
 
     private var idle: [SplicePipe] = []
     private(set) var open = 0
@@ -65,7 +65,7 @@ package final class SplicePipes {
 
     package func release(_ pipe: consuming SplicePipe) {
         // What is left in it must reach nobody else.
-        if pipe.count == 0 && idle.count < Self.kept { return idle.append(pipe) }
+        if pipe.count == 0 { return idle.append(pipe) }
         open -= 1
     }
 }
