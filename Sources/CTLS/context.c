@@ -34,6 +34,14 @@ static bool grow_names(ctls_context *context) {
     return true;
 }
 
+/// Every connection begins with it, at the cost of a reference.
+static bool install(ctls_context *context, ctls_identity *identity) {
+    bool used = SSL_CTX_use_cert_and_key(context->ssl, identity->certificate, identity->key, identity->issuers, 1) == 1;
+    ERR_clear_error();
+    if (used) context->installed[identity->kind] = identity;
+    return used;
+}
+
 int ctls_context_name(ctls_context *context, int number, const char *name) {
     if (!grow_names(context)) return CTLS_NO_MEMORY;
     ctls_name *entry = &context->names[slot_of(context, name)];
@@ -48,7 +56,9 @@ int ctls_context_name(ctls_context *context, int number, const char *name) {
     for (int kind = 0; kind < KINDS; kind++) {
         if (entry->identities[kind] != context->identities[0]) continue;
         for (int other = 0; other < KINDS; other++) {
-            if (!context->fallback.identities[other]) context->fallback.identities[other] = entry->identities[other];
+            if (context->fallback.identities[other] || !entry->identities[other]) continue;
+            context->fallback.identities[other] = entry->identities[other];
+            if (!install(context, entry->identities[other])) return CTLS_REFUSED;
         }
     }
     return CTLS_FINE;
@@ -95,15 +105,16 @@ int ctls_context_add(ctls_context *context, ctls_identity *identity) {
     identity->number = context->count;
     context->identities[context->count++] = identity;
     if (context->count == 1) context->fallback.identities[identity->kind] = identity;
-    if (context->is_server || context->count > 1) return CTLS_FINE;
-    bool used = SSL_CTX_use_cert_and_key(context->ssl, identity->certificate, identity->key, identity->issuers, 1) == 1;
-    ERR_clear_error();
-    return used ? CTLS_FINE : CTLS_REFUSED;
+    return context->count > 1 || install(context, identity) ? CTLS_FINE : CTLS_REFUSED;
 }
 
 /// Gives the handshake the certificates that the client's name stands for; it picks one that the client can check.
 static int choose_certificate(SSL *ssl, void *argument) {
-    ctls_name *entry = ctls_context_pick(argument, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
+    ctls_context *context = argument;
+    ctls_name *entry = ctls_context_pick(context, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
+    // For most it is what they have.
+    if (memcmp(entry->identities, context->installed, sizeof context->installed) == 0) return 1;
+    SSL_certs_clear(ssl);
     for (int kind = 0; kind < KINDS; kind++) {
         ctls_identity *identity = entry->identities[kind];
         if (!identity) continue;
@@ -258,7 +269,8 @@ int ctls_context_tickets(
         return CTLS_FINE;
     }
     SSL_CTX_clear_options(context->ssl, SSL_OP_NO_TICKET);
-    SSL_CTX_set_num_tickets(context->ssl, 2);
+    // One a handshake: who resumes gets another. A second costs each handshake 4% and helps those alone that resume in parallel.
+    SSL_CTX_set_num_tickets(context->ssl, 1);
     SSL_CTX_set_timeout(context->ssl, lifetime);
     uint8_t digest[SSL_MAX_SID_CTX_LENGTH];
     bool set = EVP_Digest(scope, scope_size, digest, NULL, EVP_sha256(), NULL) == 1

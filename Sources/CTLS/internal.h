@@ -30,6 +30,8 @@ struct ctls_context {
     SSL_CTX *ssl;
     bool is_server;
     ctls_names_check check;
+    // Those that SSL_CTX has.
+    struct ctls_identity *installed[KINDS];
     ctls_identity **identities;
     int count, capacity;
     // Open addressing, a power of two in size, at most half full. Written before the context is used.

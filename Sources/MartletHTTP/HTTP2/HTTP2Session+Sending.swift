@@ -61,8 +61,23 @@ extension HTTP2Session {
         let slot = unsafe mrt_h2_queue(session, stream, slice.count, ended)
         guard slot >= 0, !slice.isEmpty else { return }
         while queues.count <= Int(slot) { queues.append(HTTP2SendQueue()) }
-        queues[Int(slot)].append(slice)
+        queues[Int(slot)].append(staged(slice))
     }
+
+    /// A small piece must not hold the large buffer that it was read into until its turn to be sent has come: the next read
+    /// would need another, and each of many streams would hold one.
+    private func staged(_ slice: ByteSlice) -> ByteSlice {
+        guard slice.count <= Self.stagedAtMost, slice.count < slice.buffer.capacity / 4 else { return slice }
+        if isKnownUniquelyReferenced(&staging) { staging?.removeAll() }
+        if staging == nil || (staging?.free ?? 0) < slice.count { staging = ByteBuffer(capacity: Self.stagingSize) }
+        guard let staging else { return slice }
+        let start = staging.count
+        staging.append(slice.bytes())
+        return ByteSlice(staging, start..<staging.count)
+    }
+
+    private static let stagedAtMost = 2048
+    private static let stagingSize = 8192
 
     /// Ends the message with trailers, behind the body that is queued. False, and the message goes on, when there are none or
     /// they cannot be encoded.

@@ -25,6 +25,8 @@ package final class HTTP2Session {
     let session: OpaquePointer
     /// Body that waits, by the slots of the C side.
     var queues: [HTTP2SendQueue] = []
+    /// Small pieces of body, until they are sent.
+    var staging: ByteBuffer?
     /// Digits of a head that is being put together; nothing else may lie here meanwhile.
     let digits = ByteBuffer(capacity: 64)
 
@@ -70,6 +72,7 @@ package final class HTTP2Session {
     /// Gives back the memory that only a connection at work needs: for one that has been idle for a while. Does nothing while
     /// streams are open, events wait or frames are queued.
     package func trim() {
+        staging = nil
         unsafe mrt_h2_trim(session)
         if openStreams == 0 { queues = [] }
     }

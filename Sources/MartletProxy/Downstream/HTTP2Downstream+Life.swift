@@ -15,6 +15,10 @@ extension HTTP2Downstream {
             return
         }
         guard state == .open else { return shutdownDeadline == .never ? closeWhenSent() : () }
+        if trimDeadline == .never {
+            trimDeadline = loop.now + Self.trimTime
+            timer.require(trimDeadline, loop, self)
+        }
         guard deadline == .never else { return }
         let idle = listener.current.idleTimeout
         deadline = idle > .zero ? loop.now + idle : .never
@@ -50,6 +54,10 @@ extension HTTP2Downstream {
             failStreams(.downstreamProtocolError)
             return closeWhenSent()
         }
+        if trimDeadline <= now {
+            trimDeadline = .never
+            if !hasStreams { session.trim() }
+        }
         if writeDeadline <= now {
             writeDeadline = .never
             if socket.queuedBytes > 0, socket.sentBytes == sentAtDeadline { return lost(.downstreamDisconnect) }
@@ -60,7 +68,8 @@ extension HTTP2Downstream {
             leftoverDeadline = .never
             dropStalledLeftovers()
         }
-        timer.require(min(deadline, shutdownDeadline, leftoverDeadline, headDeadline, writeDeadline), loop, self)
+        timer.require(
+            min(deadline, shutdownDeadline, leftoverDeadline, headDeadline, writeDeadline, trimDeadline), loop, self)
     }
 
     /// No more requests; those under way are served.
@@ -94,6 +103,9 @@ extension HTTP2Downstream {
         shutdownDeadline = loop.now + Self.noticeTime
         timer.require(shutdownDeadline, loop, self)
     }
+
+    /// An idle connection holds no buffers after so long; sooner they are needed again.
+    static let trimTime = Nanoseconds.seconds(2)
 
     /// How long after its notice the final GOAWAY follows: longer than most round trips.
     private static let noticeTime = Nanoseconds.seconds(1)

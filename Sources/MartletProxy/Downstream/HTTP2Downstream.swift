@@ -36,6 +36,7 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
     var leftoverDeadline = Instant.never
     var headDeadline = Instant.never
     var writeDeadline = Instant.never
+    var trimDeadline = Instant.never
     var shutdownDeadline = Instant.never
     var sentAtDeadline: UInt64 = 0
     private(set) var requests = 0
@@ -112,6 +113,7 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
 
     /// - Parameter buffer: nil for events that sending brought; they have no bytes.
     private func walkEvents(of buffer: ByteBuffer?, from base: Int) {
+        let session = self.session
         while let event = session.nextEvent() {
             switch event.kind {
             case .request(let head, let endsHere): request(head, on: event.stream, ended: endsHere)

@@ -28,6 +28,7 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
     private var idleDeadline = Instant.never
     private var pingDeadline = Instant.never
     private var pongDeadline = Instant.never
+    private var trimDeadline = Instant.never
     private var lastHeard: Instant
 
     /// - Parameter socket: dialling, or connected already; it is not started yet, or is somebody else's.
@@ -146,6 +147,7 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
     }
 
     private func walkEvents(of buffer: ByteBuffer?, from base: Int) {
+        let session = self.session
         while let event = session.nextEvent() {
             switch event.kind {
             case .response(let head, let endsHere): stream(event.tag)?.receivedHead(head, ended: endsHere)
@@ -208,6 +210,10 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
     private func settle() {
         guard !isGone, isConnected, activeStreams == 0, session.openStreams == 0 else { return }
         if isDraining { return discard() }
+        if trimDeadline == .never {
+            trimDeadline = loop.now + HTTP2Downstream.trimTime
+            timer.require(trimDeadline, loop, self)
+        }
         guard idleDeadline == .never, cluster.idleTimeout > .zero else { return }
         idleDeadline = loop.now + cluster.idleTimeout
         timer.require(idleDeadline, loop, self)
@@ -225,6 +231,10 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
         guard !isGone else { return }
         if connectDeadline <= now { return fail(.connectTimeout) }
         if idleDeadline <= now && activeStreams == 0 { return discard() }
+        if trimDeadline <= now {
+            trimDeadline = .never
+            if activeStreams == 0 { session.trim() }
+        }
         if pongDeadline <= now { return lost() }
         if pingDeadline <= now, let interval = cluster.pingInterval {
             pingDeadline = max(now, lastHeard) + interval
@@ -234,7 +244,7 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
                 needsOutput()
             }
         }
-        timer.require(min(connectDeadline, idleDeadline, pingDeadline, pongDeadline), loop, self)
+        timer.require(min(connectDeadline, idleDeadline, pingDeadline, pongDeadline, trimDeadline), loop, self)
     }
 
     // MARK: Ending
