@@ -99,7 +99,7 @@ static void decide(struct connection *c, const char *head, size_t size) {
     const char *stop = head + size;
     c->owed = &small_reply;
     if (line && memmem(head, (size_t)(line - head), "/64k ", 5)) c->owed = &large_reply;
-    if (line && memmem(head, (size_t)(line - head), "/4m ", 5)) c->owed = &huge_reply;
+    if (line && memmem(head, (size_t)(line - head), "/4m ", 4)) c->owed = &huge_reply;
     if (line && memmem(head, (size_t)(line - head), "/echo ", 6)) {
         // One at a time is enough: it is asked for once, before the rounds.
         free(echo_reply.bytes);
