@@ -33,17 +33,18 @@ def arguments():
     parser.add_argument("--martlet", type=Path, default=REPOSITORY / ".build/release/martlet", help="the binary")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3, help="length of a round")
-    parser.add_argument("--only", type=words, default=names, metavar="A,B", help=f"scenarios of {','.join(names)}")
+    parser.add_argument("--only", type=words, metavar="A,B", help=f"scenarios of {','.join(names)}")
     parser.add_argument("--proxies", type=words, default=["martlet", "nginx", "haproxy", "envoy"], metavar="A,B")
-    parser.add_argument("--quick", action="store_true", help="the small scenario alone, 3 rounds of 1 s")
+    parser.add_argument("--quick", action="store_true", help="3 rounds of 1 s, and without --only the small scenario alone")
     parser.add_argument("--no-counts", action="store_true", help="without allocations and system calls per request")
     parser.add_argument("--strict", action="store_true", help="exit 1 unless every check passes")
     options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.seconds = 3, 1
+    options.only = options.only or (["small"] if options.quick else names)
     unknown = set(options.only) - set(names)
     if unknown:
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}")
-    if options.quick:
-        options.only, options.rounds, options.seconds = ["small"], 3, 1
     return options
 
 
@@ -65,9 +66,9 @@ def installed(options):
     return found, notes
 
 
-def run_scenario(scenario, runnable, upstream, folder, options, notes):
+def run_scenario(scenario, runnable, upstreams, folder, options, notes):
     """Interleaved rounds (A B C A B C ...), so that a change of the machine's mood falls on all alike."""
-    trials, rounds = start_all(scenario, runnable, upstream, folder, notes), {}
+    trials, rounds = start_all(scenario, runnable, upstreams, folder, notes), {}
     try:
         if scenario.idle_connections:
             count, measure = 1, Trial.idle_round
@@ -87,7 +88,7 @@ def run_scenario(scenario, runnable, upstream, folder, options, notes):
     return rounds
 
 
-def start_all(scenario, runnable, upstream, folder, notes):
+def start_all(scenario, runnable, upstreams, folder, notes):
     """Every proxy that can run the scenario, started; and Martlet in the baseline's configuration where there is one."""
     contestants = [(proxy.name, proxy, scenario) for proxy in runnable]
     if scenario.baseline:
@@ -100,7 +101,7 @@ def start_all(scenario, runnable, upstream, folder, notes):
             notes.append(f"{scenario.name}: {name} skipped, {lack}")
             continue
         try:
-            trials.append(Trial(proxy, each, upstream.port, folder / scenario.name / name, name=name))
+            trials.append(Trial(proxy, each, upstreams[each.upstream_protocol].port, folder / scenario.name / name, name=name))
         except (RuntimeError, TimeoutError) as error:
             notes.append(f"{scenario.name}: {name} skipped, {error}")
     return trials
@@ -138,8 +139,9 @@ def save(record):
 
 def main():
     options = arguments()
-    if shutil.which("wrk") is None:
-        raise SystemExit("wrk is missing: apt-get install wrk (or `Scripts/install-packages bench` for everything)")
+    for tool, package in (("wrk", "wrk"), ("h2load", "nghttp2-client")):
+        if shutil.which(tool) is None:
+            raise SystemExit(f"{tool} is missing: apt-get install {package} (or `Scripts/install-packages bench`)")
     process.raise_file_limit()
     runnable, notes = installed(options)
     if len(process.CORES) < 2:
@@ -147,20 +149,23 @@ def main():
     rounds, counts = {}, {}
     with tempfile.TemporaryDirectory(prefix="martlet-bench-") as name:
         folder = Path(name)
-        upstream = Upstream(build.upstream(folder), folder / "upstream.log")
+        upstreams = {"http1": Upstream(build.upstream(folder), folder / "upstream.log")}
         try:
+            upstreams["http2"] = Upstream(build.upstream_grpc(folder), folder / "upstream_grpc.log")
             for scenario in (scenarios.BY_NAME[each] for each in options.only):
-                rounds[scenario.name] = run_scenario(scenario, runnable, upstream, folder, options, notes)
+                rounds[scenario.name] = run_scenario(scenario, runnable, upstreams, folder, options, notes)
             if not options.no_counts:
-                counts = ceilings.count_all(runnable, upstream, folder, notes)
+                names = [name for name in ceilings.SCENARIOS if name in options.only]
+                counts = ceilings.count_all(names, runnable, upstreams["http1"], folder, notes)
         finally:
-            upstream.stop()
+            for upstream in upstreams.values():
+                upstream.stop()
     progress("")
     outcome = report.check(rounds)
     print(f"{machine()}; {options.rounds} interleaved rounds of {options.seconds} s, medians")
     print("\n".join(report.table(rounds)))
     if counts:
-        print("\n".join(["", *ceilings.table(counts)]))
+        print("\n".join(ceilings.table(counts)))
     print("\nPromised:")
     print("\n".join(report.check_lines(outcome)))
     for note in notes:

@@ -26,6 +26,7 @@ from trial import Trial, Upstream
 
 HERE = Path(__file__).resolve().parent
 CEILINGS = HERE / "ceilings.json"
+SCENARIOS = ["small", "tls", "h2c"]
 CONNECTIONS = 64
 WARM_UP_TURNS = 50
 ALLOCATION_TURNS = 200
@@ -35,13 +36,13 @@ POLLS = {"epoll_wait", "epoll_pwait", "epoll_pwait2"}
 
 def count_allocations(proxy, scenario, upstream, folder, library):
     """Calls of malloc and its family, and the bytes asked for, per request."""
-    counters = folder / f"{proxy.name}.counters"
+    counters = folder / f"{proxy.name}-{scenario.name}.counters"
     counters.write_bytes(bytes(16))
     env = {"LD_PRELOAD": str(library), "MALLOC_COUNT_FILE": str(counters)}
-    trial = Trial(proxy, scenario, upstream.port, folder / f"{proxy.name}-allocations", env)
+    trial = Trial(proxy, scenario, upstream.port, folder / f"{proxy.name}-{scenario.name}-allocations", env)
     connections = []
     try:
-        connections = [load.Connection(trial.port, scenario) for _ in range(CONNECTIONS)]
+        connections = [load.connect(trial.port, scenario) for _ in range(CONNECTIONS)]
         load.send_exactly(connections, WARM_UP_TURNS)
         with open(counters, "r+b") as file, mmap.mmap(file.fileno(), 16) as shared:
             before = struct.unpack("QQ", shared[:16])
@@ -61,12 +62,12 @@ def count_allocations(proxy, scenario, upstream, folder, library):
 
 def count_system_calls(proxy, scenario, upstream, folder):
     """System calls per request, the poll shared by all ready sockets apart."""
-    trial = Trial(proxy, scenario, upstream.port, folder / f"{proxy.name}-system-calls")
+    trial = Trial(proxy, scenario, upstream.port, folder / f"{proxy.name}-{scenario.name}-system-calls")
     connections = []
     try:
-        connections = [load.Connection(trial.port, scenario) for _ in range(CONNECTIONS)]
+        connections = [load.connect(trial.port, scenario) for _ in range(CONNECTIONS)]
         load.send_exactly(connections, WARM_UP_TURNS)
-        with Tracer(process.workers(trial.process.pid), folder / f"{proxy.name}.strace") as tracer:
+        with Tracer(process.workers(trial.process.pid), folder / f"{proxy.name}-{scenario.name}.strace") as tracer:
             requests = load.send_exactly(connections, SYSTEM_CALL_TURNS)
         polls = sum(count for name, count in tracer.calls.items() if name in POLLS)
         others = {name: count / requests for name, count in tracer.calls.items() if name not in POLLS}
@@ -114,44 +115,52 @@ class Tracer:
             raise RuntimeError("strace counted nothing")
 
 
-def count_all(runnable, upstream, folder, notes):
-    """Both counts for every proxy that can be counted; the rest is noted."""
-    scenario = scenarios.BY_NAME["small"]
+def count_all(names, runnable, upstream, folder, notes):
+    """Both counts, {scenario: {proxy: figures}}, for every proxy that can be counted; the rest is noted."""
     folder = folder / "counts"
     folder.mkdir()
     library = build.malloc_count(folder)
+    if shutil.which("strace") is None:
+        notes.append("system calls not counted: apt-get install strace")
     counts = {}
-    for proxy in runnable:
-        figures = {}
-        try:
-            figures.update(count_allocations(proxy, scenario, upstream, folder, library))
-        except (RuntimeError, OSError) as error:
-            notes.append(f"allocations of {proxy.name} not counted: {error}")
-        if shutil.which("strace") is None:
-            notes.append("system calls not counted: apt-get install strace")
-        else:
-            try:
-                figures.update(count_system_calls(proxy, scenario, upstream, folder))
-            except (RuntimeError, OSError) as error:
-                notes.append(f"system calls of {proxy.name} not counted: {error}")
-        if figures:
-            counts[proxy.name] = figures
+    for scenario in (scenarios.BY_NAME[name] for name in names):
+        by_proxy = {proxy.name: count(proxy, scenario, upstream, folder, library, notes) for proxy in runnable}
+        counts[scenario.name] = {name: figures for name, figures in by_proxy.items() if figures}
     return counts
 
 
+def count(proxy, scenario, upstream, folder, library, notes):
+    figures = {}
+    try:
+        figures.update(count_allocations(proxy, scenario, upstream, folder, library))
+    except (RuntimeError, OSError) as error:
+        notes.append(f"{scenario.name}: allocations of {proxy.name} not counted: {error}")
+    try:
+        if shutil.which("strace"):
+            figures.update(count_system_calls(proxy, scenario, upstream, folder))
+    except (RuntimeError, OSError) as error:
+        notes.append(f"{scenario.name}: system calls of {proxy.name} not counted: {error}")
+    return figures
+
+
 def table(counts):
-    title = "per request, small keep-alive, 64 connections"
-    lines = [title, "-" * len(title)]
-    for name, figures in counts.items():
-        line = f"  {name:8}"
-        if "allocations" in figures:
-            line += f"  {figures['allocations']:7.3f} allocations ({figures['allocated_bytes']:,.0f} B)"
-        if "system_calls" in figures:
-            calls = sorted(figures["by_name"].items(), key=lambda item: -item[1])
-            names = ", ".join(f"{call} {count:.2f}" for call, count in calls if count >= 0.005)
-            line += f"  {figures['system_calls']:6.3f} system calls + {figures['polls']:.3f} polls  ({names})"
-        lines.append(line)
+    lines = []
+    for scenario, by_proxy in counts.items():
+        title = f"per request, {scenarios.BY_NAME[scenario].title}, {CONNECTIONS} connections"
+        lines += ["", title, "-" * len(title)]
+        lines += [_row(name, figures) for name, figures in by_proxy.items()]
     return lines
+
+
+def _row(name, figures):
+    line = f"  {name:8}"
+    if "allocations" in figures:
+        line += f"  {figures['allocations']:7.3f} allocations ({figures['allocated_bytes']:,.0f} B)"
+    if "system_calls" in figures:
+        calls = sorted(figures["by_name"].items(), key=lambda item: -item[1])
+        names = ", ".join(f"{call} {count:.2f}" for call, count in calls if count >= 0.005)
+        line += f"  {figures['system_calls']:6.3f} system calls + {figures['polls']:.3f} polls  ({names})"
+    return line
 
 
 def verdicts(figures, limits):
@@ -176,17 +185,19 @@ def main():
         folder = Path(name)
         upstream = Upstream(build.upstream(folder), folder / "upstream.log")
         try:
-            counts = count_all([proxy], upstream, folder, notes)
+            counts = count_all(SCENARIOS, [proxy], upstream, folder, notes)
         finally:
             upstream.stop()
     print("\n".join(table(counts)))
-    outcome = verdicts(counts.get(proxy.name, {}), json.loads(CEILINGS.read_text()))
-    for name, counted, limit, passed in outcome:
-        shown = "not counted" if counted is None else f"{counted:.3f}"
-        print(f"  [{'pass' if passed else 'FAIL'}] {name}: {shown}, ceiling {limit}")
+    failed = False
+    for scenario, limits in json.loads(CEILINGS.read_text()).items():
+        for name, counted, limit, passed in verdicts(counts.get(scenario, {}).get(proxy.name, {}), limits):
+            shown = "not counted" if counted is None else f"{counted:.3f}"
+            print(f"  [{'pass' if passed else 'FAIL'}] {scenario}, {name}: {shown}, ceiling {limit}")
+            failed = failed or not passed
     for note in notes:
         print(f"note: {note}")
-    if not all(passed for *_, passed in outcome):
+    if failed:
         sys.exit(1)
 
 

@@ -1,10 +1,13 @@
-"""The clients: wrk for load, and plain sockets for a known number of requests and for idle connections."""
+"""The clients: what makes the load, and plain sockets for a known number of requests and for idle connections."""
 
 import json
 import os
 import socket
 import subprocess
 
+import build
+import certificates
+import http2
 import process
 
 # One line of JSON at the end is all that is read; `wrk` builds the request once, before the run.
@@ -35,7 +38,7 @@ def wrk_script(folder, scenario):
 
 def run_wrk(script, scenario, port, seconds):
     """Runs wrk on the load core and returns what its `done` wrote."""
-    url = f"http://127.0.0.1:{port}{scenario.path}"
+    url = f"{'https' if scenario.tls else 'http'}://127.0.0.1:{port}{scenario.path}"
     command = ["wrk", "-t1", f"-c{scenario.connections}", f"-d{seconds}s", "--timeout", "5s", "-s", str(script), url]
     run = subprocess.run(
         command,
@@ -43,6 +46,7 @@ def run_wrk(script, scenario, port, seconds):
         text=True,
         timeout=seconds + 20,
         stdin=subprocess.DEVNULL,
+        env={**os.environ, **(certificates.client_environment(script.parent) if scenario.tls else {})},
         preexec_fn=lambda: os.sched_setaffinity(0, {process.LOAD_CORE}),
     )
     lines = [line for line in run.stdout.splitlines() if line.startswith("{")]
@@ -51,18 +55,76 @@ def run_wrk(script, scenario, port, seconds):
     return json.loads(lines[-1])
 
 
+class Wrk:
+    """The load of a scenario in HTTP/1.1."""
+
+    def __init__(self, scenario, port, folder):
+        self.scenario, self.port = scenario, port
+        self.script = wrk_script(folder, scenario)
+
+    def run(self, seconds):
+        done = run_wrk(self.script, self.scenario, self.port, seconds)
+        errors = done.pop("socket_errors") + done.pop("status_errors") + done.pop("timeouts")
+        return {**done, "errors": errors}
+
+
+class Handshakes:
+    """The load of a scenario with a TLS connection for each request."""
+
+    def __init__(self, scenario, port, folder):
+        request = folder / "request"
+        request.write_bytes(http1_request(scenario, scenario.path))
+        headers = scenario.request_headers()
+        self.command = [build.handshakes(folder), scenario.handshakes, str(port), headers["Host"], str(scenario.connections)]
+        self.request = request
+
+    def run(self, seconds):
+        run = subprocess.run(
+            [*self.command, str(seconds), self.request],
+            capture_output=True,
+            text=True,
+            timeout=seconds + 20,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=lambda: os.sched_setaffinity(0, {process.LOAD_CORE}),
+        )
+        if run.returncode:
+            raise RuntimeError(f"handshakes failed: {run.stdout[-400:]}{run.stderr[-400:]}")
+        return json.loads(run.stdout)
+
+
+def generator(scenario, port, folder):
+    """What loads the scenario: its `run(seconds)` tells requests, microseconds, errors and, but for HTTP/2, p50 and p99."""
+    kind = Handshakes if scenario.handshakes else http2.H2Load if scenario.protocol == "http2" else Wrk
+    return kind(scenario, port, folder)
+
+
+def connect(port, scenario, path=None):
+    """A connection that speaks what the scenario's clients speak."""
+    sock = socket.create_connection(("127.0.0.1", port), timeout=10)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    speaks_http2 = scenario.protocol == "http2"
+    if scenario.tls:
+        name = scenario.request_headers()["Host"]
+        context = certificates.client_context(name, "h2" if speaks_http2 else "http/1.1")
+        sock = context.wrap_socket(sock, server_hostname=name)
+    return (http2.Connection if speaks_http2 else Connection)(sock, scenario, path or scenario.path)
+
+
+def http1_request(scenario, path):
+    headers = dict(scenario.request_headers())
+    if scenario.body:
+        headers["Content-Length"] = len(scenario.body)
+    head = f"{scenario.method} {path} HTTP/1.1\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n"
+    return head.encode() + scenario.body.encode()
+
+
 class Connection:
     """A keep-alive connection of the counting client: a blocking socket and what it has read too much."""
 
-    def __init__(self, port, scenario, path=None):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        headers = dict(scenario.request_headers())
-        if scenario.body:
-            headers["Content-Length"] = len(scenario.body)
-        head = f"{scenario.method} {path or scenario.path} HTTP/1.1\r\n"
-        head += "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n"
-        self.request = head.encode() + scenario.body.encode()
+    def __init__(self, sock, scenario, path):
+        self.socket = sock
+        self.request = http1_request(scenario, path)
         self.left_over = b""
 
     def send(self):
@@ -109,7 +171,7 @@ def open_idle(port, scenario, count):
     """Connections that have each served one request and now do nothing."""
     connections = []
     for _ in range(count):
-        connection = Connection(port, scenario)
+        connection = connect(port, scenario)
         connection.send()
         connection.read_reply()
         connections.append(connection)

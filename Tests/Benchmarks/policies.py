@@ -53,6 +53,8 @@ class Case:
     method = "GET"
     body = ""
     connections = 32
+    protocol = "http1"
+    tls = False
     name = "policies"
 
     def request_headers(self):
@@ -158,7 +160,7 @@ class Contestant:
 
     def _answers(self):
         try:
-            connection = load.Connection(self.port, self.case)
+            connection = load.connect(self.port, self.case)
         except OSError:
             return False
         connection.send()

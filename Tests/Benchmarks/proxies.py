@@ -11,7 +11,9 @@ import textwrap
 from pathlib import Path
 
 import filters
+import listeners
 import scripts
+import tcp
 from scenarios import HOST, route_prefix
 
 LUA_CJSON = Path("/usr/lib/x86_64-linux-gnu/lua/5.1/cjson.so")
@@ -46,11 +48,19 @@ class Martlet(Proxy):
         return str(self.path) if os.access(self.path, os.X_OK) else None
 
     def configure(self, folder, scenario, port, upstream):
+        config = folder / "martlet.yaml"
+        config.write_text(self._configuration(folder, scenario, port, upstream))
+        return [self.path, "run", "--config", config, "--workers", "1"]
+
+    def _configuration(self, folder, scenario, port, upstream):
+        if scenario.protocol == "tcp":
+            return tcp.martlet(port, upstream)
         lines = [
             "access_log: off",
             "listeners:",
             "  - name: bench",
             f"    address: 127.0.0.1:{port}",
+            *listeners.martlet(scenario, folder),
             "    filters:",
         ]
         before, after = filters.martlet(scenario, folder)
@@ -66,18 +76,17 @@ class Martlet(Proxy):
                 match = f"{{ hosts: [{HOST}], path: {{ prefix: {route_prefix(index)} }} }}"
                 lines.append(f"      - {{ match: {match}, cluster: upstream }}")
         lines += ["clusters:", "  - name: upstream", f'    endpoints: ["127.0.0.1:{upstream}"]']
+        lines.append(f"    protocol: {scenario.upstream_protocol}")
         if policies:
             lines.append("policies:")
         for number, text in enumerate(policies):
             lines += [f"  - name: policy-{number}", "    inline: |", textwrap.indent(text.strip(), "      ")]
-        config = folder / "martlet.yaml"
-        config.write_text("\n".join(lines) + "\n")
-        return [self.path, "run", "--config", config, "--workers", "1"]
+        return "\n".join(lines) + "\n"
 
 
 class Nginx(Proxy):
     name = "nginx"
-    install = "apt-get install nginx-light libnginx-mod-http-lua"
+    install = "apt-get install nginx-light libnginx-mod-http-lua libnginx-mod-stream"
 
     def find(self):
         return shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
@@ -85,6 +94,8 @@ class Nginx(Proxy):
     def lacks(self, scenario):
         if scenario.filters:
             return "no JWT in the free version"
+        if scenario.protocol == "tcp" and not (NGINX_MODULES / "ngx_stream_module.so").exists():
+            return "no stream module: apt-get install libnginx-mod-stream"
         if scenario.policy and not (NGINX_MODULES / "ngx_http_lua_module.so").exists():
             return "no LuaJIT module: apt-get install libnginx-mod-http-lua"
         if scenario.policy == "json" and not LUA_CJSON.exists():
@@ -92,6 +103,28 @@ class Nginx(Proxy):
         return None
 
     def configure(self, folder, scenario, port, upstream):
+        if scenario.protocol == "tcp":
+            modules, serve = f"load_module {NGINX_MODULES}/ngx_stream_module.so;", tcp.nginx(port, upstream)
+        else:
+            modules, serve = self._http(folder, scenario, port, upstream)
+        # Started as root, the worker would give up root and could not enter the private folder.
+        user = "user root;" if os.geteuid() == 0 else ""
+        config = folder / "nginx.conf"
+        config.write_text(f"""
+{modules}
+{user}
+daemon off;
+worker_processes 1;
+worker_rlimit_nofile 16384;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx.error.log error;
+events {{ worker_connections 16000; }}
+{serve}
+""")
+        return [self.find(), "-p", folder, "-c", config, "-e", folder / "nginx.error.log"]
+
+    def _http(self, folder, scenario, port, upstream):
+        """(directives that load modules, the `http` block)."""
         pass_on = f"""
             proxy_pass http://upstream;
             proxy_http_version 1.1;
@@ -100,6 +133,10 @@ class Nginx(Proxy):
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
             proxy_request_buffering off;
             proxy_max_temp_file_size 0;"""
+        if scenario.grpc:
+            pass_on = """
+            grpc_pass grpc://upstream;
+            grpc_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"""
         modules = policy = ""
         if scenario.policy:
             modules = "\n".join(
@@ -117,19 +154,8 @@ class Nginx(Proxy):
         if scenario.policy == "call":
             locations += f"\nlocation = /authorize {{ internal; proxy_pass http://upstream/100;"
             locations += ' proxy_http_version 1.1; proxy_set_header Connection ""; }'
-        # Started as root, the worker would give up root and could not enter the private folder.
-        user = "user root;" if os.geteuid() == 0 else ""
-        config = folder / "nginx.conf"
-        config.write_text(f"""
-{modules}
-{user}
-daemon off;
-worker_processes 1;
-worker_rlimit_nofile 16384;
-pid {folder}/nginx.pid;
-error_log {folder}/nginx.error.log error;
-events {{ worker_connections 16000; }}
-http {{
+        words, directives = listeners.nginx(scenario, folder)
+        return modules, f"""http {{
     access_log off;
     client_body_temp_path {folder}/nginx-body;
     proxy_temp_path {folder}/nginx-proxy;
@@ -144,12 +170,11 @@ http {{
         keepalive_requests 1000000000;
     }}
     server {{
-        listen 127.0.0.1:{port};
+        listen 127.0.0.1:{port}{words};
+        {directives}
         {locations}
     }}
-}}
-""")
-        return [self.find(), "-p", folder, "-c", config, "-e", folder / "nginx.error.log"]
+}}"""
 
 
 class HAProxy(Proxy):
@@ -165,6 +190,13 @@ class HAProxy(Proxy):
         return "its Lua actions cannot replace a body" if scenario.policy == "json" else None
 
     def configure(self, folder, scenario, port, upstream):
+        config = folder / "haproxy.cfg"
+        config.write_text(self._configuration(folder, scenario, port, upstream))
+        return [self.find(), "-db", "-q", "-f", config]
+
+    def _configuration(self, folder, scenario, port, upstream):
+        if scenario.protocol == "tcp":
+            return tcp.haproxy(port, upstream)
         load = policy = ""
         choose = "default_backend upstream"
         # Martlet's eight filters are measured against HAProxy's bare proxying.
@@ -178,8 +210,7 @@ class HAProxy(Proxy):
             routes = folder / "routes.map"
             routes.write_text("".join(f"{route_prefix(index)} upstream\n" for index in range(scenario.routes)))
             choose = f"use_backend %[path,map_beg({routes},none)]"
-        config = folder / "haproxy.cfg"
-        config.write_text(f"""
+        return f"""
 global
     nbthread 1
     maxconn 7000
@@ -194,15 +225,14 @@ defaults
     timeout server 1h
     timeout http-keep-alive 1h
 frontend bench
-    bind 127.0.0.1:{port}
+    bind 127.0.0.1:{port}{listeners.haproxy(scenario, folder)}
     {policy}
     {choose}
 backend upstream
-    server upstream 127.0.0.1:{upstream}
+    server upstream 127.0.0.1:{upstream}{" proto h2" if scenario.grpc else ""}
 backend none
     http-request deny
-""")
-        return [self.find(), "-db", "-q", "-f", config]
+"""
 
 
 class Envoy(Proxy):
@@ -227,6 +257,13 @@ class Envoy(Proxy):
         return "its eight filters are others" if scenario.filters == "chain" else None
 
     def configure(self, folder, scenario, port, upstream):
+        config = folder / "envoy.yaml"
+        config.write_text(self._configuration(folder, scenario, port, upstream))
+        return [self.find(), "-c", config, "--concurrency", "1", "--disable-hot-restart", "-l", "error"]
+
+    def _configuration(self, folder, scenario, port, upstream):
+        if scenario.protocol == "tcp":
+            return tcp.envoy(port, upstream)
         to_upstream = "route: { cluster: upstream, timeout: 0s }"
         if scenario.routes == 1:
             routes = f"              - {{ match: {{ prefix: / }}, {to_upstream} }}"
@@ -247,8 +284,7 @@ class Envoy(Proxy):
 {textwrap.indent(text.strip(), " " * 18)}"""
                 for number, text in enumerate(scripts.envoy(scenario))
             )
-        config = folder / "envoy.yaml"
-        config.write_text(f"""
+        return f"""
 static_resources:
   listeners:
   - name: bench
@@ -259,7 +295,7 @@ static_resources:
         typed_config:
           "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
           stat_prefix: bench
-          codec_type: HTTP1
+          codec_type: {"HTTP2" if scenario.protocol == "http2" else "HTTP1"}
           use_remote_address: true
           http_filters:{policy}
           - name: router
@@ -270,18 +306,17 @@ static_resources:
             - name: bench
               domains: ["{HOST if scenario.routes > 1 else '*'}"]
               routes:
-{routes}
+{routes}{listeners.envoy(scenario, folder)}
   clusters:
   - name: upstream
     type: STATIC
-    connect_timeout: 5s
+    connect_timeout: 5s{listeners.envoy_cluster(scenario)}
     load_assignment:
       cluster_name: upstream
       endpoints:
       - lb_endpoints:
         - endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {upstream} }} }} }}
-""")
-        return [self.find(), "-c", config, "--concurrency", "1", "--disable-hot-restart", "-l", "error"]
+"""
 
 
 def all_proxies(martlet):

@@ -72,16 +72,21 @@ def check(rounds):
     outcome = []
     for each in CHECKS:
         by_proxy = rounds.get(each.scenario, {})
-        mine, other = by_proxy.get("martlet"), by_proxy.get(each.against)
+        mine = by_proxy.get("martlet")
+        others = [by_proxy.get(name) for name in ([each.against] if isinstance(each.against, str) else each.against or [])]
+        other = others[0] if others and all(others) else None
         measured = None
         if mine and each.against is None:
             measured = statistics.median(figures[each.metric] for figures in mine)
         elif mine and other and each.shared_by:
             measured = statistics.median(a[each.metric] - b[each.metric] for a, b in zip(mine, other)) / each.shared_by
         elif mine and other:
-            measured = ratio(mine, other, each.metric)
-        failed = sum(figures["errors"] for figures in (mine or []) + (other or []))
-        passed = None if measured is None else measured <= each.limit and failed == 0
+            ratios = [ratio(mine, rounds_of_one, each.metric) for rounds_of_one in others]
+            # Against the best of several: the ratio that looks worst.
+            measured = None if None in ratios else min(ratios) if each.at_least else max(ratios)
+        failed = sum(figures["errors"] for of_one in [mine, *others] for figures in of_one or [])
+        kept = measured is not None and (measured >= each.limit if each.at_least else measured <= each.limit)
+        passed = None if measured is None else kept and failed == 0
         outcome.append((each.sentence(), measured, passed))
     return outcome
 

@@ -11,7 +11,7 @@ MEBIBYTE = 1024 * 1024
 
 
 class Upstream:
-    """The origin server, compiled from upstream.c, on the load core."""
+    """An origin server, compiled from upstream.c or upstream_grpc.c, on the load core."""
 
     def __init__(self, program, log):
         self.process = process.start([program], process.LOAD_CORE, log, stdout=-1)
@@ -35,8 +35,8 @@ class Trial:
         self.log = self.folder / f"{proxy.name}.log"
         argv = proxy.configure(self.folder, scenario, self.port, upstream_port)
         self.process = process.start(argv, process.PROXY_CORE, self.log, env=env)
-        self.script = load.wrk_script(self.folder, scenario)
         try:
+            self.generator = load.generator(scenario, self.port, self.folder)
             process.wait_until(self._answers, 20, f"{proxy.name}: a first answer")
             self._verify()
         except Exception:
@@ -48,7 +48,7 @@ class Trial:
             last = self.log.read_text(errors="replace").strip().splitlines()[-3:]
             raise RuntimeError(f"{self.proxy.name} ended with status {self.process.returncode}: {' / '.join(last)}")
         try:
-            connection = load.Connection(self.port, self.scenario)
+            connection = load.connect(self.port, self.scenario)
         except OSError:
             return False
         try:
@@ -62,14 +62,20 @@ class Trial:
 
     def _verify(self):
         """The proxy does the work it is measured at: one that skipped the policy would look cheap."""
-        echo = self.scenario.path.rpartition("/")[0] + "/echo"
-        connection = load.Connection(self.port, self.scenario, path=echo)
+        echo = self.scenario.path if self.scenario.grpc else self.scenario.path.rpartition("/")[0] + "/echo"
+        connection = load.connect(self.port, self.scenario, path=echo)
         try:
             connection.send()
             head, body = connection.read_reply()
         finally:
             connection.close()
-        expected = [(body, b"x-forwarded-for: "), (body, b"host: " + HOST.encode())]
+        if self.scenario.grpc:
+            if body != self.scenario.body.encode() or not connection.trailers:
+                raise RuntimeError(f"{self.proxy.name} does not pass on the message and the trailers")
+            return
+        expected = [(body, b"host: " + HOST.encode())]
+        if self.scenario.protocol != "tcp":
+            expected.append((body, b"x-forwarded-for: "))
         if self.scenario.filters != "chain" or self.proxy.name == "martlet":
             seen = self.scenario.policies_seen
         else:
@@ -84,21 +90,23 @@ class Trial:
         """Loads the proxy for so long and returns the figures of one round."""
         pids = process.tree(self.process.pid)
         before = process.cpu_seconds(pids)
-        done = load.run_wrk(self.script, self.scenario, self.port, seconds)
+        done = self.generator.run(seconds)
         spent = process.cpu_seconds(pids) - before
         if self.process.poll() is not None:
             raise RuntimeError(f"{self.proxy.name} ended under load with status {self.process.returncode}")
         requests = done["requests"]
         if requests == 0:
             raise RuntimeError(f"{self.proxy.name} answered nothing")
-        return {
+        figures = {
             "cpu": spent / requests * 1e6,
             "throughput": requests / done["microseconds"] * 1e6,
-            "p50": done["p50"],
-            "p99": done["p99"],
             "memory": process.resident_bytes(process.workers(self.process.pid)) / MEBIBYTE,
-            "errors": done["socket_errors"] + done["status_errors"] + done["timeouts"],
+            "errors": done["errors"],
         }
+        figures |= {name: done[name] for name in ("p50", "p99") if name in done}
+        if self.scenario.handshakes:
+            figures["per_core"] = requests / spent
+        return figures
 
     def idle_round(self):
         """Memory of each connection that has served one request and waits for the next."""

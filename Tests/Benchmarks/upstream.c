@@ -2,6 +2,7 @@
 // and always the same, because it shares its core with the load generator.
 //
 //   GET  .../64k   64 KiB body
+//   GET  .../4m    4 MiB body
 //   GET  .../echo  the request's own head as the body: shows what a proxy made of it
 //   GET  anything  100-byte body
 //   POST anything  100-byte body, after the whole content-length body was read
@@ -22,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_HEAD = 16 * 1024, READ_SIZE = 256 * 1024, BATCH = 256, LARGE_BODY = 64 * 1024 };
+enum { MAX_HEAD = 16 * 1024, READ_SIZE = 256 * 1024, BATCH = 256, LARGE_BODY = 64 * 1024, HUGE_BODY = 4 * 1024 * 1024 };
 
 struct reply {
     char *bytes;
@@ -40,7 +41,7 @@ struct connection {
     char *head;
 };
 
-static struct reply small_reply, large_reply, refused_reply, echo_reply;
+static struct reply small_reply, large_reply, huge_reply, refused_reply, echo_reply;
 static char input[READ_SIZE];
 static int poller;
 
@@ -98,6 +99,7 @@ static void decide(struct connection *c, const char *head, size_t size) {
     const char *stop = head + size;
     c->owed = &small_reply;
     if (line && memmem(head, (size_t)(line - head), "/64k ", 5)) c->owed = &large_reply;
+    if (line && memmem(head, (size_t)(line - head), "/4m ", 4)) c->owed = &huge_reply;
     if (line && memmem(head, (size_t)(line - head), "/echo ", 6)) {
         // One at a time is enough: it is asked for once, before the rounds.
         free(echo_reply.bytes);
@@ -178,6 +180,7 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     small_reply = make_reply("200 OK", 100);
     large_reply = make_reply("200 OK", LARGE_BODY);
+    huge_reply = make_reply("200 OK", HUGE_BODY);
     refused_reply = make_reply("411 Length Required", 0);
 
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
