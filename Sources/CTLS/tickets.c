@@ -159,8 +159,9 @@ int ctls_tickets_seal(
             if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(kind)) != 1) break;
         }
         bool is_ready = EVP_CipherInit_ex(cipher, kind, NULL, key->cipher, iv, is_sealing) == 1 && start_mac(mac, key);
-        // An older key's ticket is answered with a new one.
-        result = !is_ready ? -1 : index == 0 ? 1 : 2;
+        // An older key's ticket is answered with a new one, and so is every one of TLS 1.3, which is good for one connection
+        // (RFC 8446 section C.4).
+        result = !is_ready ? -1 : index == 0 && (is_sealing || SSL_version(ssl) < TLS1_3_VERSION) ? 1 : 2;
         break;
     }
     pthread_rwlock_unlock(&tickets->lock);

@@ -196,9 +196,10 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
         let room = Self.outputAhead - socket.queuedBytes
         if room > 0 { _ = session.flush(into: socket, atMost: room) } else { watchWriting() }
         walkEvents(of: nil, from: 0)
-        if session.wantsFlush { socket.wantsDrained = true }
         guard state == .open || state == .draining else { return }
         if !leftovers.isEmpty { finishLeftovers() }
+        // Nothing more fits: the socket tells when it has room.
+        if session.wantsFlush { socket.wantsDrained = true }
         if case .failed = session.state { return sessionFailed() }
         settle()
     }
@@ -206,7 +207,9 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
     /// The response is out and the request is not all in: the client need not send the rest (RFC 9113 section 8.1).
     private func finishLeftovers() {
         for stream in leftovers where session.hasSentEnd(of: stream.id) { session.reset(stream.id, .noError) }
-        if session.wantsFlush { needsOutput() }
+        let room = Self.outputAhead - socket.queuedBytes
+        if room > 0, session.wantsFlush { _ = session.flush(into: socket, atMost: room) }
+        walkEvents(of: nil, from: 0)
     }
 
     func socketDrained(_ socket: StreamSocket) {
