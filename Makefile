@@ -62,8 +62,10 @@ sanitize: packages ## the tests under AddressSanitizer, then under ThreadSanitiz
 	MARTLET_SANITIZER=thread SWIFT_BACKTRACE=enable=no TSAN_OPTIONS=halt_on_error=1 \
 	    swift test $(SWIFT_FLAGS) --disable-xctest --scratch-path .build-tsan --sanitize thread -Xswiftc -DSANITIZE_THREAD --skip MartletLuaTests
 
-soak: release ## 10 GiB bodies, 5,000 slow clients, a minute of noise; some five minutes
+soak: release ## 10 GiB bodies, 5,000 slow clients, noise, 1,000 certificate swaps, rapid reset; some fifteen minutes
+	@Scripts/install-packages test
 	Tests/Soak/soak.py
+	Tests/Soak/http2.py
 
 clean: ## removes everything that was built
 	rm -rf .build .build-asan .build-tsan .build-fuzz Tests/Benchmarks/results

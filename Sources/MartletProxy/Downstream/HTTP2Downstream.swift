@@ -193,23 +193,31 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
     func produceOutput() {
         isOutputDue = false
         guard state != .closed else { return }
-        let room = Self.outputAhead - socket.queuedBytes
-        if room > 0 { _ = session.flush(into: socket, atMost: room) } else { watchWriting() }
+        if !flush() { watchWriting() }
+        if !leftovers.isEmpty { finishLeftovers() }
         walkEvents(of: nil, from: 0)
         guard state == .open || state == .draining else { return }
-        if !leftovers.isEmpty { finishLeftovers() }
-        // Nothing more fits: the socket tells when it has room.
-        if session.wantsFlush { socket.wantsDrained = true }
         if case .failed = session.state { return sessionFailed() }
         settle()
     }
 
-    /// The response is out and the request is not all in: the client need not send the rest (RFC 9113 section 8.1).
-    private func finishLeftovers() {
-        for stream in leftovers where session.hasSentEnd(of: stream.id) { session.reset(stream.id, .noError) }
+    /// Into the socket, as much as it has room for; false when it has none.
+    private func flush() -> Bool {
         let room = Self.outputAhead - socket.queuedBytes
-        if room > 0, session.wantsFlush { _ = session.flush(into: socket, atMost: room) }
-        walkEvents(of: nil, from: 0)
+        guard room > 0 else { return false }
+        _ = session.flush(into: socket, atMost: room)
+        return true
+    }
+
+    /// The response is out and the request is not all in: the client need not send the rest (RFC 9113 section 8.1). Never by
+    /// asking for another turn of output: a full socket would be asked for ever, before it is written.
+    private func finishLeftovers() {
+        var isAny = false
+        for stream in leftovers where session.hasSentEnd(of: stream.id) {
+            session.reset(stream.id, .noError)
+            isAny = true
+        }
+        if isAny { _ = flush() }
     }
 
     func socketDrained(_ socket: StreamSocket) {

@@ -315,6 +315,8 @@ final class HTTP1Upstream: UpstreamStream, UpstreamConnection, StreamSocketOwner
 
     private func finishExchange() {
         guard receiver == nil, isOpen else { return }
+        // Of one that closes now too: where every request has a connection of its own, resumption counts most.
+        if requests == 1 { endpoint.keepSession(of: socket) }
         guard keepsAlive, pending == nil, !isTunnel, !socket.isWriteBroken, !cluster.tellsClients else {
             return discard()
         }
@@ -322,7 +324,6 @@ final class HTTP1Upstream: UpstreamStream, UpstreamConnection, StreamSocketOwner
             idleDeadline = loop.now + cluster.idleTimeout
             timer.require(idleDeadline, loop, self)
         }
-        if requests == 1 { endpoint.keepSession(of: socket) }
         cluster.returned(self)
         socket.resumeReading()
     }

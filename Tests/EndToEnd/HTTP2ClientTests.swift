@@ -1,0 +1,165 @@
+import Foundation
+import MartletCore
+import MartletTesting
+import Synchronization
+import Testing
+
+/// A client made of frames (Peers/h2_client.py), and one that keeps its connections (Peers/kept_connections.py).
+@Suite("HTTP/2 clients that ask for too much, do not read, reset, or flood")
+struct HTTP2ClientTests {
+    private func proxy(
+        _ origin: Origin, _ form: WireForm = .http1, limits: String = "", rest: String = ""
+    ) throws -> TestProxy {
+        try origin.proxy(
+            Wire(.http2, form),
+            listener: """
+                    limits: { stream_buffer: 64KiB\(limits) }
+                    filters: [router]
+                    routes:
+                      - { match: { path: { exact: /hang } }, cluster: hang, timeout: 0 }
+                      - { match: {}, cluster: up, timeout: 0 }
+                """,
+            rest: "  - { name: hang, endpoints: [\"127.0.0.1:\(silent.port)\"] }\n" + rest)
+    }
+
+    /// Takes requests and says nothing.
+    private let silent: ScriptedUpstream
+
+    init() throws {
+        silent = try ScriptedUpstream { _, connection in
+            while case .bytes = connection.receive() { connection.forget() }
+        }
+    }
+
+    private func client(_ proxy: TestProxy) throws -> TalkingTool {
+        try TalkingTool(Origin.python, [Origin.script("h2_client.py"), "\(proxy.port)"])
+    }
+
+    private func isQuiet(_ proxy: TestProxy) throws -> Bool {
+        try eventually {
+            try ["up", "hang"].allSatisfy {
+                try proxy.metric("martlet_cluster_requests_active{cluster=\"\($0)\"}") == "0"
+            }
+        }
+    }
+
+    @Test(
+        "Streams beyond the limit are refused, whether the client could know or not", arguments: ["many", "many-late"])
+    func limit(command: String) throws {
+        let origin = try Origin()
+        let proxy = try proxy(origin, limits: ", max_concurrent_streams: 2")
+        let client = try client(proxy)
+        // REFUSED_STREAM (RFC 9113 section 5.1.2).
+        #expect(try client.ask("\(command) 5") == "refused 7 7 7")
+        #expect(try client.ask("\(command) 2") == "refused")
+    }
+
+    @Test("A response that is not read waits upstream, not in the proxy", arguments: [WireForm.http1, .http2])
+    func unread(form: WireForm) throws {
+        let origin = try Origin()
+        let proxy = try proxy(origin, form)
+        let client = try client(proxy)
+        _ = try client.ask("resets 2 /seen")
+        let memory = proxy.residentMemory
+        // The window that every stream begins with.
+        #expect(try client.ask("unread-window /bytes/52428800") == "65535")
+        #expect(proxy.residentMemory < memory + 8192, "\(memory) KiB before, \(proxy.residentMemory) now")
+        #expect(try client.ask("reset") == "reset")
+        #expect(try isQuiet(proxy))
+        #expect(try client.ask("unread-socket /bytes/52428800") == "waiting")
+        #expect(proxy.residentMemory < memory + 8192, "\(memory) KiB before, \(proxy.residentMemory) now")
+        #expect(try client.ask("drain") == "200 52428800")
+        #expect(try isQuiet(proxy))
+    }
+
+    @Test("Requests that are given up leave nothing behind", arguments: [WireForm.http1, .http2])
+    func resets(form: WireForm) throws {
+        let origin = try Origin()
+        let proxy = try proxy(origin, form)
+        let client = try client(proxy)
+        for path in ["/seen", "/bytes/1048576", "/hang", "/unsized/1048576"] {
+            #expect(try client.ask("resets 50 \(path)") == "done")
+            #expect(try isQuiet(proxy), "\(path)")
+        }
+        #expect(try Wire(.http2, form).get(proxy, "/seen").status == 200)
+        #expect(
+            try proxy.metric("martlet_http2_frames_total{listener=\"public\",kind=\"reset_received\"}") != nil)
+    }
+
+    @Test(
+        "A drain: GOAWAY, streams under way are served, then the process ends", arguments: [WireForm.http2, .http2TLS])
+    func drain(form: WireForm) throws {
+        let origin = try Origin()
+        let proxy = try origin.proxy(Wire(form, .http2))
+        let tls = form.isTLS ? [try Wire.authority(), Wire.name] : []
+        let client = try TalkingTool(
+            Origin.python, [Origin.script("h2_client.py"), "\(proxy.port)"] + tls)
+        #expect(try client.ask("open /echo") == "1" && client.ask("open /echo") == "3")
+        #expect(
+            try eventually { try proxy.metric("martlet_cluster_requests_active{cluster=\"up\"}") == "2" })
+        proxy.signal(SIGTERM)
+        // The notice first, then the last stream that counts.
+        #expect(try eventually { try client.ask("told") == "goaway 3 0" })
+        #expect(try client.ask("end 1") == "200 late")
+        #expect(proxy.isRunning)
+        #expect(try client.ask("end 3") == "200 late")
+        #expect(proxy.exitCode() == 0)
+    }
+
+    @Test("Floods end with GOAWAY, and are counted by what they were")
+    func floods() throws {
+        let origin = try Origin()
+        let proxy = try proxy(origin)
+        let client = try client(proxy)
+        let table = [
+            ("ping", "pingFlood"), ("settings", "settingsFlood"), ("priority", "priorityFlood"),
+            ("window-update", "windowUpdateFlood"), ("unknown", "unknownFrameFlood"),
+            ("empty-data", "emptyDataFlood"), ("continuation", "continuationFlood"), ("reset", "rapidReset"),
+            ("provoked", "provokedResets"),
+        ]
+        for (kind, fault) in table {
+            // ENHANCE_YOUR_CALM.
+            #expect(try client.ask("flood \(kind)") == "11", "\(kind)")
+            let series = "martlet_http2_connections_failed_total{listener=\"public\",fault=\"\(fault)\"}"
+            #expect(try eventually { try proxy.metric(series) == "1" }, "\(kind)")
+        }
+        #expect(try Wire(.http2, .http1).get(proxy, "/seen").status == 200)
+        #expect(try isQuiet(proxy))
+    }
+
+    @Test("Rapid reset at full speed: others are served, memory stays")
+    func rapidReset() throws {
+        let origin = try Origin()
+        let proxy = try proxy(origin)
+        let client = try client(proxy)
+        #expect(try client.ask("rapid 0.5").contains("\"11\""))
+        let memory = proxy.residentMemory
+        client.say("rapid 3")
+        let wire = Wire(.http2, .http1)
+        var isOver = false
+        let answer = Locked("")
+        Thread.detachNewThread {
+            let line = client.answer()
+            answer.withLock { $0 = line }
+        }
+        while !isOver {
+            #expect(try wire.get(proxy, "/seen").status == 200)
+            isOver = answer.withLock { !$0.isEmpty }
+        }
+        let told = try JSONDecoder().decode(Rapid.self, from: Data(answer.withLock { $0 }.utf8))
+        #expect(told.connections > 3 && told.streams > 1000)
+        // All connections that were given up were told why, as far as the client still read.
+        #expect(Set(told.codes.keys).isSubset(of: ["11", "None"]) && told.codes["11"] ?? 0 > 0, "\(told)")
+        #expect(proxy.residentMemory < memory + 16_384, "\(memory) KiB before, \(proxy.residentMemory) now")
+        let failed = try proxy.metric(
+            "martlet_http2_connections_failed_total{listener=\"public\",fault=\"rapidReset\"}")
+        #expect((failed.flatMap { Int($0) } ?? 0) >= told.connections - 1)
+        #expect(try isQuiet(proxy))
+    }
+
+    private struct Rapid: Decodable {
+        let streams: Int
+        let connections: Int
+        let codes: [String: Int]
+    }
+}

@@ -1,0 +1,330 @@
+"""An HTTP/2 client made of frames, that does what no client that means well does. Told what to do line by line; each line is
+answered with one.
+
+    h2_client.py PORT [CA_FILE NAME]
+
+many N             begins N requests at once, before anything of the server is read: how many were refused
+many-late N        the same, once the server's settings are known
+unread-window PATH asks for PATH, opens no window, and reads until nothing comes: how many bytes
+unread-socket PATH opens all windows, asks for PATH and reads nothing until `drain`
+drain              reads that response to its end: its status and length
+upload N PATH      sends N bytes of a body as the windows allow, until nothing moves: how many
+reset              resets that request, or the response that is not read
+resets N PATH      begins N requests and resets each: how it went
+rapid SECONDS      the same at full speed, over as many connections as it takes: streams, connections, codes of GOAWAY
+open PATH          begins a request with a body on the connection that `many` or `open` has made last: the stream
+told               what that connection has been told: `goaway LAST CODE`, or `nothing`
+end STREAM         ends that request: its status and its body
+flood KIND         sends frames until the server has enough of it: the code of its GOAWAY
+"""
+
+import collections
+import json
+import select
+import socket
+import ssl
+import struct
+import sys
+import time
+
+import hpack
+
+PORT = int(sys.argv[1])
+DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION = range(10)
+NOTHING_COMES = 0.5
+
+
+def frame(kind, flags, stream, payload=b""):
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+def head(method, path):
+    """Fields without Huffman and tables (RFC 7541 section 6.2.2)."""
+    return b"".join(
+        [
+            b"\x83" if method == "POST" else b"\x82",
+            b"\x86",
+            b"\x01\x08api.test",
+            b"\x04" + bytes([len(path)]) + path.encode(),
+        ]
+    )
+
+
+class Connection:
+    def __init__(self, settings=b""):
+        self.socket = socket.create_connection(("127.0.0.1", PORT), timeout=30)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if len(sys.argv) > 2:
+            context = ssl.create_default_context(cafile=sys.argv[2])
+            context.set_alpn_protocols(["h2"])
+            self.socket = context.wrap_socket(self.socket, server_hostname=sys.argv[3])
+        self.buffer, self.frames, self.next = b"", collections.deque(), 1
+        self.window, self.initial, self.stream_window = 65535, 65535, 0
+        self.decoder, self.code, self.last = hpack.Decoder(), None, None
+        self.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0, settings))
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def begin(self, method, path, ends):
+        stream, self.next = self.next, self.next + 2
+        self.stream_window = self.initial
+        self.send(frame(HEADERS, 5 if ends else 4, stream, head(method, path)))
+        return stream
+
+    def receive(self, timeout=30):
+        """The next frame as (kind, flags, stream, payload); None when none comes. EOFError at the end."""
+        while True:
+            if len(self.buffer) >= 9:
+                length = int.from_bytes(self.buffer[:3], "big")
+                if len(self.buffer) >= 9 + length:
+                    kind, flags, stream = struct.unpack(">BBI", self.buffer[3:9])
+                    payload, self.buffer = self.buffer[9 : 9 + length], self.buffer[9 + length :]
+                    self.handle(kind, flags, stream, payload)
+                    return kind, flags, stream, payload
+            is_pending = isinstance(self.socket, ssl.SSLSocket) and self.socket.pending()
+            if not is_pending and not select.select([self.socket], [], [], timeout)[0]:
+                return None
+            data = self.socket.recv(262144)
+            if not data:
+                raise EOFError
+            self.buffer += data
+
+    def handle(self, kind, flags, stream, payload):
+        if kind == SETTINGS and not flags & 1:
+            for at in range(0, len(payload), 6):
+                name, value = struct.unpack(">HI", payload[at : at + 6])
+                if name == 4:
+                    self.stream_window += value - self.initial
+                    self.initial = value
+            self.send(frame(SETTINGS, 1, 0))
+        elif kind == PING and not flags & 1:
+            self.send(frame(PING, 1, 0, payload))
+        elif kind == GOAWAY:
+            self.last, self.code = struct.unpack(">II", payload[:8])
+        elif kind == WINDOW and stream == 0:
+            self.window += struct.unpack(">I", payload)[0]
+        elif kind == WINDOW:
+            self.stream_window += struct.unpack(">I", payload)[0]
+
+    def settle(self):
+        """Everything that was sent before has been looked at: frames until a PING has come back."""
+        self.send(frame(PING, 0, 0, b"settling"))
+        seen = []
+        while True:
+            got = self.receive()
+            if got is None or got[0] == PING and got[1] & 1:
+                return seen
+            seen.append(got)
+
+    def ending(self):
+        """Reads to the end: the code of a GOAWAY, or None."""
+        try:
+            while self.code is None and self.receive():
+                pass
+        except (EOFError, OSError):
+            pass
+        return self.code
+
+
+def many(number, is_late):
+    connection = Connection()
+    if is_late:
+        connection.settle()
+    for _ in range(number):
+        connection.begin("POST", "/", False)
+    try:
+        seen = connection.settle()
+        seen += connection.settle()
+    except EOFError:
+        return "ended"
+    codes = [struct.unpack(">I", got[3])[0] for got in seen if got[0] == RST]
+    keep.append(connection)
+    return " ".join(["refused"] + [str(code) for code in codes])
+
+
+def unread_window(path):
+    connection = Connection()
+    connection.begin("GET", path, True)
+    keep.append(connection)
+    count = 0
+    while got := connection.receive(NOTHING_COMES):
+        count += len(got[3]) if got[0] == DATA else 0
+    return "%d" % count
+
+
+def unread_socket(path):
+    connection = Connection(struct.pack(">HI", 4, 2**31 - 1))
+    connection.send(frame(WINDOW, 0, 0, struct.pack(">I", 2**31 - 1 - 65535)))
+    connection.begin("GET", path, True)
+    keep.append(connection)
+    time.sleep(2 * NOTHING_COMES)
+    return "waiting"
+
+
+def drain():
+    connection, count, status = keep[-1], 0, "none"
+    while got := connection.receive():
+        if got[0] == HEADERS:
+            status = dict(connection.decoder.decode(got[3]))[":status"]
+        elif got[0] == DATA:
+            count += len(got[3])
+        if got[0] in (HEADERS, DATA) and got[1] & 1 or got[0] == RST:
+            break
+    return "%s %d" % (status, count)
+
+
+def upload(size, path):
+    connection = Connection()
+    connection.settle()
+    stream, sent = connection.begin("POST", path, False), 0
+    keep.append(connection)
+    while sent < size:
+        room = min(16384, connection.window, connection.stream_window, size - sent)
+        if room > 0:
+            if not select.select([], [connection.socket], [], 2 * NOTHING_COMES)[1]:
+                break
+            connection.send(frame(DATA, 0, stream, bytes(room)))
+            connection.window, connection.stream_window, sent = (
+                connection.window - room,
+                connection.stream_window - room,
+                sent + room,
+            )
+            if not select.select([connection.socket], [], [], 0)[0]:
+                continue
+        if connection.receive(2 * NOTHING_COMES) is None:
+            break
+    return "%d" % sent
+
+
+def reset():
+    connection = keep[-1]
+    connection.send(frame(RST, 0, connection.next - 2, struct.pack(">I", 8)))
+    return "reset"
+
+
+def resets(number, path):
+    connection = Connection()
+    connection.settle()
+    for index in range(number):
+        stream = connection.begin("GET", path, True)
+        if index % 2:
+            connection.settle()
+        connection.send(frame(RST, 0, stream, struct.pack(">I", 8)))
+    connection.settle()
+    keep.append(connection)
+    return "done"
+
+
+def rapid(seconds):
+    end, streams, connections, codes = time.monotonic() + seconds, 0, 0, collections.Counter()
+    while time.monotonic() < end:
+        connection = Connection()
+        connections += 1
+        try:
+            while time.monotonic() < end and connection.code is None:
+                batch = b""
+                for _ in range(100):
+                    batch += frame(HEADERS, 5, connection.next, head("GET", "/"))
+                    batch += frame(RST, 0, connection.next, struct.pack(">I", 8))
+                    connection.next += 2
+                connection.send(batch)
+                streams += 100
+                while connection.receive(0):
+                    pass
+        except (EOFError, OSError):
+            pass
+        if time.monotonic() < end:
+            codes[str(connection.ending())] += 1
+        connection.socket.close()
+    return json.dumps({"streams": streams, "connections": connections, "codes": codes})
+
+
+def flood(kind):
+    connection = Connection()
+    connection.settle()
+    if kind in ("empty-data", "continuation"):
+        stream = connection.next
+        connection.send(frame(HEADERS, 4 if kind == "empty-data" else 0, stream, head("POST", "/hang")))
+    else:
+        stream = 0
+    table = {
+        "ping": frame(PING, 0, 0, bytes(8)),
+        "settings": frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 65535)),
+        "priority": frame(PRIORITY, 0, 1, struct.pack(">IB", 0, 15)),
+        "window-update": frame(WINDOW, 0, 0, struct.pack(">I", 1)),
+        "unknown": frame(99, 0, 0, b"what"),
+        "empty-data": frame(DATA, 0, stream),
+        "continuation": frame(CONTINUATION, 0, stream, b"\x00\x01a\x01b"),
+    }
+    try:
+        for number in range(200_000):
+            if kind == "reset":
+                connection.begin("GET", "/hang", True)
+                connection.send(frame(RST, 0, connection.next - 2, struct.pack(">I", 8)))
+            elif kind == "provoked":
+                # A window that opens too far: the server is made to reset the stream (RFC 9113 section 6.9.1).
+                stream = connection.begin("POST", "/hang", False)
+                connection.send(frame(WINDOW, 0, stream, struct.pack(">I", 2**31 - 1)))
+            else:
+                connection.send(table[kind])
+            while number % 10 == 9 and connection.receive(0):
+                pass
+            if connection.code is not None:
+                break
+    except (EOFError, OSError):
+        pass
+    return "%s" % connection.ending()
+
+
+def open_stream(path):
+    if not keep:
+        keep.append(Connection())
+    return "%d" % keep[-1].begin("POST", path, False)
+
+
+def told():
+    connection = keep[-1]
+    while connection.receive(0.01):
+        pass
+    return "nothing" if connection.code is None else "goaway %d %d" % (connection.last, connection.code)
+
+
+def end(stream):
+    connection, status, body = keep[-1], "none", b""
+    connection.send(frame(DATA, 1, stream, b"late"))
+    while got := connection.receive():
+        if got[2] != stream:
+            continue
+        if got[0] == HEADERS:
+            status = dict(connection.decoder.decode(got[3]))[":status"]
+        elif got[0] == DATA:
+            body += got[3]
+        if got[0] == RST or got[0] in (HEADERS, DATA) and got[1] & 1:
+            break
+    return "%s %s" % (status, body.decode())
+
+
+keep = []
+COMMANDS = {
+    "many": lambda number: many(int(number), False),
+    "many-late": lambda number: many(int(number), True),
+    "unread-window": unread_window,
+    "unread-socket": unread_socket,
+    "drain": drain,
+    "upload": lambda number, path: upload(int(number), path),
+    "open": open_stream,
+    "told": told,
+    "end": lambda stream: end(int(stream)),
+    "reset": reset,
+    "resets": lambda number, path: resets(int(number), path),
+    "rapid": lambda seconds: rapid(float(seconds)),
+    "flood": flood,
+}
+
+for line in sys.stdin:
+    name, *arguments = line.split()
+    try:
+        print(COMMANDS[name](*arguments), flush=True)
+    except Exception as error:
+        print("failed: %r" % error, flush=True)
