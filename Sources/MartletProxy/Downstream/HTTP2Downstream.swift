@@ -196,6 +196,8 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
         if !flush() { watchWriting() }
         if !leftovers.isEmpty { finishLeftovers() }
         walkEvents(of: nil, from: 0)
+        // Nothing more fits: the socket tells when it has room.
+        if session.wantsFlush { socket.wantsDrained = true }
         guard state == .open || state == .draining else { return }
         if case .failed = session.state { return sessionFailed() }
         settle()
