@@ -325,6 +325,6 @@ COMMANDS = {
 for line in sys.stdin:
     name, *arguments = line.split()
     try:
-        print(COMMANDS[name](*arguments), flush=True)
+        print(COMMANDS[name](*arguments).strip(), flush=True)
     except Exception as error:
         print("failed: %r" % error, flush=True)

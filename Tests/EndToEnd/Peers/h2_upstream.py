@@ -52,7 +52,7 @@ class Connection(h2.connection.H2Connection):
 class Server:
     def __init__(self, connection, number):
         self.connection, self.number = connection, number
-        self.bodies, self.paths, self.taken, self.last, self.held = {}, {}, 0, None, []
+        self.bodies, self.paths, self.taken, self.held = {}, {}, 0, []
         self.http2 = Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
         settings = {"limit": {SETTINGS.MAX_CONCURRENT_STREAMS: 4}, "windows": {SETTINGS.INITIAL_WINDOW_SIZE: 1000}}
         settings["deaf"] = {SETTINGS.INITIAL_WINDOW_SIZE: 2**31 - 1}
@@ -70,16 +70,18 @@ class Server:
     def serve(self):
         note(event="connected", connection=self.number)
         while True:
-            if MODE == "limit" and self.held and not select.select([self.connection], [], [], 0.05)[0]:
-                self.release()
+            if self.held and not select.select([self.connection], [], [], 0.03)[0]:
+                self.go_away() if MODE == "goaway" else self.release()
+                if MODE == "goaway":
+                    return
             data = self.connection.recv(65536)
             if not data:
                 return
             for event in self.http2.receive_data(data):
                 self.handle(event, getattr(event, "stream_id", None))
             self.send()
-            if MODE == "goaway" and self.last is not None and not self.held:
-                return
+            if MODE == "goaway" and len(self.held) >= 5:
+                return self.go_away()
             if MODE == "deaf" and self.bodies:
                 threading.Event().wait()
 
@@ -99,6 +101,7 @@ class Server:
         elif isinstance(event, h2.events.StreamReset):
             note(event="reset", connection=self.number, stream=stream, code=event.error_code)
             self.bodies.pop(stream, None)
+            self.held = [held for held in self.held if held != stream]
         elif isinstance(event, h2.events.ConnectionTerminated):
             note(event="goaway", connection=self.number, code=event.error_code)
         elif isinstance(event, h2.events.StreamEnded) and stream in self.bodies:
@@ -119,22 +122,17 @@ class Server:
             self.bodies.pop(stream)
             return self.http2.reset_stream(stream, 2)
         if MODE == "goaway":
-            return self.count_down(stream)
+            self.held.append(stream)
         if MODE == "limit":
             self.held.append(stream)
             if len(self.held) == 4:
                 self.release()
 
-    def count_down(self, stream):
-        if self.last is not None:
-            return
-        self.held.append(stream)
-        if len(self.held) < 5 and select.select([self.connection], [], [], 0.02)[0]:
-            return
-        # Not by h2, which would take the connection for closed.
-        self.last = max(self.held)
+    def go_away(self):
         self.send()
-        self.connection.sendall(hyperframe.frame.GoAwayFrame(0, last_stream_id=self.last).serialize())
+        # Not by h2, which would take the connection for closed.
+        self.held = self.held[:5]
+        self.connection.sendall(hyperframe.frame.GoAwayFrame(0, last_stream_id=max(self.held)).serialize())
         self.release()
 
     def release(self):

@@ -113,6 +113,6 @@ def obey(words):
 
 for line in sys.stdin:
     try:
-        print(obey(line.split()), flush=True)
+        print(obey(line.split()).strip(), flush=True)
     except Exception as error:
         print("failed: %r" % error, flush=True)
