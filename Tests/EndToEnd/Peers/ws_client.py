@@ -75,7 +75,10 @@ class Stream:
                 self.has_settings = True
             elif isinstance(event, h2.events.StreamEnded):
                 self.has_ended = True
-            elif isinstance(event, (h2.events.StreamReset, h2.events.ConnectionTerminated)):
+            elif isinstance(event, h2.events.StreamReset):
+                # Behind the end, when this side has not ended: nobody reads any more (RFC 9113 section 8.1).
+                expect(self.has_ended and event.error_code == 0, event)
+            elif isinstance(event, h2.events.ConnectionTerminated):
                 sys.exit("ended: %s" % event)
         self.socket.sendall(self.http2.data_to_send())
 

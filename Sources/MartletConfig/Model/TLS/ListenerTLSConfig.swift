@@ -19,7 +19,7 @@ package struct ListenerTLSConfig: Sendable {
     package var sessionTickets: SessionTicketsConfig?
     /// From the connection's opening to the end of the handshake. Default 10s, 100ms to 1m.
     package var handshakeTimeout: Duration
-    /// Handshakes under way in one worker; further connections wait to be accepted. Default 1024, 1 to 1 million.
+    /// Handshakes under way in one worker; further connections are closed. Default 1024, 1 to 1 million.
     package var maxHandshakes: Int
     /// Clients that do not begin with TLS are served in clear text. Default: false.
     package var isOptional: Bool
