@@ -227,9 +227,10 @@ struct TLSTests {
     @Test("Clients beyond the handshakes at once are refused and counted; later ones are served")
     func queue() throws {
         let proxy = try proxy(
-            "certificates: \(certificates([try forge.server("a.test")])), max_handshakes: 2, handshake_timeout: 1s")
+            "certificates: \(certificates([try forge.server("a.test")])), max_handshakes: 2, handshake_timeout: 3s")
         let silent = try (0..<4).map { _ in try proxy.connect() }
-        for socket in silent { try socket.send(Array(hello(suites: [0xC02B]).prefix(5))) }
+        // Some are closed already.
+        for socket in silent { try? socket.send(Array(hello(suites: [0xC02B]).prefix(5))) }
         for socket in silent { #expect(socket.receiveToEnd()) }
         #expect(try client(proxy).contains("HTTP/1.1 200"))
         func count(_ reason: String) throws -> String? {
