@@ -16,15 +16,19 @@ final class Origin {
 
     /// - Parameter certificate: nil is the one that `Wire.authority` vouches for.
     init(_ certificate: CertificateForge.Issued? = nil) throws {
-        ports = try WireForm.allCases.map { _ in try TCPListener.freePort() }
         let own = try certificate ?? Wire.certificate()
-        tool = try BackgroundTool(
-            Self.python, [Self.script("origin.py"), own.certificateFile, own.keyFile] + ports.map { "\($0)" },
-            endedBy: SIGKILL)
-        let last = ports.last ?? 0
-        guard eventually({ (try? TCPSocket(port: last)) != nil }) else {
-            throw TestProxy.NotReady(description: "the origin did not start: Scripts/install-packages test")
+        // A free port may be somebody else's by the time it is listened on.
+        for _ in 0..<3 {
+            let ports = try WireForm.allCases.map { _ in try TCPListener.freePort() }
+            let tool = try BackgroundTool(
+                Self.python, [Self.script("origin.py"), own.certificateFile, own.keyFile] + ports.map { "\($0)" },
+                endedBy: SIGKILL)
+            let last = ports.last ?? 0
+            guard eventually({ (try? TCPSocket(port: last)) != nil }) else { continue }
+            (self.ports, self.tool) = (ports, tool)
+            return
         }
+        throw TestProxy.NotReady(description: "the origin did not start: Scripts/install-packages test")
     }
 
     func port(_ form: WireForm) -> UInt16 { ports[WireForm.allCases.firstIndex(of: form) ?? 0] }

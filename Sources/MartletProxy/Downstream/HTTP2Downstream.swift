@@ -139,6 +139,9 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
     }
 
     private func request(_ head: HTTP2Head, on id: Int32, ended: Bool) {
+        // Reset in the segment that brought it: nobody waits for an answer, and upstream is not to be troubled with it. A flood of
+        // such would have it open and close a connection for each.
+        guard session.isOpen(id) else { return }
         requests += 1
         deadline = .never
         let driver = worker.takeDriver()
