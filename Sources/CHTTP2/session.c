@@ -33,15 +33,7 @@ void mrt_h2_free(mrt_h2 *session) {
     if (session->inflater) nghttp2_hd_inflate_del(session->inflater);
     if (session->deflater) nghttp2_hd_deflate_del(session->deflater);
     for (uint32_t slot = 0; slot < session->stream_room; slot++) free(session->streams[slot].trailers);
-    free(session->streams);
-    free(session->map);
-    free(session->events);
-    free(session->blocks);
-    free(session->fields);
-    free(session->text);
-    free(session->out);
-    free(session->nva);
-    free(session->names);
+    mrt_h2_free_arrays(session);
     free(session);
 }
 

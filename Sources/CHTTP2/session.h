@@ -164,6 +164,8 @@ uint32_t mrt_h2_find(const mrt_h2 *session, int32_t id);
 uint32_t mrt_h2_open(mrt_h2 *session, int32_t id);  // MRT_H2_NO_SLOT without memory
 void mrt_h2_forget(mrt_h2 *session, uint32_t slot);
 void mrt_h2_release(mrt_h2 *session, uint32_t slot);
+// What grows with use; the pointers stay as they are.
+void mrt_h2_free_arrays(mrt_h2 *session);
 void mrt_h2_bury(mrt_h2 *session, int32_t id, bool by_peer);
 // Older than the streams that are remembered.
 bool mrt_h2_is_forgotten(const mrt_h2 *session, int32_t id);

@@ -113,8 +113,7 @@ bool mrt_h2_is_forgotten(const mrt_h2 *session, int32_t id) {
     return true;
 }
 
-void mrt_h2_trim(mrt_h2 *session) {
-    if (session->live > 0 || session->event_count > 0 || session->in_block || session->out_size > 0) return;
+void mrt_h2_free_arrays(mrt_h2 *session) {
     free(session->streams);
     free(session->map);
     free(session->events);
@@ -124,6 +123,11 @@ void mrt_h2_trim(mrt_h2 *session) {
     free(session->out);
     free(session->nva);
     free(session->names);
+}
+
+void mrt_h2_trim(mrt_h2 *session) {
+    if (session->live > 0 || session->event_count > 0 || session->in_block || session->out_size > 0) return;
+    mrt_h2_free_arrays(session);
     session->streams = NULL;
     session->map = NULL;
     session->events = NULL;
