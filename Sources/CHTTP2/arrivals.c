@@ -79,8 +79,7 @@ static bool stream_comes(mrt_h2 *session, bool ends) {
         session->ignored = true;
         mrt_h2_bury(session, id, false);
         mrt_h2_put_word(session, NGHTTP2_RST_STREAM, id, NGHTTP2_REFUSED_STREAM);
-        session->counts[MRT_H2_REFUSED]++;
-        return mrt_h2_spend(session, MRT_H2_STRAY_FRAMES);
+        return mrt_h2_spend(session, MRT_H2_REFUSED);
     }
     const uint32_t slot = mrt_h2_open(session, id);
     if (slot == MRT_H2_NO_SLOT) return mrt_h2_fail(session, MRT_H2_NO_MEMORY, NGHTTP2_INTERNAL_ERROR), false;

@@ -103,13 +103,10 @@ void mrt_h2_consumed(mrt_h2 *session, int32_t id, size_t count) {
 }
 
 bool mrt_h2_stalled(const mrt_h2 *session, int32_t id) {
-    if (session->fault) return false;
-    for (uint32_t slot = 0; slot < session->stream_room; slot++) {
-        const mrt_h2_stream *stream = &session->streams[slot];
-        if (!stream->live || stream->queued == 0 || (id && stream->id != id)) continue;
-        if (session->window <= 0 || stream->window <= 0) return true;
-    }
-    return false;
+    const uint32_t slot = mrt_h2_find(session, id);
+    if (session->fault || slot == MRT_H2_NO_SLOT) return false;
+    const mrt_h2_stream *stream = &session->streams[slot];
+    return stream->queued > 0 && (session->window <= 0 || stream->window <= 0);
 }
 
 // MARK: The connection

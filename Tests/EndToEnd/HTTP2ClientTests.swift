@@ -115,7 +115,7 @@ struct HTTP2ClientTests {
             ("ping", "pingFlood"), ("settings", "settingsFlood"), ("priority", "priorityFlood"),
             ("window-update", "windowUpdateFlood"), ("unknown", "unknownFrameFlood"),
             ("empty-data", "emptyDataFlood"), ("continuation", "continuationFlood"), ("reset", "rapidReset"),
-            ("provoked", "provokedResets"),
+            ("provoked", "provokedResets"), ("refused", "refusedStreamFlood"),
         ]
         for (kind, fault) in table {
             // ENHANCE_YOUR_CALM.
@@ -125,6 +125,25 @@ struct HTTP2ClientTests {
         }
         #expect(try Wire(.http2, .http1).get(proxy, "/seen").status == 200)
         #expect(try isQuiet(proxy))
+    }
+
+    @Test(
+        "Windows that stay shut end their streams, and too many of them the connection",
+        arguments: ["/bytes/100", "/bytes/1048576"])
+    func shutWindows(path: String) throws {
+        let origin = try Origin()
+        let proxy = try proxy(
+            origin,
+            limits: ", stream_idle_timeout: 200ms, http2: { floods: { provoked_resets: { burst: 4, per_second: 1 } } }")
+        let client = try client(proxy)
+        #expect(try client.ask("stalled 3 \(path)") == "3 None")
+        #expect(try isQuiet(proxy))
+        // ENHANCE_YOUR_CALM.
+        #expect(try client.ask("stalled 30 \(path)").hasSuffix(" 11"))
+        #expect(try isQuiet(proxy))
+        let series = "martlet_http2_connections_failed_total{listener=\"public\",fault=\"provokedResets\"}"
+        #expect(try eventually { try proxy.metric(series) == "1" })
+        #expect(try Wire(.http2, .http1).get(proxy, "/seen").status == 200)
     }
 
     @Test("Rapid reset at full speed: others are served, memory stays")

@@ -10,7 +10,7 @@ struct HTTP2SettingsTests {
     private static func allowances(_ limits: HTTP2Limits) -> [HTTP2Allowance] {
         [
             limits.resets, limits.provokedResets, limits.settings, limits.pings, limits.emptyData, limits.priorities,
-            limits.windowUpdates, limits.unknownFrames, limits.strayFrames,
+            limits.windowUpdates, limits.unknownFrames, limits.strayFrames, limits.refusedStreams,
         ]
     }
 

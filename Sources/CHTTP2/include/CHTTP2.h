@@ -21,10 +21,10 @@ typedef enum mrt_h2_counter {
     MRT_H2_WINDOW_UPDATES,
     MRT_H2_UNKNOWN_FRAMES,
     MRT_H2_STRAY_FRAMES,    // for streams that are over
+    MRT_H2_REFUSED,         // streams beyond how many there may be at once
     MRT_H2_ALLOWANCES,      // how many have an allowance
     MRT_H2_CONTINUATIONS = MRT_H2_ALLOWANCES,
     MRT_H2_STREAMS,
-    MRT_H2_REFUSED,
     MRT_H2_TOO_LARGE,       // heads beyond a bound
     MRT_H2_COUNTERS,
 } mrt_h2_counter;

@@ -27,6 +27,8 @@ package struct HTTP2FloodConfig: Sendable, Equatable {
     package var unknownFrames = Allowance(burst: 200, perSecond: 20)
     /// Frames for streams that are over. Every stream earns ten more. Default 1000 and 100.
     package var strayFrames = Allowance(burst: 1000, perSecond: 100)
+    /// Streams beyond `max_concurrent_streams`. Default 1000 and 100.
+    package var refusedStreams = Allowance(burst: 1000, perSecond: 100)
     /// CONTINUATION frames of one head. Nil, which is the default: 16, or one for every 8KiB that a head may have when that is
     /// more. 1 to 1000.
     package var continuations: Int?
@@ -40,6 +42,7 @@ package struct HTTP2FloodConfig: Sendable, Equatable {
             ("resets", \.resets), ("provoked_resets", \.provokedResets), ("settings", \.settings), ("pings", \.pings),
             ("empty_data", \.emptyData), ("priorities", \.priorities), ("window_updates", \.windowUpdates),
             ("unknown_frames", \.unknownFrames), ("stray_frames", \.strayFrames),
+            ("refused_streams", \.refusedStreams),
         ]
     }
 

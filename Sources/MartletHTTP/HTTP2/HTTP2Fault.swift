@@ -27,6 +27,7 @@ package enum HTTP2Fault: String, Error, Sendable, CaseIterable {
     case windowUpdateFlood = "too many WINDOW_UPDATE frames"
     case unknownFrameFlood = "too many frames of unknown types"
     case strayFrameFlood = "too many frames for streams that are over"
+    case refusedStreamFlood = "too many streams beyond how many there may be at once"
     case outputFlood = "peer does not take what it made us answer"
     case ended = "we ended the connection"
     case noMemory = "no memory"

@@ -44,6 +44,8 @@ package final class HTTP2Limits: Sendable {
     package let unknownFrames: HTTP2Allowance
     /// DATA, HEADERS and RST_STREAM for streams that are over. Every stream earns ten more. Default 1,000, and 100 a second.
     package let strayFrames: HTTP2Allowance
+    /// Streams beyond `maxConcurrentStreams`. Default 1,000, and 100 a second.
+    package let refusedStreams: HTTP2Allowance
 
     package init(
         head: Int = 65_536, fields: Int = 100, informational: Int = 8, continuations: UInt32? = nil,
@@ -56,7 +58,8 @@ package final class HTTP2Limits: Sendable {
         priorities: HTTP2Allowance = HTTP2Allowance(burst: 500, perSecond: 50),
         windowUpdates: HTTP2Allowance = HTTP2Allowance(burst: 1000, perSecond: 100),
         unknownFrames: HTTP2Allowance = HTTP2Allowance(burst: 200, perSecond: 20),
-        strayFrames: HTTP2Allowance = HTTP2Allowance(burst: 1000, perSecond: 100)
+        strayFrames: HTTP2Allowance = HTTP2Allowance(burst: 1000, perSecond: 100),
+        refusedStreams: HTTP2Allowance = HTTP2Allowance(burst: 1000, perSecond: 100)
     ) {
         self.head = head
         self.fields = fields
@@ -73,5 +76,6 @@ package final class HTTP2Limits: Sendable {
         self.windowUpdates = windowUpdates
         self.unknownFrames = unknownFrames
         self.strayFrames = strayFrames
+        self.refusedStreams = refusedStreams
     }
 }

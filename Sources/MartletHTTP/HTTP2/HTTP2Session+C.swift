@@ -26,7 +26,7 @@ extension mrt_h2_config {
             mrt_h2_allowance(limits.resets), mrt_h2_allowance(limits.provokedResets), mrt_h2_allowance(limits.settings),
             mrt_h2_allowance(limits.pings), mrt_h2_allowance(limits.emptyData), mrt_h2_allowance(limits.priorities),
             mrt_h2_allowance(limits.windowUpdates), mrt_h2_allowance(limits.unknownFrames),
-            mrt_h2_allowance(limits.strayFrames)
+            mrt_h2_allowance(limits.strayFrames), mrt_h2_allowance(limits.refusedStreams)
         )
     }
 }
@@ -58,7 +58,8 @@ extension HTTP2Fault {
         case MRT_H2_PRIORITIES.rawValue: .priorityFlood
         case MRT_H2_WINDOW_UPDATES.rawValue: .windowUpdateFlood
         case MRT_H2_UNKNOWN_FRAMES.rawValue: .unknownFrameFlood
-        default: .strayFrameFlood
+        case MRT_H2_STRAY_FRAMES.rawValue: .strayFrameFlood
+        default: .refusedStreamFlood
         }
     }
 }

@@ -107,8 +107,7 @@ package final class HTTP2Session {
     package func setTag(_ tag: Int, of stream: Int32) { unsafe mrt_h2_set_tag(session, stream, Int64(tag)) }
 
     /// Some stream has body to send and its peer gives no window: what a timer should look for, and not find for long.
-    package var hasStalledStreams: Bool { unsafe mrt_h2_stalled(session, 0) }
-    package func isStalled(_ stream: Int32) -> Bool { unsafe stream > 0 && mrt_h2_stalled(session, stream) }
+    package func isStalled(_ stream: Int32) -> Bool { unsafe mrt_h2_stalled(session, stream) }
 
     /// The peer answers with `pong` and the same payload.
     package func ping(_ payload: UInt64) { unsafe mrt_h2_ping(session, payload) }

@@ -157,7 +157,8 @@ extension HTTP2Downstream {
             let queued = session.queuedBytes(of: $0.id)
             return !session.hasSentEnd(of: $0.id) && queued >= $0.queuedAtDeadline
         }
-        for stream in stalled { session.reset(stream.id, .cancel) }
+        // Who opens no window, again and again, makes us do this.
+        for stream in stalled { session.reset(stream.id, .cancel, provoked: true) }
         if !stalled.isEmpty { needsOutput() }
         if leftovers.count > stalled.count { watchLeftovers() }
     }

@@ -184,8 +184,11 @@ final class HTTP2DownstreamStream: DownstreamStream {
     func resetStream() {
         driver = nil
         dropHeld()
-        connection?.session.reset(id, isHeadSent ? .internalError : .cancel)
-        connection?.needsOutput()
+        guard let connection else { return }
+        // It may be for want of a window that the exchange came to nothing: that the client has made.
+        let isStalled = connection.session.isStalled(id)
+        connection.session.reset(id, isHeadSent ? .internalError : .cancel, provoked: isStalled)
+        connection.needsOutput()
     }
 
     func exchangeEnded(requestComplete: Bool) {

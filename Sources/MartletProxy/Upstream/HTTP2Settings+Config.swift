@@ -33,7 +33,8 @@ extension HTTP2Limits {
             provokedResets: HTTP2Allowance(floods.provokedResets), settings: HTTP2Allowance(floods.settings),
             pings: HTTP2Allowance(floods.pings), emptyData: HTTP2Allowance(floods.emptyData),
             priorities: HTTP2Allowance(floods.priorities), windowUpdates: HTTP2Allowance(floods.windowUpdates),
-            unknownFrames: HTTP2Allowance(floods.unknownFrames), strayFrames: HTTP2Allowance(floods.strayFrames))
+            unknownFrames: HTTP2Allowance(floods.unknownFrames), strayFrames: HTTP2Allowance(floods.strayFrames),
+            refusedStreams: HTTP2Allowance(floods.refusedStreams))
     }
 }
 

@@ -15,6 +15,7 @@ rapid SECONDS      the same at full speed, over as many connections as it takes:
 open PATH          begins a request with a body on the connection that `many` or `open` has made last: the stream
 told               what that connection has been told: `goaway LAST CODE`, or `nothing`
 end STREAM         ends that request: its status and its body
+stalled N PATH     asks for PATH N times and opens no window: how many were reset, and the code of a GOAWAY
 flood KIND         sends frames until the server has enough of it: the code of its GOAWAY
 """
 
@@ -240,6 +241,18 @@ def rapid(seconds):
     return json.dumps({"streams": streams, "connections": connections, "codes": codes})
 
 
+def stalled(number, path):
+    connection, resets = Connection(struct.pack(">HI", 4, 0)), 0
+    try:
+        for _ in range(number):
+            connection.begin("GET", path, True)
+        while connection.code is None and resets < number and (got := connection.receive()):
+            resets += got[0] == RST
+        return "%d %s" % (resets, connection.code)
+    except EOFError:
+        return "%d %s" % (resets, connection.code)
+
+
 def flood(kind):
     connection = Connection()
     connection.settle()
@@ -262,6 +275,8 @@ def flood(kind):
             if kind == "reset":
                 connection.begin("GET", "/hang", True)
                 connection.send(frame(RST, 0, connection.next - 2, struct.pack(">I", 8)))
+            elif kind == "refused":
+                connection.begin("POST", "/hang", False)
             elif kind == "provoked":
                 # A window that opens too far: the server is made to reset the stream (RFC 9113 section 6.9.1).
                 stream = connection.begin("POST", "/hang", False)
@@ -319,6 +334,7 @@ COMMANDS = {
     "reset": reset,
     "resets": lambda number, path: resets(int(number), path),
     "rapid": lambda seconds: rapid(float(seconds)),
+    "stalled": lambda number, path: stalled(int(number), path),
     "flood": flood,
 }
 

@@ -75,6 +75,10 @@ struct Flood: CustomTestStringConvertible, Sendable {
         .init(
             testDescription: "resets of nothing", before: Raw.request(1) + Raw.reset(1), frame: { _ in Raw.reset(1) },
             fault: .strayFrameFlood, count: { $0.strayFrames }, burst: 8),
+        .init(
+            testDescription: "streams beyond the limit",
+            before: (UInt32(0)..<100).reduce([]) { $0 + Raw.request($1 * 2 + 1, end: false) },
+            frame: { Raw.request(201 + $0 * 2) }, fault: .refusedStreamFlood, count: { $0.refusedStreams }, burst: 8),
     ]
 }
 
@@ -84,7 +88,7 @@ struct HTTP2FloodTests {
         let few = HTTP2Allowance(burst: 8, perSecond: 2)
         return HTTP2Limits(
             head: head, resets: few, provokedResets: few, settings: few, pings: few, emptyData: few, priorities: few,
-            windowUpdates: few, unknownFrames: few, strayFrames: few)
+            windowUpdates: few, unknownFrames: few, strayFrames: few, refusedStreams: few)
     }
 
     private func opened(_ limits: HTTP2Limits = HTTP2FloodTests.limits(), streams: UInt32 = 100) throws -> HTTP2Side {
