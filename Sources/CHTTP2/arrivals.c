@@ -83,7 +83,6 @@ static bool stream_comes(mrt_h2 *session, bool ends) {
     }
     const uint32_t slot = mrt_h2_open(session, id);
     if (slot == MRT_H2_NO_SLOT) return mrt_h2_fail(session, MRT_H2_NO_MEMORY, NGHTTP2_INTERNAL_ERROR), false;
-    session->counts[MRT_H2_STREAMS]++;
     mrt_h2_begin_block(session, slot, MRT_H2_REQUEST, ends);
     return !session->fault;
 }

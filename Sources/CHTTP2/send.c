@@ -91,7 +91,6 @@ int32_t mrt_h2_submit_request(mrt_h2 *session, mrt_h2_method method, bool ended,
     stream->sent_head = true;
     session->last_peer_stream = id;
     if (!put_head(session, id, ended)) return -1;
-    session->counts[MRT_H2_STREAMS]++;
     return id;
 }
 

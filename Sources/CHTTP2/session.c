@@ -136,7 +136,6 @@ bool mrt_h2_can_open(const mrt_h2 *session) {
            session->live < session->peer_streams && session->last_peer_stream < INT32_MAX - 1;
 }
 
-uint32_t mrt_h2_peer_streams(const mrt_h2 *session) { return session->peer_streams; }
 bool mrt_h2_peer_connects(const mrt_h2 *session) { return session->peer_connects; }
 
 void mrt_h2_set_tag(mrt_h2 *session, int32_t id, int64_t tag) {

@@ -76,7 +76,7 @@ static void make_memory(void) {
 
 // MARK: Making
 
-static bool set_up(ctls_session *session, const char *server_name) {
+static bool set_up(ctls_session *session, const char *server_name, bool offers) {
     pthread_once(&memory_once, make_memory);
     session->ssl = SSL_new(session->context->ssl);
     BIO *bio = session->ssl && memory ? BIO_new(memory) : NULL;
@@ -90,15 +90,16 @@ static bool set_up(ctls_session *session, const char *server_name) {
         return true;
     }
     SSL_set_connect_state(session->ssl);
+    if (!offers && SSL_set_alpn_protos(session->ssl, NULL, 0) != 0) return false;
     return !server_name || SSL_set_tlsext_host_name(session->ssl, server_name) == 1;
 }
 
-ctls_session *ctls_session_make(ctls_context *context, void *names, const char *server_name) {
+ctls_session *ctls_session_make(ctls_context *context, void *names, const char *server_name, bool offers) {
     ctls_session *session = calloc(1, sizeof *session);
     if (!session) return NULL;
     session->context = context;
     session->names = names;
-    if (set_up(session, server_name)) return session;
+    if (set_up(session, server_name, offers)) return session;
     ERR_clear_error();
     ctls_session_free(session);
     return NULL;

@@ -21,6 +21,12 @@ struct Run: ParsableCommand {
     @Option(help: "Worker threads. Default: `workers` of the configuration, or one a core.")
     var workers: Int?
 
+    @Flag(
+        help: """
+            Core dumps hold the process's memory, and the keys and requests in it. Without it they hold registers only.
+            """)
+    var fullCoreDumps = false
+
     func validate() throws {
         if let workers, !(1...1024).contains(workers) {
             throw ValidationError("--workers takes a number from 1 to 1024, not \(workers)")
@@ -28,6 +34,9 @@ struct Run: ParsableCommand {
     }
 
     func run() throws {
+        if !fullCoreDumps, !CoreDumps.leaveMemoryOut() {
+            OperatorLog.write(.warning, "core dumps may hold keys: /proc/self/coredump_filter cannot be written")
+        }
         throw ExitCode(try Self.proxy(config, workers: workers))
     }
 

@@ -112,10 +112,10 @@ struct HTTP2ClientTests {
         let proxy = try proxy(origin)
         let client = try client(proxy)
         let table = [
-            ("ping", "pingFlood"), ("settings", "settingsFlood"), ("priority", "priorityFlood"),
-            ("window-update", "windowUpdateFlood"), ("unknown", "unknownFrameFlood"),
-            ("empty-data", "emptyDataFlood"), ("continuation", "continuationFlood"), ("reset", "rapidReset"),
-            ("provoked", "provokedResets"), ("refused", "refusedStreamFlood"),
+            ("ping", "ping_flood"), ("settings", "settings_flood"), ("priority", "priority_flood"),
+            ("window-update", "window_update_flood"), ("unknown", "unknown_frame_flood"),
+            ("empty-data", "empty_data_flood"), ("continuation", "continuation_flood"), ("reset", "rapid_reset"),
+            ("provoked", "provoked_resets"), ("refused", "refused_stream_flood"),
         ]
         for (kind, fault) in table {
             // ENHANCE_YOUR_CALM.
@@ -141,7 +141,7 @@ struct HTTP2ClientTests {
         // ENHANCE_YOUR_CALM.
         #expect(try client.ask("stalled 30 \(path)").hasSuffix(" 11"))
         #expect(try isQuiet(proxy))
-        let series = "martlet_http2_connections_failed_total{listener=\"public\",fault=\"provokedResets\"}"
+        let series = "martlet_http2_connections_failed_total{listener=\"public\",fault=\"provoked_resets\"}"
         #expect(try eventually { try proxy.metric(series) == "1" })
         #expect(try Wire(.http2, .http1).get(proxy, "/seen").status == 200)
     }
@@ -171,7 +171,7 @@ struct HTTP2ClientTests {
         #expect(Set(told.codes.keys).isSubset(of: ["11", "None"]) && told.codes["11"] ?? 0 > 0, "\(told)")
         #expect(proxy.residentMemory < memory + 16_384, "\(memory) KiB before, \(proxy.residentMemory) now")
         let failed = try proxy.metric(
-            "martlet_http2_connections_failed_total{listener=\"public\",fault=\"rapidReset\"}")
+            "martlet_http2_connections_failed_total{listener=\"public\",fault=\"rapid_reset\"}")
         #expect((failed.flatMap { Int($0) } ?? 0) >= told.connections - 1)
         #expect(try isQuiet(proxy))
     }

@@ -251,4 +251,16 @@ struct LifecycleTests {
         proxy.signal(SIGTERM)
         #expect(proxy.exitCode() == 1)
     }
+
+    @Test("A core dump holds nothing of the memory, unless it is asked for", arguments: [false, true])
+    func coreDumps(full: Bool) throws {
+        let upstream = try ScriptedUpstream.answering(ok)
+        let proxy = try TestProxy(
+            listener: TestProxy.forwarding, rest: TestProxy.cluster(upstream.port),
+            options: full ? ["--full-core-dumps"] : [])
+        let filter = try String(contentsOfFile: "/proc/\(proxy.processID)/coredump_filter", encoding: .utf8)
+        let own = try String(contentsOfFile: "/proc/self/coredump_filter", encoding: .utf8)
+        #expect(UInt32(filter.trimmingCharacters(in: .whitespacesAndNewlines), radix: 16) == 0 || full)
+        #expect(filter == own || !full)
+    }
 }

@@ -80,6 +80,21 @@ struct TCPSecureTests {
         #expect(TCPRig.logged(proxy).first?.contains("\"bytes_received\":\(size),\"bytes_sent\":\(size)") == true)
     }
 
+    @Test("Whose bytes are passed on is offered no protocol of HTTP")
+    func noProtocols() throws {
+        let upstream = try ScriptedUpstream { upstream, connection in
+            connection.receive { $0.received.count > 150 }
+            upstream.record("\(String(decoding: connection.received, as: UTF8.self).contains("http/1.1"))")
+        }
+        let rest = TestProxy.cluster(upstream.port, "    tls: { verify: false, sni: back }")
+        let passed = try TestProxy(listener: TCPRig.listener(), rest: rest)
+        try passed.connect().send("hello")
+        #expect(eventually { upstream.recorded == ["false"] })
+        let spoken = try TestProxy(listener: TestProxy.forwarding, rest: rest)
+        _ = try? spoken.get("/")
+        #expect(eventually { upstream.recorded == ["false", "true"] })
+    }
+
     @Test("A PROXY header goes ahead of the handshake, in the clear", arguments: ["v1", "v2"])
     func header(version: String) throws {
         let back = try NamedServer("back")

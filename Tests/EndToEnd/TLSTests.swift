@@ -224,6 +224,37 @@ struct TLSTests {
         #expect(try client(proxy).contains("HTTP/1.1 200"))
     }
 
+    @Test("Handshakes that fail are counted by why, and told once a second at most")
+    func failures() throws {
+        let own = try forge.server("a.test")
+        let authority = try forge.authority()
+        let proxy = try proxy(
+            """
+            certificates: \(certificates([own])), client_ca: \(authority.certificateFile),
+              verify_san: [\"spiffe://mesh.test/*\"], alpn: [http/1.1]
+            """)
+        let stranger = try forge.selfSigned("stranger.test")
+        let named = try forge.client("named.test")
+        func shown(_ issued: CertificateForge.Issued) -> [String] {
+            ["-cert", issued.certificateFile, "-key", issued.keyFile]
+        }
+        let table: [(reason: String, arguments: [String])] = [
+            ("client_certificate_missing", []), ("client_certificate_untrusted", shown(stranger)),
+            ("client_certificate_wrong_name", shown(named)), ("no_common_protocol", ["-alpn", "h2"]),
+            ("handshake_failed", ["-tls1_2", "-cipher", "AES128-SHA"]),
+            ("client_alert", ["-CAfile", stranger.certificateFile, "-verify_return_error"] + shown(named)),
+        ]
+        for (reason, arguments) in table {
+            let arguments =
+                ["20", "openssl", "s_client", "-connect", "127.0.0.1:\(proxy.port)", "-ign_eof"] + arguments
+            _ = try Tool.run("timeout", arguments, input: "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            let series = "martlet_downstream_openings_failed_total{listener=\"public\",reason=\"\(reason)\"}"
+            #expect(try eventually { try proxy.metric(series) == "1" }, "\(reason): \(proxy.logged)")
+        }
+        #expect(proxy.logged.contains("listener public: no TLS with 127.0.0.1:"), "\(proxy.logged)")
+        #expect(proxy.logged.contains("peer did not return a certificate"), "\(proxy.logged)")
+    }
+
     @Test("Clients beyond the handshakes at once are refused and counted; later ones are served")
     func queue() throws {
         let proxy = try proxy(

@@ -16,6 +16,20 @@ extension Mistake {
         Mistake(
             Around.listener(
                 #"""
+                tls: { certificate: a.pem, private_key: a.key, alpn: [http/1.1] }
+                limits: { detect_timeout: 1s, max_concurrent_streams: 10, http2: { header_table_size: 0 } }
+                filters: [router]
+                routes: [{ match: {}, cluster: api }]
+                """#),
+            "5:29: error: listeners[0].limits.detect_timeout: is not used: there are no protocols to tell apart here "
+                + #"(it is for "other", tls.optional, and sni with a cluster for the rest)"#,
+            #"5:57: error: listeners[0].limits.max_concurrent_streams: is not used: "tls.alpn" has no h2 "#
+                + "(add h2 to alpn, or remove it)",
+            #"5:68: error: listeners[0].limits.http2: is not used: "tls.alpn" has no h2 "#
+                + "(add h2 to alpn, or remove it)"),
+        Mistake(
+            Around.listener(
+                #"""
                 tls: { certificate: a.pem }
                 filters: [router]
                 routes: [{ match: {}, cluster: api }]
@@ -411,6 +425,8 @@ extension Mistake {
             "5:29: error: listeners[0].limits.max_concurrent_streams: 0 is out of bounds (expected 1 to "
                 + "1000000)",
             "6:21: error: listeners[0].limits.detect_timeout: 0 is out of bounds (expected 1ms to 1m)",
+            "6:21: error: listeners[0].limits.detect_timeout: is not used: there are no protocols to tell apart here "
+                + #"(it is for "other", tls.optional, and sni with a cluster for the rest)"#,
             "7:70: error: listeners[0].limits.http2.initial_connection_window: one stream's window would be "
                 + "larger than the connection's (write initial_connection_window: 2MiB or more)",
             #"7:76: error: listeners[0].limits.http2.max_frame_size: unknown key "max_frame_size" (valid keys: "#

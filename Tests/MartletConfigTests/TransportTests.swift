@@ -19,6 +19,16 @@ private func cluster(_ lines: String) throws -> (config: ClusterConfig, warnings
 }
 
 @Suite struct ListenerTLSTests {
+    @Test(arguments: ["sanitize_set", "append_forward", "forward_only"])
+    func withoutClientCertificatesTheHeaderIsAlwaysRemoved(_ mode: String) {
+        let text = "forward_client_cert: \(mode)\nfilters: [router]\nroutes: [{ match: {}, cluster: api }]"
+        #expect(
+            Decoded(Around.listener(text)).warnings == [
+                "m.yaml:4:24: warning: listeners[0].forward_client_cert: no client's certificate is validated here, so "
+                    + "the header is always removed (add tls.client_ca)"
+            ])
+    }
+
     @Test func nothingWrittenIsClearText() throws {
         let listener = try listener("")
         #expect(listener.protocol == .http)

@@ -2,6 +2,7 @@
 // for time, and gives up after `patience`.
 
 internal import Glibc
+internal import Synchronization
 
 /// How long a test waits for what must happen before it fails.
 public let patience: Int32 = 20_000
@@ -145,7 +146,7 @@ public final class TCPListener: Sendable {
         self.port = port
     }
 
-    private static func listen(_ family: Int32) -> (descriptor: Int32, port: UInt16)? {
+    private static func listen(_ family: Int32, port: UInt16 = 0) -> (descriptor: Int32, port: UInt16)? {
         let descriptor = socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return nil }
         var off: Int32 = 0
@@ -153,6 +154,7 @@ public final class TCPListener: Sendable {
         // All zeros is every address of either family.
         var address = sockaddr_in6()
         address.sin6_family = sa_family_t(family)
+        address.sin6_port = port.bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
         let isBound = unsafe withUnsafeMutablePointer(to: &address) {
             unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -179,8 +181,20 @@ public final class TCPListener: Sendable {
         return accepted >= 0 ? TCPSocket(descriptor: accepted) : nil
     }
 
-    /// A port nobody listens on.
-    public static func freePort() throws -> UInt16 { try TCPListener().port }
+    /// A port nobody listens on, and that nobody else in this process is given. Below those that the kernel gives to clients,
+    /// for one of them could take it before whoever asked listens on it.
+    public static func freePort() throws -> UInt16 {
+        for _ in 0..<1000 {
+            let next = turn.wrappingAdd(1, ordering: .relaxed).newValue
+            let port = UInt16(15_000 + next % 17_000)
+            guard let (descriptor, _) = listen(AF_INET6, port: port) ?? listen(AF_INET, port: port) else { continue }
+            close(descriptor)
+            return port
+        }
+        throw SocketFailure("no free port")
+    }
+    // Runs beside each other begin at different places.
+    private static let turn = Atomic(Int.random(in: 0..<17_000))
 }
 
 /// Waits until `condition` holds, looking again every few milliseconds; whether it did within `patience`.

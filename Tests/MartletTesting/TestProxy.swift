@@ -22,10 +22,11 @@ public final class TestProxy: @unchecked Sendable {
     ///   - listener: further lines of the one listener, indented by four spaces: filters, routes, limits.
     ///   - rest: top-level keys: clusters, policies.
     ///   - launcher: a command that starts the proxy, such as `prlimit --nofile=64`.
+    ///   - options: of `martlet run`.
     ///   - companions: upstreams to keep alive with the proxy.
     public init(
         workers: Int = 1, listener: String, rest: String, files: [String: String] = [:], launcher: [String] = [],
-        companions: [ScriptedUpstream] = []
+        options: [String] = [], companions: [ScriptedUpstream] = []
     ) throws {
         self.companions = companions
         port = try TCPListener.freePort()
@@ -37,7 +38,8 @@ public final class TestProxy: @unchecked Sendable {
         let binary = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
         process.environment = Sanitizer.environment
         let martlet = binary.appendingPathComponent("martlet")
-        let command = launcher + [martlet.path, "run", "--config", file.path, "--workers", "\(workers)"]
+        let command =
+            launcher + [martlet.path, "run", "--config", file.path, "--workers", "\(workers)"] + options
         process.executableURL = launcher.isEmpty ? martlet : URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = Array(command.dropFirst(launcher.isEmpty ? 1 : 0))
         let output = Pipe()

@@ -24,7 +24,6 @@ typedef enum mrt_h2_counter {
     MRT_H2_REFUSED,         // streams beyond how many there may be at once
     MRT_H2_ALLOWANCES,      // how many have an allowance
     MRT_H2_CONTINUATIONS = MRT_H2_ALLOWANCES,
-    MRT_H2_STREAMS,
     MRT_H2_TOO_LARGE,       // heads beyond a bound
     MRT_H2_COUNTERS,
 } mrt_h2_counter;
@@ -205,7 +204,6 @@ size_t mrt_h2_held(const mrt_h2 *session);
 size_t mrt_h2_encoder_table(const mrt_h2 *session);
 uint32_t mrt_h2_open_streams(const mrt_h2 *session);
 bool mrt_h2_can_open(const mrt_h2 *session);
-uint32_t mrt_h2_peer_streams(const mrt_h2 *session);
 bool mrt_h2_peer_connects(const mrt_h2 *session);
 void mrt_h2_set_tag(mrt_h2 *session, int32_t stream, int64_t tag);
 // Whether the stream, or any when it is 0, has body to send and no window.

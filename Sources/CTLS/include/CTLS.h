@@ -128,8 +128,8 @@ typedef struct ctls_step {
 } ctls_step;
 
 /// `names`, given to the context's check, must live as long as the session; NULL: any name will do. `server_name`: what a
-/// client asks for, NULL for nothing. NULL without memory.
-ctls_session *ctls_session_make(ctls_context *context, void *names, const char *server_name);
+/// client asks for, NULL for nothing. `offers`: whether a client offers the context's protocols. NULL without memory.
+ctls_session *ctls_session_make(ctls_context *context, void *names, const char *server_name, bool offers);
 void ctls_session_free(ctls_session *session);
 /// CTLS_GO_ON when the handshake is over.
 ctls_step ctls_session_handshake(ctls_session *session, const void *in, size_t size);

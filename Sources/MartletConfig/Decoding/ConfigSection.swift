@@ -124,10 +124,6 @@ public struct ConfigSection {
                 diagnostics.error(at: place, "merge keys are not supported", hint: "write the keys out")
                 continue
             }
-            if let feature = UnavailableFeatures.name(of: entry.key, at: node.path) {
-                diagnostics.error(at: place, "\(feature) not available in this version", hint: "remove the key")
-                continue
-            }
             diagnostics.error(
                 at: place, "unknown key \"\(entry.key.prefix(60))\"",
                 hint: NearestName.hint(entry.key, in: reading.known, what: "valid keys"))

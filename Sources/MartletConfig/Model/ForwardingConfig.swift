@@ -74,6 +74,9 @@ package struct ForwardingConfig: Sendable {
         }
     }
 
+    /// Whether it depends on a validated certificate what becomes of the header.
+    package var needsClientCertificate: Bool { forwardClientCertificate == .forwardOnly || writesClientCertificate }
+
     /// Whether an element for the client's certificate is written.
     package var writesClientCertificate: Bool {
         forwardClientCertificate == .sanitizeSet || forwardClientCertificate == .appendForward

@@ -15,12 +15,18 @@ extension ListenerConfig {
         localReplies = section.has("local_replies") ? LocalReplyConfig.replies(section) : nil
         _ = section.raw("local_replies")
         forwarding = ForwardingConfig(section)
+        if forwarding.needsClientCertificate, tls?.clientCA == nil {
+            section.warning(
+                at: "forward_client_cert", "no client's certificate is validated here, so the header is always removed",
+                hint: "add tls.client_ca")
+        }
         path = PathPolicy(section)
         (upgrades, allowsConnect) = Self.upgrades(section)
         filters = section.list("filters").compactMap {
             FilterSection($0, known: known, diagnostics: section.diagnostics)
         }
         routes = section.sections("routes").map { RouteConfig($0) }
+        if let written = section.node["limits"] { checkUse(of: written, section.diagnostics) }
         // What stands in for a chain that could not be read is judged no further.
         if kind == .tcp {
             checkTCP(section)
@@ -33,6 +39,23 @@ extension ListenerConfig {
         let isWhole = ["filters", "routes"].allSatisfy { key in section.node[key].map { $0.items != nil } ?? true }
         guard isWhole, section.list("filters").count == filters.count else { return }
         checkChain(section)
+    }
+
+    /// A limit that nothing runs into is a mistake about what the listener does.
+    private func checkUse(of limits: ConfigNode, _ diagnostics: ConfigDiagnostics) {
+        let detects =
+            other != nil || tls?.isOptional == true || tcp.map { !$0.sni.isEmpty && $0.target != nil } ?? false
+        if let written = limits["detect_timeout"], !detects {
+            diagnostics.error(
+                at: written.place, "is not used: there are no protocols to tell apart here",
+                hint: "it is for \"other\", tls.optional, and sni with a cluster for the rest")
+        }
+        guard `protocol` == .http, let tls, !tls.isOptional, !tls.alpn.contains("h2") else { return }
+        for key in ["http2", "max_concurrent_streams"] {
+            guard let written = limits[key] else { continue }
+            diagnostics.error(
+                at: written.place, "is not used: \"tls.alpn\" has no h2", hint: "add h2 to alpn, or remove it")
+        }
     }
 
     /// `upgrades: [websocket]`, `off` for none; `connect` in the list is the method, not a protocol.

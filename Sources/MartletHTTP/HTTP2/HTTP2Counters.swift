@@ -1,6 +1,5 @@
 /// What a session has counted since it began.
 package struct HTTP2Counters: Sendable, Equatable {
-    package var streams: UInt64 = 0
     /// RST_STREAM frames that came for open streams.
     package var resetsReceived: UInt64 = 0
     /// RST_STREAM frames of ours for what the peer did wrong.

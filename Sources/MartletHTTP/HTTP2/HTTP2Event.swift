@@ -22,7 +22,7 @@ package struct HTTP2Event {
         case end
         /// The stream is over in both directions and its number means nothing any more. The last event of every stream.
         case closed(HTTP2Close)
-        /// The peer's settings came or changed; see `peerMaxStreams`, `peerAllowsExtendedConnect`.
+        /// The peer's settings came or changed; see `canOpenStream`, `peerAllowsExtendedConnect`.
         case settings
         /// The peer answers no further streams; those beyond `lastStream` end as `closed(.refused)`.
         case goAway(lastStream: Int32, error: HTTP2Error)

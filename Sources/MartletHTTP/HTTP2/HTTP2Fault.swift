@@ -32,6 +32,11 @@ package enum HTTP2Fault: String, Error, Sendable, CaseIterable {
     case ended = "we ended the connection"
     case noMemory = "no memory"
 
+    /// Its name in metrics: `rapid_reset`.
+    package var label: String {
+        "\(self)".reduce(into: "") { $0 += $1.isUppercase ? "_\($1.lowercased())" : "\($1)" }
+    }
+
     package var status: UInt16 {
         switch self {
         case .headTooLarge, .tooManyFields: 431

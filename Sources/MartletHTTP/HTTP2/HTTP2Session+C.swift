@@ -66,7 +66,6 @@ extension HTTP2Fault {
 
 extension HTTP2Counters {
     init(_ count: (mrt_h2_counter) -> UInt64) {
-        streams = count(MRT_H2_STREAMS)
         resetsReceived = count(MRT_H2_RESETS)
         resetsProvoked = count(MRT_H2_PROVOKED)
         continuations = count(MRT_H2_CONTINUATIONS)

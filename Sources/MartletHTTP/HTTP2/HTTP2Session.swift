@@ -99,8 +99,6 @@ package final class HTTP2Session {
     package var openStreams: Int { unsafe Int(mrt_h2_open_streams(session)) }
     /// Client role: another stream may be opened now.
     package var canOpenStream: Bool { unsafe mrt_h2_can_open(session) }
-    /// How many streams the peer takes at once: `assumedPeerStreams` before it has said so.
-    package var peerMaxStreams: UInt32 { unsafe mrt_h2_peer_streams(session) }
     package var peerAllowsExtendedConnect: Bool { unsafe mrt_h2_peer_connects(session) }
 
     /// What `event.tag` is for the stream from now on.

@@ -62,14 +62,20 @@ package final class TLSClientTarget: Sendable {
     /// The name to ask for (RFC 6066).
     package let serverName: String?
     let names: NameCheck?
+    /// The context's protocols are offered (RFC 7301).
+    let offersProtocols: Bool
 
     /// - Parameters:
     ///   - serverName: a host name, never an address. Nil: no name is asked for.
     ///   - names: the server's certificate must bear one of these. Nil: any name will do. Without effect where the context
     ///     trusts anybody.
-    package init(_ context: TLSClientContext, serverName: String?, names: [SANPattern]?) {
+    ///   - offersProtocols: false where what is spoken over TLS is not for us to say.
+    package init(
+        _ context: TLSClientContext, serverName: String?, names: [SANPattern]?, offersProtocols: Bool = true
+    ) {
         self.context = context
         self.serverName = serverName
+        self.offersProtocols = offersProtocols
         self.names = context.verifies ? names.map(NameCheck.init) : nil
     }
 
@@ -77,6 +83,7 @@ package final class TLSClientTarget: Sendable {
     func isSame(as other: TLSClientTarget) -> Bool {
         self === other
             || context === other.context && serverName == other.serverName && names?.patterns == other.names?.patterns
+                && offersProtocols == other.offersProtocols
     }
 }
 

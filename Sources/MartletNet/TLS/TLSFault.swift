@@ -49,6 +49,9 @@ package struct TLSFault: Error, Sendable, Equatable, CustomStringConvertible {
 
     package var description: String { file.isEmpty ? problem.text : "\(file): \(problem.text)" }
 
+    /// How to mend it, where that is known.
+    package var hint: String? { problem.hint(file) }
+
     init(_ file: String, _ problem: Problem) {
         self.file = file
         self.problem = problem
@@ -107,11 +110,31 @@ extension TLSFault.Problem {
         case .unsuccessfulStaple: "is an OCSP response that answers nothing"
         case .foreignStaple(let certificate):
             "is an OCSP response about another certificate than that in \(certificate)"
-        case .unknownCipherSuites: "none of the cipher suites is known"
-        case .unknownCurves: "one of the curves is not known"
+        case .unknownCipherSuites: "none of the cipher suites is known to this machine's OpenSSL"
+        case .unknownCurves: "one of the curves is not known to this machine's OpenSSL"
         case .malformedTicketKey: "is not a ticket key of 48 or 80 bytes"
         case .tooManyTicketKeys: "there are more than 16 ticket keys"
         case .refused: "was refused by OpenSSL"
+        }
+    }
+}
+
+extension TLSFault.Problem {
+    fileprivate func hint(_ file: String) -> String? {
+        switch self {
+        case .noCertificate, .malformedCertificate:
+            "from DER: openssl x509 -inform der -in \(file) -out PEM_FILE"
+        case .noAuthority: "an authority's certificate has basicConstraints CA:TRUE"
+        case .noKey: "it begins with -----BEGIN PRIVATE KEY-----; from DER: openssl pkey -inform der -in \(file)"
+        case .encryptedKey: "nobody is there to give the password: openssl pkey -in \(file) -out KEY_FILE"
+        case .weakKey, .unknownKey: "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out KEY_FILE"
+        case .keyMismatch(let certificate):
+            "of both the same must come: openssl pkey -in \(file) -pubout; openssl x509 -in \(certificate) -noout -pubkey"
+        case .noRevocationList, .malformedRevocationList: "from DER: openssl crl -inform der -in \(file) -out PEM_FILE"
+        case .unsuccessfulStaple, .malformedStaple, .foreignStaple:
+            "openssl ocsp -respout STAPLE_FILE asks the issuer's responder for one"
+        case .malformedTicketKey: "openssl rand -out \(file) 80"
+        case .malformedKey, .unknownCipherSuites, .unknownCurves, .tooManyTicketKeys, .refused: nil
         }
     }
 }

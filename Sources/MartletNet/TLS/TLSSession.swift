@@ -33,7 +33,7 @@ final class TLSSession {
         names = server.clientNames
         target = nil
         let lent = unsafe names.map { unsafe Unmanaged.passUnretained($0).toOpaque() }
-        guard let session = unsafe ctls_session_make(context.context, lent, nil) else { return nil }
+        guard let session = unsafe ctls_session_make(context.context, lent, nil, false) else { return nil }
         unsafe self.session = session
     }
 
@@ -43,7 +43,8 @@ final class TLSSession {
         names = target.names
         self.target = target
         let lent = unsafe names.map { unsafe Unmanaged.passUnretained($0).toOpaque() }
-        guard let session = unsafe ctls_session_make(context.context, lent, target.serverName) else { return nil }
+        let made = unsafe ctls_session_make(context.context, lent, target.serverName, target.offersProtocols)
+        guard let session = unsafe made else { return nil }
         unsafe self.session = session
         if let resumed = unsafe resuming?.usable(for: target) { _ = unsafe ctls_session_resume(session, resumed) }
     }

@@ -262,9 +262,12 @@ final class ConnectionOpening: DownstreamConnection, StreamSocketOwner, TimerTar
 
     func socketDrained(_ socket: StreamSocket) {}
     func socketFailed(_ socket: StreamSocket, _ error: SystemError) {
-        guard stage == .handshaking, error.tls != nil else { return refuse(.clientGone) }
-        worker.log(.debug, "\(port.name): \(client.directRemoteAddress): \(error)", of: nil)
-        refuse(.handshakeFailed)
+        guard stage == .handshaking, let failure = error.tls, failure.kind != .ended else {
+            return refuse(.clientGone)
+        }
+        let words = "listener \(port.name): no TLS with \(client.directRemoteAddress): \(failure)"
+        if let line = port.current.openings.words(of: words, at: worker.loop.now) { worker.log(.info, line, of: nil) }
+        refuse(OpeningRefusal(failure))
     }
     func socketClosed(_ socket: StreamSocket) {}
 

@@ -16,7 +16,7 @@ extension HTTP2Downstream {
         }
         guard state == .open else { return shutdownDeadline == .never ? closeWhenSent() : () }
         if trimDeadline == .never {
-            trimDeadline = loop.now + Self.trimTime
+            trimDeadline = loop.now + HTTP2Pace.trimTime
             timer.require(trimDeadline, loop, self)
         }
         guard deadline == .never else { return }
@@ -103,9 +103,6 @@ extension HTTP2Downstream {
         shutdownDeadline = loop.now + Self.noticeTime
         timer.require(shutdownDeadline, loop, self)
     }
-
-    /// An idle connection holds no buffers after so long; sooner they are needed again.
-    static let trimTime = Nanoseconds.seconds(2)
 
     /// How long after its notice the final GOAWAY follows: longer than most round trips.
     private static let noticeTime = Nanoseconds.seconds(1)
@@ -210,15 +207,13 @@ extension HTTP2Downstream {
         state = .closing
         // What the client still sends is read and dropped: a close with something unread would reset the connection, and what
         // the kernel has not delivered would be lost with it.
-        if socket.queuedBytes == 0 { return endOurSide() }
+        if socket.queuedBytes == 0 { return waitForClient() }
         socket.wantsDrained = true
         waitForFlush()
     }
 
     /// The last has been handed to the kernel.
-    func waitForClient() { endOurSide() }
-
-    private func endOurSide() {
+    func waitForClient() {
         socket.shutdownWhenFlushed()
         sentAtDeadline = socket.sentBytes
         deadline = loop.now + HTTP1Downstream.lingerTime

@@ -25,9 +25,7 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
     private var client: Downstream
     var place = -1
     var state = State.open
-    /// A stream's tag is its place here plus one.
-    private var streams: [HTTP2DownstreamStream?] = []
-    private var freePlaces: [Int] = []
+    private var streams = StreamPlaces<HTTP2DownstreamStream>()
     /// Streams whose exchange is over while their response, or its end, is still to be sent.
     var leftovers: [HTTP2DownstreamStream] = []
     private var isOutputDue = false
@@ -118,24 +116,20 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
             switch event.kind {
             case .request(let head, let endsHere): request(head, on: event.stream, ended: endsHere)
             case .data(let range, let endsHere):
-                guard let buffer, let stream = stream(event.tag) else {
+                guard let buffer, let stream = streams[event.tag] else {
                     session.consumed(range.count, of: event.stream)
                     continue
                 }
                 stream.received(
                     ByteSlice(buffer, (base + range.lowerBound)..<(base + range.upperBound)), ended: endsHere)
-            case .trailers(let head): stream(event.tag)?.receivedTrailers(head)
-            case .end: stream(event.tag)?.receivedEnd()
+            case .trailers(let head): streams[event.tag]?.receivedTrailers(head)
+            case .end: streams[event.tag]?.receivedEnd()
             case .closed(let close): closed(event.tag, close)
-            case .drained: stream(event.tag)?.drained()
+            case .drained: streams[event.tag]?.drained()
             case .goAway: if state == .open { state = .draining }
             case .settings, .pong, .response, .informational: break
             }
         }
-    }
-
-    private func stream(_ tag: Int) -> HTTP2DownstreamStream? {
-        streams.indices.contains(tag - 1) ? streams[tag - 1] : nil
     }
 
     private func request(_ head: HTTP2Head, on id: Int32, ended: Bool) {
@@ -146,9 +140,7 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
         deadline = .never
         let driver = worker.takeDriver()
         let stream = worker.takeStream()
-        let place = freePlaces.popLast() ?? streams.count
-        if place == streams.count { streams.append(stream) } else { streams[place] = stream }
-        session.setTag(place + 1, of: id)
+        session.setTag(streams.insert(stream), of: id)
         stream.begin(self, id, driver)
         do throws(HTTP2Fault) {
             try session.take(head, into: driver.request)
@@ -169,9 +161,7 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
     }
 
     private func closed(_ tag: Int, _ close: HTTP2Close) {
-        guard let stream = stream(tag) else { return }
-        streams[tag - 1] = nil
-        freePlaces.append(tag - 1)
+        guard let stream = streams.remove(tag) else { return }
         if stream.isLeftover { leftovers.removeAll { $0 === stream } }
         stream.ended(close)
         worker.giveBack(stream)
@@ -185,13 +175,6 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
         isOutputDue = true
         loop.hasOutput(self)
     }
-
-    /// Frames made before the kernel has taken those before: enough to keep it busy, and few, so that what is urgent does not
-    /// wait behind much.
-    private static let outputAhead = 131_072
-
-    /// Bytes of a stream's body that are left when its exchange is asked for more; below the smallest `stream_buffer`.
-    static let drainedAt = 2048
 
     func produceOutput() {
         isOutputDue = false
@@ -208,7 +191,7 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
 
     /// Into the socket, as much as it has room for; false when it has none.
     private func flush() -> Bool {
-        let room = Self.outputAhead - socket.queuedBytes
+        let room = HTTP2Pace.outputAhead - socket.queuedBytes
         guard room > 0 else { return false }
         _ = session.flush(into: socket, atMost: room)
         return true
@@ -235,15 +218,15 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
     /// Every exchange hears that its client is gone.
     func failStreams(_ reason: ResetReason) {
         leftovers = []
-        let open = streams
-        streams = []
-        freePlaces = []
-        for case let stream? in open {
+        streams.takeAll().forEach { stream in
             stream.lost(reason)
             worker.giveBack(stream)
         }
     }
 
-    var hasStreams: Bool { streams.count > freePlaces.count }
-    func forEachStream(_ body: (HTTP2DownstreamStream) -> Void) { for case let stream? in streams { body(stream) } }
+    var hasStreams: Bool { streams.count > 0 }
+    func forEachStream(_ body: (HTTP2DownstreamStream) -> Void) {
+        let open = streams
+        open.forEach(body)
+    }
 }

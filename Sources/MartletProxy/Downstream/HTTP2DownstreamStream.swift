@@ -7,10 +7,8 @@ final class HTTP2DownstreamStream: DownstreamStream {
     private var connection: HTTP2Downstream?
     private(set) var id: Int32 = 0
     private(set) var driver: ExchangeDriver?
-    /// Body that came and was not taken: at most a window of it.
-    private var held = HeldBody()
-    private var isEndHeld = false
-    private var areTrailersHeld = false
+    /// At most a window of it.
+    private var held = HeldMessage()
     private var isDelivering = false
     private var isTunnel = false
     private var sendsBody = true
@@ -28,8 +26,7 @@ final class HTTP2DownstreamStream: DownstreamStream {
         self.connection = connection
         self.id = id
         self.driver = driver
-        isEndHeld = false
-        areTrailersHeld = false
+        held.removeAll()
         isDelivering = false
         isTunnel = false
         sendsBody = true
@@ -58,9 +55,7 @@ final class HTTP2DownstreamStream: DownstreamStream {
             return
         }
         guard isTaking, held.isEmpty, driver.acceptsRequest else {
-            held.append(slice)
-            if ended { isEndHeld = true }
-            return
+            return held.append(slice, ended: ended)
         }
         deliver(slice, ended: ended, to: driver)
         deliverHeld()
@@ -82,7 +77,7 @@ final class HTTP2DownstreamStream: DownstreamStream {
 
     func receivedEnd() {
         guard let driver else { return }
-        guard isTaking, held.isEmpty else { return isEndHeld = true }
+        guard isTaking, held.isEmpty else { return held.appendEnd() }
         deliver(driver.worker.nothing, ended: true, to: driver)
         deliverHeld()
     }
@@ -94,7 +89,7 @@ final class HTTP2DownstreamStream: DownstreamStream {
         } catch {
             return driver.requestBroken(error.rawValue)
         }
-        guard isTaking, held.isEmpty else { return areTrailersHeld = true }
+        guard isTaking, held.isEmpty else { return held.appendTrailers() }
         driver.requestTrailers()
     }
 
@@ -103,20 +98,13 @@ final class HTTP2DownstreamStream: DownstreamStream {
     }
 
     private func deliverHeld() {
-        while let driver, isTaking, !held.isEmpty || isEndHeld || areTrailersHeld, driver.acceptsRequest {
-            if let slice = held.takeFirst() {
-                let ended = isEndHeld && held.isEmpty
-                if ended { isEndHeld = false }
-                deliver(slice, ended: ended, to: driver)
-                continue
+        while let driver, isTaking, !held.isEmpty, driver.acceptsRequest {
+            switch held.takeNext() {
+            case .body(let slice, let ended): deliver(slice, ended: ended, to: driver)
+            case .end: deliver(driver.worker.nothing, ended: true, to: driver)
+            case .trailers: driver.requestTrailers()
+            case nil: return
             }
-            if isEndHeld {
-                isEndHeld = false
-                deliver(driver.worker.nothing, ended: true, to: driver)
-                continue
-            }
-            areTrailersHeld = false
-            return driver.requestTrailers()
         }
     }
 
@@ -216,7 +204,7 @@ final class HTTP2DownstreamStream: DownstreamStream {
 
     func askDrained() {
         guard let connection else { return }
-        connection.session.askDrained(id, left: HTTP2Downstream.drainedAt)
+        connection.session.askDrained(id, left: HTTP2Pace.drainedAt)
         connection.needsOutput()
     }
 

@@ -1,6 +1,7 @@
 internal import MartletConfig
 internal import MartletCore
 internal import MartletFilter
+internal import MartletNet
 
 /// What a listener's connections go through before their protocol begins.
 struct OpeningPlan {
@@ -57,10 +58,32 @@ enum OpeningRefusal: String, CaseIterable {
     case notTLS = "not_tls"
     case unexpectedTLS = "unexpected_tls"
     case handshakeTimeout = "handshake_timeout"
+    /// The client broke a rule of TLS, or shares no version, suite or group with us.
     case handshakeFailed = "handshake_failed"
+    /// It would have nothing to do with us: most often it does not trust our certificate.
+    case clientAlert = "client_alert"
+    case certificateMissing = "client_certificate_missing"
+    case certificateUntrusted = "client_certificate_untrusted"
+    case certificateName = "client_certificate_wrong_name"
+    case noCommonProtocol = "no_common_protocol"
     case tooManyHandshakes = "too_many_handshakes"
     case clientGone = "client_gone"
     case drained = "drained"
+}
+
+extension OpeningRefusal {
+    init(_ failure: TLSFailure) {
+        self =
+            switch failure.kind {
+            case .protocolError: .handshakeFailed
+            case .alert: .clientAlert
+            case .noCertificate: .certificateMissing
+            case .untrusted: .certificateUntrusted
+            case .wrongName: .certificateName
+            case .noCommonProtocol: .noCommonProtocol
+            case .ended: .clientGone
+            }
+    }
 }
 
 /// Counts them, for one listener.
@@ -82,4 +105,21 @@ final class OpeningCounts {
     }
 
     func count(_ reason: OpeningRefusal) { counters[reason]?.add() }
+
+    // MARK: What is told of them
+
+    /// When the next handshake that fails has a line in the log again, and how many have had none since the last.
+    private var nextWord = Instant(nanoseconds: 0)
+    private var untold = 0
+
+    /// What to write of a client's handshake that failed; nil most of the time, for clients can fail as often as they like.
+    func words(of failure: String, at now: Instant) -> String? {
+        guard now >= nextWord else {
+            untold += 1
+            return nil
+        }
+        nextWord = now + .seconds(1)
+        defer { untold = 0 }
+        return untold == 0 ? failure : "\(failure) (and \(untold) more since the last that was told)"
+    }
 }

@@ -216,10 +216,12 @@ final class CheckedEndpoint: TimerTarget {
         monitor.probe { [weak self] in
             guard let self, !self.isStopped else { return monitor.probeEnded() }
             let runtime = self.cluster.runtime
+            let isHTTP = if case .tcp = self.config.kind { false } else { true }
             self.probe = HealthProbe(
                 self.endpoint, self.config,
                 speaksHTTP2: self.config.kind.isGRPC || runtime.config.protocol == .http2,
-                tls: runtime.tls?.target(for: self.endpoint), header: runtime.config.proxyHeader(for: nil),
+                tls: runtime.tls?.target(for: self.endpoint, isHTTP: isHTTP),
+                header: runtime.config.proxyHeader(for: nil),
                 loop: monitor.loop
             ) { [weak self] failure in
                 monitor.probeEnded()

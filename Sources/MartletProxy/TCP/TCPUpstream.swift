@@ -31,7 +31,7 @@ final class TCPUpstream: StreamSocketOwner, TimerTarget {
         self.owner = owner
         loop = cluster.worker.loop
         deadline = loop.now + cluster.connectTimeout
-        socket = try endpoint.dial(loop)
+        socket = try endpoint.dial(loop, forHTTP: false)
         try socket.start(self)
         if let header { socket.writeAhead(header.encoded().span) }
         account.open(endpoint, at: loop.now)

@@ -7,13 +7,14 @@ package final class ClusterTLS: Sendable {
     private let context: TLSClientContext
     private let serverName: String?
     private let names: [SANPattern]
-    private let resumes: Bool
+    /// Sessions are taken up again.
+    let resumesSessions: Bool
 
     private init(_ context: TLSClientContext, _ config: ClusterTLSConfig) {
         self.context = context
         serverName = config.sni
         names = config.verifySAN
-        resumes = config.sessionResumption
+        resumesSessions = config.sessionResumption
     }
 
     /// Nil after reporting what is wrong.
@@ -54,13 +55,11 @@ package final class ClusterTLS: Sendable {
     }
 
     /// Whom a connection to `endpoint` is meant for. Where nothing says what the certificate is to be for, it is the address.
-    func target(for endpoint: Endpoint) -> TLSClientTarget {
+    /// - Parameter isHTTP: otherwise a client's bytes are passed on, and which protocol they are is not ours to say.
+    func target(for endpoint: Endpoint, isHTTP: Bool) -> TLSClientTarget {
         var names = self.names
         if names.isEmpty, let address = IPAddress(endpoint.address.host) { names = [.ip(address)] }
         // Without a name to look for, as at a unix socket, nobody's certificate is the right one.
-        return TLSClientTarget(context, serverName: serverName, names: names)
+        return TLSClientTarget(context, serverName: serverName, names: names, offersProtocols: isHTTP)
     }
-
-    /// Sessions are taken up again.
-    var resumesSessions: Bool { resumes }
 }

@@ -52,7 +52,7 @@ struct TLSFileReader {
     /// Reports a fault at the file that it is about.
     func report(_ fault: TLSFault, among files: [FileReference], at place: ConfigPlace) {
         let named = files.first { $0.path == fault.file }
-        diagnostics.error(at: named?.place ?? place, fault.description)
+        diagnostics.error(at: named?.place ?? place, fault.description, hint: fault.hint)
     }
 
     func warn(_ warnings: [TLSWarning], among files: [FileReference], at place: ConfigPlace) {

@@ -15,9 +15,7 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
     private var isGone = false
     /// It takes no more requests.
     private var isDraining = false
-    /// A stream's tag is its place here plus one.
-    private var streams: [HTTP2UpstreamStream?] = []
-    private var freePlaces: [Int] = []
+    private var streams = StreamPlaces<HTTP2UpstreamStream>()
     private(set) var hasSettings = false
     private var isOutputDue = false
     /// Batches of frames handed to the socket.
@@ -60,7 +58,7 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
     // MARK: Streams
 
     /// Requests that have not been answered.
-    var activeStreams: Int { streams.count - freePlaces.count }
+    var activeStreams: Int { streams.count }
     /// Requests that wait for the connection.
     var waiting: Int { isConnected ? 0 : activeStreams }
     var isReused: Bool { requests > 1 }
@@ -74,21 +72,14 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
         requests += 1
         idleDeadline = .never
         let stream = cluster.worker.takeUpstreamStream(at: endpoint)
-        let place = freePlaces.popLast() ?? streams.count
-        if place == streams.count { streams.append(stream) } else { streams[place] = stream }
-        stream.begin(self, tag: place + 1, receiver)
+        stream.begin(self, tag: streams.insert(stream), receiver)
         return stream
-    }
-
-    private func stream(_ tag: Int) -> HTTP2UpstreamStream? {
-        streams.indices.contains(tag - 1) ? streams[tag - 1] : nil
     }
 
     /// The stream is over, or was never begun.
     func close(_ stream: HTTP2UpstreamStream) {
-        guard streams.indices.contains(stream.tag - 1), streams[stream.tag - 1] === stream else { return }
-        streams[stream.tag - 1] = nil
-        freePlaces.append(stream.tag - 1)
+        guard streams[stream.tag] === stream else { return }
+        _ = streams.remove(stream.tag)
         guard !isGone else { return }
         if !isConnected { cluster.stoppedWaiting() }
         settle()
@@ -107,7 +98,8 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
         connectDeadline = .never
         lastHeard = loop.now
         cluster.connected(waiting: count)
-        for case let stream? in streams { stream.connected() }
+        let open = streams
+        open.forEach { $0.connected() }
         watchLiveness()
         needsOutput()
     }
@@ -150,23 +142,24 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
         let session = self.session
         while let event = session.nextEvent() {
             switch event.kind {
-            case .response(let head, let endsHere): stream(event.tag)?.receivedHead(head, ended: endsHere)
-            case .informational(let head): stream(event.tag)?.receivedInformational(head)
+            case .response(let head, let endsHere): streams[event.tag]?.receivedHead(head, ended: endsHere)
+            case .informational(let head): streams[event.tag]?.receivedInformational(head)
             case .data(let range, let endsHere):
-                guard let buffer, let stream = stream(event.tag) else {
+                guard let buffer, let stream = streams[event.tag] else {
                     session.consumed(range.count, of: event.stream)
                     continue
                 }
                 stream.received(
                     ByteSlice(buffer, (base + range.lowerBound)..<(base + range.upperBound)), ended: endsHere)
-            case .trailers(let head): stream(event.tag)?.receivedTrailers(head)
-            case .end: stream(event.tag)?.receivedEnd()
-            case .closed(let close): stream(event.tag)?.closed(close)
-            case .drained: stream(event.tag)?.drained()
+            case .trailers(let head): streams[event.tag]?.receivedTrailers(head)
+            case .end: streams[event.tag]?.receivedEnd()
+            case .closed(let close): streams[event.tag]?.closed(close)
+            case .drained: streams[event.tag]?.drained()
             case .settings:
                 if !hasSettings { endpoint.keepSession(of: socket) }
                 hasSettings = true
-                for case let stream? in streams { stream.settingsCame() }
+                let open = streams
+                open.forEach { $0.settingsCame() }
                 cluster.streamFreed(self)
             // What it will not answer ends as refused.
             case .goAway: drain()
@@ -183,14 +176,11 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
         loop.hasOutput(self)
     }
 
-    /// Frames made before the kernel has taken those before.
-    private static let outputAhead = 131_072
-
     func produceOutput() {
         isOutputDue = false
         // What waits for a connection stays in the session, where it can be taken back.
         guard !isGone, isConnected else { return }
-        let room = Self.outputAhead - socket.queuedBytes
+        let room = HTTP2Pace.outputAhead - socket.queuedBytes
         if room > 0, session.wantsFlush {
             flushes &+= 1
             _ = session.flush(into: socket, atMost: room)
@@ -211,7 +201,7 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
         guard !isGone, isConnected, activeStreams == 0, session.openStreams == 0 else { return }
         if isDraining { return discard() }
         if trimDeadline == .never {
-            trimDeadline = loop.now + HTTP2Downstream.trimTime
+            trimDeadline = loop.now + HTTP2Pace.trimTime
             timer.require(trimDeadline, loop, self)
         }
         guard idleDeadline == .never, cluster.idleTimeout > .zero else { return }
@@ -269,7 +259,7 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
     private func fail(_ failure: UpstreamFailure) {
         let open = streams
         end()
-        for case let stream? in open { stream.connectionFailed(failure) }
+        open.forEach { $0.connectionFailed(failure) }
     }
 
     func discard() {
@@ -287,8 +277,7 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
         timer.cancel(loop)
         endpoint.forget(self)
         cluster.closed(self)
-        streams = []
-        freePlaces = []
+        streams = StreamPlaces()
         guard isConnected, !socket.isClosed else { return socket.close() }
         // What was queued last says why; who does not take it does not hold the socket.
         socket.closeWhenFlushed()

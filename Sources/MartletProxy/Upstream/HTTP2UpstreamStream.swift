@@ -26,9 +26,7 @@ final class HTTP2UpstreamStream: UpstreamStream {
     private var isClosed = false
     private var isPaused = false
     private var isDelivering = false
-    private var held = HeldBody()
-    private var areTrailersHeld = false
-    private var isEndHeld = false
+    private var held = HeldMessage()
     private var flushesBefore: UInt64 = 0
 
     init(_ endpoint: WorkerEndpoint) { self.endpoint = endpoint }
@@ -49,8 +47,7 @@ final class HTTP2UpstreamStream: UpstreamStream {
         isClosed = false
         isPaused = false
         isDelivering = false
-        areTrailersHeld = false
-        isEndHeld = false
+        held.removeAll()
         isReused = connection.isReused
         flushesBefore = connection.flushes
         account.open(connection.endpoint, at: connection.loop.now)
@@ -145,7 +142,7 @@ final class HTTP2UpstreamStream: UpstreamStream {
 
     func askDrained() {
         guard let connection, id != 0, !isClosed else { return }
-        connection.session.askDrained(id, left: HTTP2Downstream.drainedAt)
+        connection.session.askDrained(id, left: HTTP2Pace.drainedAt)
         connection.needsOutput()
     }
 
@@ -192,9 +189,7 @@ final class HTTP2UpstreamStream: UpstreamStream {
             return
         }
         guard !isPaused, !isDelivering, held.isEmpty else {
-            held.append(slice)
-            if ended { isEndHeld = true }
-            return
+            return held.append(slice, ended: ended)
         }
         deliver(slice, ended: ended)
     }
@@ -222,13 +217,13 @@ final class HTTP2UpstreamStream: UpstreamStream {
         } catch {
             return refuse(error)
         }
-        guard !isPaused, !isDelivering, held.isEmpty else { return areTrailersHeld = true }
+        guard !isPaused, !isDelivering, held.isEmpty else { return held.appendTrailers() }
         receiver.upstreamTrailers()
     }
 
     func receivedEnd() {
         isResponseDone = true
-        guard !isPaused, !isDelivering, held.isEmpty else { return areTrailersHeld = true }
+        guard !isPaused, !isDelivering, held.isEmpty else { return held.appendTrailers() }
         if isTunnel { endTunnel() } else { receiver?.upstreamTrailers() }
     }
 
@@ -249,18 +244,13 @@ final class HTTP2UpstreamStream: UpstreamStream {
 
     private func deliverHeld() {
         while receiver != nil, !isPaused, !isDelivering {
-            if let slice = held.takeFirst() {
-                let ended = isEndHeld && held.isEmpty
-                if ended { isEndHeld = false }
-                deliver(slice, ended: ended)
-            } else if isEndHeld {
-                isEndHeld = false
+            switch held.takeNext() {
+            case .body(let slice, let ended): deliver(slice, ended: ended)
+            case .end:
                 guard let nothing = connection?.cluster.worker.nothing else { return }
                 deliver(nothing, ended: true)
-            } else {
-                guard areTrailersHeld else { return }
-                areTrailersHeld = false
-                if isTunnel { endTunnel() } else { receiver?.upstreamTrailers() }
+            case .trailers: if isTunnel { endTunnel() } else { receiver?.upstreamTrailers() }
+            case nil: return
             }
         }
     }

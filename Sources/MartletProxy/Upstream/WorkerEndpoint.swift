@@ -9,26 +9,27 @@ final class WorkerEndpoint {
     private(set) var sessions: [HTTP2Upstream] = []
     private(set) var isRemoved = false
 
-    /// Whom its certificate must be for; nil: clear text.
-    private let tls: TLSClientTarget?
-    private let resumes: Bool
+    /// Whom its certificate must be for, for HTTP and for bytes that are passed on; nil: clear text.
+    private let tls: (http: TLSClientTarget, tcp: TLSClientTarget)?
+    private let resumesSessions: Bool
     /// The newest that the endpoint has offered.
     private var session: TLSClientSession?
 
     init(_ shared: Endpoint, _ tls: ClusterTLS?) {
         self.shared = shared
-        self.tls = tls?.target(for: shared)
-        resumes = tls?.resumesSessions ?? false
+        self.tls = tls.map { ($0.target(for: shared, isHTTP: true), $0.target(for: shared, isHTTP: false)) }
+        resumesSessions = tls?.resumesSessions ?? false
     }
 
-    func dial(_ loop: EventLoop) throws(SystemError) -> StreamSocket {
+    func dial(_ loop: EventLoop, forHTTP isHTTP: Bool = true) throws(SystemError) -> StreamSocket {
         guard let tls else { return try StreamSocket(loop: loop, connectingTo: shared.address) }
-        return try StreamSocket(loop: loop, connectingTo: shared.address, tls: tls, resuming: session)
+        let target = isHTTP ? tls.http : tls.tcp
+        return try StreamSocket(loop: loop, connectingTo: shared.address, tls: target, resuming: session)
     }
 
     /// Keeps what the endpoint offered on `socket`, for the next one.
     func keepSession(of socket: StreamSocket) {
-        guard resumes, let offered = socket.takeTLSSession() else { return }
+        guard resumesSessions, let offered = socket.takeTLSSession() else { return }
         session = offered
     }
 

@@ -24,7 +24,7 @@ final class HTTP2Counts {
     /// A connection was given up for it.
     func count(_ fault: HTTP2Fault) {
         if let counter = faults[fault] { return counter.add() }
-        let counter = metrics.counter("martlet_http2_connections_failed_total", labels + [("fault", "\(fault)")])
+        let counter = metrics.counter("martlet_http2_connections_failed_total", labels + [("fault", fault.label)])
         faults[fault] = counter
         counter.add()
     }

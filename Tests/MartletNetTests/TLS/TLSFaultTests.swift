@@ -107,9 +107,10 @@ struct TLSFaultTests {
     func choices() throws {
         #expect(
             text { _ = try TLSFixture.server { $0.choices.cipherSuites = ["NULL-MD4"] } }
-                == "none of the cipher suites is known")
+                == "none of the cipher suites is known to this machine's OpenSSL")
         #expect(
-            text { _ = try TLSFixture.server { $0.choices.curves = ["P-257"] } } == "one of the curves is not known")
+            text { _ = try TLSFixture.server { $0.choices.curves = ["P-257"] } }
+                == "one of the curves is not known to this machine's OpenSSL")
         #expect(
             text { _ = try TLSTicketKeys(files: [TLSFile(name: "t.key", bytes: [1])]) }
                 == "t.key: is not a ticket key of 48 or 80 bytes")

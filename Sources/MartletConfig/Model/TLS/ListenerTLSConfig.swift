@@ -17,7 +17,7 @@ package struct ListenerTLSConfig: Sendable {
     package var verifySAN: [SANPattern]
     /// Nil: sessions are not resumed.
     package var sessionTickets: SessionTicketsConfig?
-    /// From the connection's opening to the end of the handshake. Default 10s, 100ms to 1m.
+    /// For the whole handshake, behind a PROXY header and the telling of protocols. Default 10s, 100ms to 1m.
     package var handshakeTimeout: Duration
     /// Handshakes under way in one worker; further connections are closed. Default 1024, 1 to 1 million.
     package var maxHandshakes: Int
