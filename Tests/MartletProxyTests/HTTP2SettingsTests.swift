@@ -42,7 +42,18 @@ struct HTTP2SettingsTests {
                   initial_stream_window: 64KiB
                   initial_connection_window: 2MiB
                   header_table_size: 0
-                  floods: { resets: { burst: 5 }, pings: { per_second: 3 }, stray_frames: { burst: 1, per_second: 2 }, queued_frames: 10 }
+                  floods:
+                    resets: { burst: 5 }
+                    provoked_resets: { burst: 11, per_second: 12 }
+                    settings: { burst: 13, per_second: 14 }
+                    pings: { per_second: 3 }
+                    empty_data: { burst: 15, per_second: 16 }
+                    priorities: { burst: 17, per_second: 18 }
+                    window_updates: { burst: 19, per_second: 20 }
+                    unknown_frames: { burst: 21, per_second: 22 }
+                    stray_frames: { burst: 23, per_second: 24 }
+                    refused_streams: { burst: 25, per_second: 26 }
+                    queued_frames: 10
               filters: [router]
               routes: []
             """
@@ -52,10 +63,10 @@ struct HTTP2SettingsTests {
             "\(diagnostics.errors)")
         var limits = config.listeners[0].limits
         let session = HTTP2Limits(limits)
-        #expect(session.resets == HTTP2Allowance(burst: 5, perSecond: 100))
-        #expect(session.pings == HTTP2Allowance(burst: 500, perSecond: 3))
-        #expect(session.strayFrames == HTTP2Allowance(burst: 1, perSecond: 2))
-        #expect(session.settings == HTTP2Limits().settings)
+        let numbers: [(UInt32, UInt32)] = [
+            (5, 100), (11, 12), (13, 14), (500, 3), (15, 16), (17, 18), (19, 20), (21, 22), (23, 24), (25, 26),
+        ]
+        #expect(Self.allowances(session) == numbers.map { HTTP2Allowance(burst: $0.0, perSecond: $0.1) })
         #expect(session.queuedFrames == 10)
         #expect(session.head == 1 << 20)
         #expect(session.continuations == 128)
@@ -66,5 +77,17 @@ struct HTTP2SettingsTests {
         #expect(settings.decoderTable == 0)
         limits.http2.floods.continuations = 3
         #expect(HTTP2Limits(limits).continuations == 3)
+    }
+
+    @Test("A cluster's windows and table are its sessions'")
+    func cluster() {
+        var config = ClusterHTTP2Config()
+        config.initialStreamWindow = .kibibytes(128)
+        config.initialConnectionWindow = .mebibytes(3)
+        config.headerTableSize = .kibibytes(8)
+        let settings = HTTP2Settings(config)
+        #expect(settings.streamWindow == 128 << 10)
+        #expect(settings.connectionWindow == 3 << 20)
+        #expect(settings.decoderTable == 8 << 10)
     }
 }

@@ -86,20 +86,15 @@ extension HTTP2Downstream {
         guard state == .open else { return }
         // A request may have come since the last poll.
         socket.readNow()
-        guard state == .open else { return }
-        state = .draining
-        // In two steps, so that no request crosses the last word on the wire (RFC 9113 section 6.8).
-        session.announceShutdown()
-        shutdownDeadline = loop.now + Self.noticeTime
-        timer.require(shutdownDeadline, loop, self)
-        needsOutput()
+        endAfterStreams()
     }
 
-    /// A response says that this connection is to end.
+    /// No further streams. In two steps, so that no request crosses the last word on the wire (RFC 9113 section 6.8).
     func endAfterStreams() {
         guard state == .open else { return }
         state = .draining
         session.announceShutdown()
+        needsOutput()
         shutdownDeadline = loop.now + Self.noticeTime
         timer.require(shutdownDeadline, loop, self)
     }
