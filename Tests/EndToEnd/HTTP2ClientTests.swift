@@ -106,6 +106,25 @@ struct HTTP2ClientTests {
         #expect(proxy.exitCode() == 0)
     }
 
+    @Test("A HEAD that is refused is answered without a body, a GET with one")
+    func refusedHead() throws {
+        let origin = try Origin()
+        let wire = Wire(.http2, .http1)
+        let proxy = try origin.proxy(
+            wire,
+            listener: """
+                    limits: { request_headers: 1KiB }
+                    filters: [router]
+                    routes: [{ match: {}, cluster: up }]
+                """)
+        let fields = [["x-large", String(repeating: "x", count: 1200)]]
+        let (head, get) = (
+            try wire.send(proxy, "HEAD", "/", fields: fields), try wire.send(proxy, "GET", "/", fields: fields)
+        )
+        #expect(head.status == 431 && head.body.isEmpty, "\(head)")
+        #expect(get.status == 431 && !get.body.isEmpty, "\(get)")
+    }
+
     @Test("Floods end with GOAWAY, and are counted by what they were")
     func floods() throws {
         let origin = try Origin()

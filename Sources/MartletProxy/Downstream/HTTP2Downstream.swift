@@ -146,7 +146,10 @@ final class HTTP2Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
             try session.take(head, into: driver.request)
         } catch {
             listener.current.protocolErrors.add()
+            let isHead = driver.request.method == .head
             driver.request.reset()
+            // Its answer has no body, whatever else was wrong.
+            if isHead { driver.request.setMethod("HEAD".utf8Span.span) }
             return driver.refuse(
                 stream, client, listener.current, status: error.status, "bad-request: \(error.rawValue)",
                 .downstreamProtocolError)
