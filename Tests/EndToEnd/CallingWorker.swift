@@ -87,6 +87,11 @@ final class CallingWorker: Sendable {
     var connections: Int {
         get throws { try ask { $0.clusters.all.reduce(0) { $0 + $1.counts.open } } }
     }
+
+    /// Calls that wait for a connection.
+    var waiting: Int {
+        get throws { try ask { $0.clusters.all.reduce(0) { $0 + $1.runtime.limits.pending.inUse } } }
+    }
 }
 
 /// From one thread to another.

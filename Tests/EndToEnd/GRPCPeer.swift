@@ -15,7 +15,8 @@ final class GRPCPeer {
 
     /// - Parameters:
     ///   - isSecure: speaks TLS, as 127.0.0.1.
-    ///   - state: what the standard services answer by: `health:SERVICE` to the number of a status.
+    ///   - state: what the standard services answer by: `health:SERVICE` to the number of a status; and of the server itself,
+    ///     `option:NAME` to the number of its option `grpc.NAME`.
     init(isSecure: Bool = false, state: [String: String] = [:]) throws {
         identity = isSecure ? try CertificateForge.shared.server("127.0.0.1") : nil
         port = try TCPListener.freePort()

@@ -251,7 +251,8 @@ async def check(request, context):
 
 async def main():
     # One port twice would hide that a server of before is still there.
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    wanted = [("grpc." + key[7:], int(value)) for key, value in state().items() if key.startswith("option:")]
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)] + wanted)
     handlers = {
         "test.Echo": {
             "Unary": grpc.unary_unary_rpc_method_handler(unary),
