@@ -158,7 +158,13 @@ let package = Package(
             [
                 "MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletResilience", "MartletRouting",
             ]),
-        tests("EndToEnd", ["MartletCore", "MartletCoding", "MartletTesting", "martlet"], exclude: ["Peers"]),
+        tests(
+            "EndToEnd",
+            [
+                "MartletCore", "MartletCoding", "MartletConfig", "MartletFilter", "MartletGRPC", "MartletHTTP",
+                "MartletNet",
+                "MartletProxy", "MartletTesting", "martlet",
+            ], exclude: ["Peers"]),
         // The example of Docs/FilterAPI.md, driven through a real chain.
         room(
             "FilterExample", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter"],

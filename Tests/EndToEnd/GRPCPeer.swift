@@ -15,7 +15,8 @@ final class GRPCPeer {
 
     /// - Parameters:
     ///   - isSecure: speaks TLS, as 127.0.0.1.
-    ///   - state: what the standard services answer by: `health:SERVICE` to the number of a status.
+    ///   - state: what the standard services answer by: `health:SERVICE` to the number of a status; and of the server itself,
+    ///     `option:NAME` to the number of its option `grpc.NAME`.
     init(isSecure: Bool = false, state: [String: String] = [:]) throws {
         identity = isSecure ? try CertificateForge.shared.server("127.0.0.1") : nil
         port = try TCPListener.freePort()
@@ -59,9 +60,26 @@ final class GRPCPeer {
         }
     }
 
+    /// What a listener and a cluster say to speak TLS, as 127.0.0.1; nothing for clear text.
+    static func tls(_ isSecure: Bool = true) throws -> (listener: String, cluster: String) {
+        guard isSecure else { return ("", "") }
+        let identity = try CertificateForge.shared.server("127.0.0.1")
+        return (
+            "tls: { certificate: \(identity.certificateFile), private_key: \(identity.keyFile) }",
+            "tls: { ca: \(try CertificateForge.shared.authority().certificateFile) }"
+        )
+    }
+
     /// Runs scenarios of Peers/grpc_client.py against a port; all must go well.
     static func call(
         _ port: UInt16, isSecure: Bool = false, _ scenarios: String...,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        try call(port, isSecure: isSecure, scenarios, sourceLocation: sourceLocation)
+    }
+
+    static func call(
+        _ port: UInt16, isSecure: Bool = false, _ scenarios: [String],
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         let authorities = isSecure ? try CertificateForge.shared.authority().certificateFile : "-"

@@ -5,18 +5,8 @@ import Testing
 /// grpcio on both sides of the proxy.
 @Suite("gRPC from end to end")
 struct GRPCTests {
-    /// What a listener and a cluster say to speak TLS, as 127.0.0.1.
-    private static func tls(_ isSecure: Bool) throws -> (listener: String, cluster: String) {
-        guard isSecure else { return ("", "") }
-        let identity = try CertificateForge.shared.server("127.0.0.1")
-        return (
-            "tls: { certificate: \(identity.certificateFile), private_key: \(identity.keyFile) }",
-            "tls: { ca: \(try CertificateForge.shared.authority().certificateFile) }"
-        )
-    }
-
     private static func proxy(_ peer: GRPCPeer, isSecure: Bool = false, filters: String = "") throws -> TestProxy {
-        let tls = try tls(isSecure)
+        let tls = try GRPCPeer.tls(isSecure)
         return try TestProxy(
             workers: 2,
             listener: """
@@ -34,7 +24,7 @@ struct GRPCTests {
     func calls(isSecure: Bool) throws {
         let peer = try GRPCPeer(isSecure: isSecure)
         let test = try Self.proxy(peer, isSecure: isSecure)
-        try GRPCPeer.call(test.port, isSecure: isSecure, "unary", "streams", "in_step")
+        try GRPCPeer.call(test.port, isSecure: isSecure, "unary", "streams", "in_step", "compressed")
     }
 
     @Test("Statuses and their words, from the server and from the proxy")
@@ -79,7 +69,7 @@ struct GRPCTests {
         let good = try GRPCPeer(isSecure: isSecure, state: ["health:shop": "1"])
         let bad = try GRPCPeer(isSecure: isSecure, state: ["health:shop": "2"])
         let unknown = try GRPCPeer(isSecure: isSecure)
-        let tls = try Self.tls(isSecure).cluster
+        let tls = try GRPCPeer.tls(isSecure).cluster
         let test = try TestProxy(
             listener: TestProxy.forwarding,
             rest: """
@@ -104,5 +94,8 @@ struct GRPCTests {
         #expect(eventually { isHealthy(bad) && !isHealthy(good) })
         try GRPCPeer.call(test.port, "unary")
         #expect(bad.seen.contains { $0["kind"] as? String == "unary" })
+        try bad.set(["health:shop": "2"])
+        #expect(eventually { !isHealthy(bad) })
+        try GRPCPeer.call(test.port, "unhealthy")
     }
 }

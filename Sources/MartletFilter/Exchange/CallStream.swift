@@ -32,6 +32,8 @@ extension CallStreamCarrier {
 
 /// A call whose bodies pass in pieces, with back-pressure both ways. Cancelled by itself when its exchange ends; after
 /// `cancel`, and after `.ended` or `.failed`, nothing is heard of it and nothing is sent.
+///
+/// A request that an HTTP/2 endpoint refuses unseen is made again by itself, for as long as it was of 64 KiB or less.
 public final class CallStream {
     private let carrier: any CallStreamCarrier
 

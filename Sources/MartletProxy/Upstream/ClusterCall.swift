@@ -25,8 +25,11 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     private var timer = LazyTimer()
     private var deadline = Instant.never
     private var isRequestEnded = true
-    /// Pieces that came before the connection did.
-    private var early = HeldBody()
+    /// Pieces that came before the connection did; and of a streamed call all of them, for as long as the endpoint may refuse
+    /// the request unseen and they are few.
+    private var kept = HeldBody()
+    private var keepsBody = true
+    private var isPaused = false
     /// The sender waits for `.writable`.
     private var wantsRoom = false
 
@@ -134,11 +137,12 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
         isWaiting = false
         self.upstream = upstream
         let body = self.body
-        let endsHere = isRequestEnded && body.isEmpty && early.isEmpty && request.body != .chunked
+        let endsHere = isRequestEnded && body.isEmpty && kept.isEmpty && request.body != .chunked
+        if isPaused { upstream.pauseReading() }
         guard upstream.sendHead(request, ended: endsHere) else { return fail(.invalidRequest) }
         if !body.isEmpty { upstream.sendBody(ByteSlice(copying: body.span)) }
-        for slice in early.pieces { upstream.sendBody(slice) }
-        early.removeAll()
+        for slice in kept.pieces { upstream.sendBody(slice) }
+        keepWhatIsLittle()
         if isRequestEnded && !endsHere { endRequest(on: upstream) }
         if wantsRoom { upstream.askDrained() }
     }
@@ -164,10 +168,25 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     }
 
     private func write(_ slice: ByteSlice) {
-        if let upstream { upstream.sendBody(slice) } else { early.append(slice) }
+        upstream?.sendBody(slice)
+        guard keepsBody else { return }
+        kept.append(slice)
+        keepWhatIsLittle()
     }
 
-    private var queuedBytes: Int { upstream?.queuedBytes ?? early.bytes }
+    /// What has been sent is kept only where it may be of use.
+    private func keepWhatIsLittle() {
+        guard let upstream else { return }
+        if case .stream = purpose, upstream.mayBeRefused, kept.bytes <= Self.streamLimit { return }
+        forgetBody()
+    }
+
+    private func forgetBody() {
+        keepsBody = false
+        kept.removeAll()
+    }
+
+    private var queuedBytes: Int { upstream?.queuedBytes ?? kept.bytes }
 
     /// Trailers are not sent.
     private func endRequest(on upstream: any UpstreamStream) {
@@ -197,6 +216,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
 
     func upstreamHead(ended: Bool, tunnels: Bool) {
         upstream?.report(.status(responseHead.status))
+        forgetBody()
         if tunnels { return fail(.reset) }
         if ended { releaseConnection() }
         notify(.head(responseHead))
@@ -223,7 +243,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
         upstream?.report(failure.outcome)
         upstream = nil
         // Not looked at, and all of it is here.
-        if failure == .refused, case .call = purpose, refusals < Attempt.maxRefusals, let cluster {
+        if failure == .refused, canResend, refusals < Attempt.maxRefusals, let cluster {
             refusals += 1
             isWaiting = true
             return cluster.take(for: self)
@@ -231,6 +251,14 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
         switch failure {
         case .connectFailed, .connectTimeout, .tlsFailed: fail(.connectFailure)
         case .closed, .invalidResponse, .refused: fail(.reset)
+        }
+    }
+
+    private var canResend: Bool {
+        switch purpose {
+        case .call: true
+        case .stream: keepsBody
+        case .mirror, nil: false
         }
     }
 
@@ -282,7 +310,7 @@ final class ClusterCall: ConnectionTaker, TimerTarget {
     private func close() {
         purpose = nil
         timer.cancel(worker.loop)
-        early.removeAll()
+        forgetBody()
         if holdsRequestSlot {
             holdsRequestSlot = false
             cluster?.runtime.limits.requests.giveBack()
@@ -308,6 +336,13 @@ extension ClusterCall: CallStreamCarrier {
         return true
     }
 
-    func pause() { upstream?.pauseReading() }
-    func resume() { upstream?.resumeReading() }
+    func pause() {
+        isPaused = true
+        upstream?.pauseReading()
+    }
+
+    func resume() {
+        isPaused = false
+        upstream?.resumeReading()
+    }
 }

@@ -1,6 +1,7 @@
 """A gRPC client of grpcio's: runs the named scenarios against a port and ends with 1 at the first that is not as it should be.
 
     grpc_client.py PORT AUTHORITIES SCENARIO...    AUTHORITIES: a file of those that vouch for the server, or - in clear text
+                                                   SCENARIO: a function's name, with =ARGUMENT when it takes one
 """
 
 import asyncio
@@ -28,6 +29,7 @@ def connect(library):
 
 class Calls:
     def __init__(self, channel):
+        self.channel = channel
         self.unary = channel.unary_unary("/test.Echo/Unary")
         self.client_stream = channel.stream_unary("/test.Echo/ClientStream")
         self.server_stream = channel.unary_stream("/test.Echo/ServerStream")
@@ -133,6 +135,57 @@ def cancel(calls):
     expect(answers.code() == grpc.StatusCode.CANCELLED, answers.code())
 
 
+def unhealthy(calls):
+    error = failure(calls.unary, b"")
+    expect(error.code() == grpc.StatusCode.UNAVAILABLE and error.details() == "no-healthy-upstream", error)
+
+
+def compressed(calls):
+    """What travels compressed stays so."""
+    big = b"the same again and again " * 10_000
+    expect(calls.unary(big, compression=grpc.Compression.Gzip) == big, "compressed")
+    pieces = [big] * 5
+    expect(list(calls.bidi(iter(pieces), compression=grpc.Compression.Gzip)) == pieces, "compressed, both streaming")
+
+
+def refused(calls, what):
+    """METHOD:CODE:DETAILS of /refused.Service, in two shapes."""
+    method, code, details = what.split(":")
+    path = "/refused.Service/" + method
+    for error in (
+        failure(calls.channel.unary_unary(path), b"x"),
+        failure(calls.channel.stream_stream(path), iter([b"x"] * 3)),
+    ):
+        expect(error.code().name == code and error.details() == details, (what, error))
+
+
+def asked(calls, what):
+    """KIND:CODE: what the authorization service is asked to say, and what comes of it."""
+    kind, code = what.split(":")
+    metadata = (("x-ask", kind), ("x-user", "mallory"), ("x-secret", "s"))
+    if code == "OK":
+        expect(calls.unary(b"x", metadata=metadata) == b"x", what)
+        expect(list(calls.bidi(iter([b"a", b"b"]), metadata=metadata)) == [b"a", b"b"], what)
+    else:
+        error = failure(calls.unary, b"x", metadata=metadata)
+        expect(error.code().name == code, (what, error))
+        error = failure(calls.bidi, iter([b"a"]), metadata=metadata)
+        expect(error.code().name == code, (what, error))
+
+
+def retried_on(calls, named):
+    """Of the statuses that may be retried, the one that is named is: the server fails the first call with each."""
+    for code in ("CANCELLED", "DEADLINE_EXCEEDED", "INTERNAL", "RESOURCE_EXHAUSTED", "UNAVAILABLE"):
+        metadata = (("x-fail", code + " busy"), ("x-fail-times", "1"))
+        if code == named:
+            expect(calls.unary(b"again", metadata=metadata) == b"again", code)
+        else:
+            error = failure(calls.unary, b"", metadata=metadata)
+            expect(error.code().name == code and error.details() == "busy", (code, error))
+    error = failure(calls.unary, b"", metadata=(("x-fail", named + " always"),))
+    expect(error.code().name == named and error.details() == "always", error)
+
+
 def retried(calls):
     answer = calls.unary(b"again", metadata=(("x-fail", "UNAVAILABLE busy"), ("x-fail-times", "1")))
     expect(answer == b"again", answer)
@@ -164,5 +217,6 @@ def many(calls):
 with connect(grpc) as channel:
     calls = Calls(channel)
     for scenario in sys.argv[3:]:
-        globals()[scenario](calls)
+        name, _, argument = scenario.partition("=")
+        globals()[name](calls, *filter(None, [argument]))
         print(scenario, "ok", flush=True)

@@ -44,7 +44,8 @@ async def prepare(context, kind):
             raise
     if "x-fail" in asked:
         code, _, details = asked["x-fail"].partition(" ")
-        count = sum(1 for line in open(STATE + ".seen") if '"x-fail"' in line)
+        same = f'"x-fail": {json.dumps(asked["x-fail"])}'
+        count = sum(1 for line in open(STATE + ".seen") if same in line)
         if count <= int(asked.get("x-fail-times", "1000000")):
             await context.abort(grpc.StatusCode[code], details)
 
@@ -78,6 +79,46 @@ async def bidi(requests, context):
     finally:
         if not is_whole:
             saw(cancelled="bidi")
+
+
+async def first(requests, context):
+    """Answers the first message and has heard enough."""
+    async for request in requests:
+        yield request
+        return
+
+
+async def stuck(requests, context):
+    """Reads nothing after the first message until STATE has `release`; then says how many messages there were, and bytes."""
+    messages = size = 0
+    async for request in requests:
+        if messages == 0:
+            saw(stuck=True)
+            while "release" not in state():
+                await asyncio.sleep(0.01)
+        messages, size = messages + 1, size + len(request)
+    return b"%d %d" % (messages, size)
+
+
+flooded_messages = 0
+
+
+async def flood(request, context):
+    """So many messages of 64 KiB, as they are taken."""
+    global flooded_messages
+    is_whole = False
+    try:
+        for index in range(int(request)):
+            yield bytes([index % 251]) * 65_536
+            flooded_messages += 1
+        is_whole = True
+    finally:
+        if not is_whole:
+            saw(cancelled="flood")
+
+
+async def flooded(request, context):
+    return b"%d" % flooded_messages
 
 
 async def failing_stream(request, context):
@@ -210,13 +251,18 @@ async def check(request, context):
 
 async def main():
     # One port twice would hide that a server of before is still there.
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    wanted = [("grpc." + key[7:], int(value)) for key, value in state().items() if key.startswith("option:")]
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)] + wanted)
     handlers = {
         "test.Echo": {
             "Unary": grpc.unary_unary_rpc_method_handler(unary),
             "ClientStream": grpc.stream_unary_rpc_method_handler(client_stream),
             "ServerStream": grpc.unary_stream_rpc_method_handler(server_stream),
             "Bidi": grpc.stream_stream_rpc_method_handler(bidi),
+            "First": grpc.stream_stream_rpc_method_handler(first),
+            "Stuck": grpc.stream_unary_rpc_method_handler(stuck),
+            "Flood": grpc.unary_stream_rpc_method_handler(flood),
+            "Flooded": grpc.unary_unary_rpc_method_handler(flooded),
             "Failing": grpc.unary_stream_rpc_method_handler(failing_stream),
         },
         "grpc.health.v1.Health": {"Check": grpc.unary_unary_rpc_method_handler(health)},

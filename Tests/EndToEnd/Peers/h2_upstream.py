@@ -1,4 +1,5 @@
-"""An HTTP/2 server in clear text that treats its clients as it is told to, and notes what it saw as lines of JSON.
+"""An HTTP/2 server in clear text that treats its clients as it is told to, and notes what it saw as lines of JSON. Calls of gRPC are
+answered as such.
 
     h2_upstream.py PORT MODE FILE
 
@@ -52,7 +53,7 @@ class Connection(h2.connection.H2Connection):
 class Server:
     def __init__(self, connection, number):
         self.connection, self.number = connection, number
-        self.bodies, self.paths, self.taken, self.held = {}, {}, 0, []
+        self.bodies, self.paths, self.taken, self.held, self.calls = {}, {}, 0, [], set()
         self.http2 = Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
         settings = {"limit": {SETTINGS.MAX_CONCURRENT_STREAMS: 4}, "windows": {SETTINGS.INITIAL_WINDOW_SIZE: 1000}}
         settings["deaf"] = {SETTINGS.INITIAL_WINDOW_SIZE: 2**31 - 1}
@@ -91,6 +92,8 @@ class Server:
                 return self.http2.reset_stream(stream, 7)
             fields = dict(event.headers)
             self.bodies[stream], self.paths[stream] = 0, fields[":path"]
+            if fields.get("content-type") == "application/grpc":
+                self.calls.add(stream)
             note(event="request", connection=self.number, stream=stream, path=fields[":path"])
             if MODE == "limit":
                 note(event="open", connection=self.number, streams=len(self.bodies))
@@ -144,6 +147,10 @@ class Server:
     def answer(self, stream):
         text = b"%d" % self.bodies.pop(stream)
         note(event="answered", connection=self.number, stream=stream, path=self.paths[stream])
+        if stream in self.calls:
+            self.http2.send_headers(stream, [(":status", "200"), ("content-type", "application/grpc")])
+            self.http2.send_data(stream, b"\0" + len(text).to_bytes(4, "big") + text)
+            return self.http2.send_headers(stream, [("grpc-status", "0")], end_stream=True)
         self.http2.send_headers(stream, [(":status", "200"), ("content-length", "%d" % len(text))])
         self.http2.send_data(stream, text, end_stream=True)
 
