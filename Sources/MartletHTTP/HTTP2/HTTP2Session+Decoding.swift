@@ -16,9 +16,13 @@ extension HTTP2Session {
         let arena = headers.arena
         let base = store(block, in: headers)
         request.version = .http2
+        if block.too_large || block.too_many {
+            // Cut before it was checked: there may be less of it than a request has.
+            if block.method.length > 0 { request.store(method: range(block.method, base)) }
+            if block.path.length > 0 { request.store(target: range(block.path, base)) }
+            throw block.too_large ? .headTooLarge : .tooManyFields
+        }
         let isConnect = try storeLine(block, base, request)
-        if block.too_large { throw .headTooLarge }
-        if block.too_many { throw .tooManyFields }
         var fields = HTTP2Fields()
         if block.authority.length > 0 {
             let value = range(block.authority, base)
@@ -91,8 +95,10 @@ extension HTTP2Session {
         return start - Int(block.text.start)
     }
 
+    /// What is not there is nowhere, and has no place behind `base`.
     private func range(_ range: mrt_h2_range, _ base: Int) -> ByteRange {
-        ByteRange(start: base + Int(range.start), length: Int(range.length))
+        range.length == 0
+            ? ByteRange(start: 0, length: 0) : ByteRange(start: base + Int(range.start), length: Int(range.length))
     }
 
     /// Method, scheme and target. Answers whether it is a CONNECT, plain or extended.

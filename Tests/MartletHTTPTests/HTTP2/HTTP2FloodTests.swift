@@ -209,6 +209,18 @@ struct HTTP2FloodTests {
         #expect(HTTP2Outcome(Raw.frames(side.flush())) == .accepted)
     }
 
+    /// Behind another request in the same read, where what is not there would lie before the text that is.
+    @Test(arguments: [
+        [(":scheme", 1200)], [(":method", 3), (":scheme", 1200)], [(":method", 3), (":scheme", 4), (":path", 1200)],
+        [(":path", 1), ("a", 1200)],
+    ])
+    func aHeadIsCutBeforeItsLineIsWhole(_ fields: [(String, Int)]) throws {
+        let side = try opened(HTTP2Limits(head: 1000))
+        let block = fields.map { ($0.0, String(repeating: $0.0 == ":path" ? "/" : "x", count: $0.1)) }
+        side.receive(Raw.request(1) + Raw.headers(3, Raw.block(block)) + Raw.request(5))
+        #expect(side.log.suffix(2) == ["3 refused: headTooLarge", "5 GET / http none host=t ."])
+    }
+
     @Test func tooManyFieldsAreTold() throws {
         let side = try opened(HTTP2Limits(fields: 10))
         side.receive(Raw.request(1, (0..<11).map { ("a\($0)", "b") }))
