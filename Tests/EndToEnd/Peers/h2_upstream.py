@@ -10,7 +10,10 @@ windows      opens its windows by few bytes at a time, then answers as `echo`
 limit        takes four streams at a time and answers when four are open, or none has come for a while
 deaf         opens its windows wide and reads no more once a request has begun
 closed       never opens a window again
+goaway-once  waits for three requests on its first connection and answers one: its GOAWAY says that it has not looked at the others.
+             Later ones are as `echo`
 hang         never answers
+early        answers a request's head at once, and resets the rest of it with NO_ERROR
 """
 
 import json
@@ -29,7 +32,7 @@ import hyperframe.frame
 PORT, MODE, FILE = int(sys.argv[1]), sys.argv[2], open(sys.argv[3], "a", buffering=1)
 SETTINGS = h2.settings.SettingCodes
 lock = threading.Lock()
-count = 0
+count, has_gone_away = 0, False
 
 
 def note(**what):
@@ -70,7 +73,7 @@ class Server:
     def serve(self):
         note(event="connected", connection=self.number)
         while True:
-            if self.held and not select.select([self.connection], [], [], 0.03)[0]:
+            if self.held and MODE != "goaway-once" and not select.select([self.connection], [], [], 0.03)[0]:
                 self.go_away() if MODE == "goaway" else self.release()
                 if MODE == "goaway":
                     return
@@ -82,6 +85,8 @@ class Server:
             self.send()
             if MODE == "goaway" and len(self.held) >= 5:
                 return self.go_away()
+            if MODE == "goaway-once" and len(self.held) == 3:
+                return self.go_away_once()
             if MODE == "deaf" and self.bodies:
                 threading.Event().wait()
 
@@ -92,6 +97,15 @@ class Server:
             fields = dict(event.headers)
             self.bodies[stream], self.paths[stream] = 0, fields[":path"]
             note(event="request", connection=self.number, stream=stream, path=fields[":path"])
+            if MODE == "early":
+                self.http2.send_headers(stream, [(":status", "413"), ("content-length", "3")])
+                self.http2.send_data(stream, b"big", end_stream=True)
+                self.bodies.pop(stream)
+                try:
+                    self.http2.reset_stream(stream, 0)
+                except h2.exceptions.StreamClosedError:
+                    # The request has come whole already.
+                    pass
             if MODE == "limit":
                 note(event="open", connection=self.number, streams=len(self.bodies))
         elif isinstance(event, h2.events.DataReceived) and stream in self.bodies:
@@ -102,6 +116,8 @@ class Server:
             note(event="reset", connection=self.number, stream=stream, code=event.error_code)
             self.bodies.pop(stream, None)
             self.held = [held for held in self.held if held != stream]
+        elif isinstance(event, h2.events.PingReceived):
+            note(event="ping", connection=self.number)
         elif isinstance(event, h2.events.ConnectionTerminated):
             note(event="goaway", connection=self.number, code=event.error_code)
         elif isinstance(event, h2.events.StreamEnded) and stream in self.bodies:
@@ -121,7 +137,9 @@ class Server:
             self.http2.send_data(stream, b"x" * 500)
             self.bodies.pop(stream)
             return self.http2.reset_stream(stream, 2)
-        if MODE == "goaway":
+        if MODE == "goaway-once" and has_gone_away:
+            return self.answer(stream)
+        if MODE in ("goaway", "goaway-once"):
             self.held.append(stream)
         if MODE == "limit":
             self.held.append(stream)
@@ -134,6 +152,12 @@ class Server:
         self.held = self.held[:5]
         self.connection.sendall(hyperframe.frame.GoAwayFrame(0, last_stream_id=max(self.held)).serialize())
         self.release()
+
+    def go_away_once(self):
+        global has_gone_away
+        has_gone_away = True
+        self.held = self.held[:1]
+        self.go_away()
 
     def release(self):
         for stream in self.held:
