@@ -103,10 +103,11 @@ extension Wire {
     /// A request of what curl cannot send (Peers/http_client.py).
     func send(
         _ proxy: TestProxy, _ method: String, _ path: String, fields: [[String]] = [], pieces: [String] = [],
-        trailers: [[String]] = [], authority: String = Self.name
+        trailers: [[String]] = [], authority: String = Self.name, preamble: [UInt8] = []
     ) throws -> ToldResponse {
         let result = try tell(
-            proxy, method, path, fields: fields, pieces: pieces, trailers: trailers, authority: authority)
+            proxy, method, path, fields: fields, pieces: pieces, trailers: trailers, authority: authority,
+            preamble: preamble)
         try #require(result.code == 0, "\(self), \(path): \(result.output)")
         return try JSONDecoder().decode(ToldResponse.self, from: Data(result.output.utf8))
     }
@@ -114,10 +115,11 @@ extension Wire {
     /// The same for a request that may have no answer: what the client says of it.
     func tell(
         _ proxy: TestProxy, _ method: String, _ path: String, fields: [[String]] = [], pieces: [String] = [],
-        trailers: [[String]] = [], authority: String = Self.name
+        trailers: [[String]] = [], authority: String = Self.name, preamble: [UInt8] = []
     ) throws -> (code: Int32, output: String) {
         let order = ToldRequest(
-            method: method, path: path, fields: fields, pieces: pieces, trailers: trailers, authority: authority)
+            method: method, path: path, fields: fields, pieces: pieces, trailers: trailers, authority: authority,
+            preamble: preamble.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
         return try Tool.run(
             Origin.python,
             [Origin.script("http_client.py"), downstream.isHTTP2 ? "2" : "1", "\(proxy.port)"]
@@ -133,6 +135,7 @@ private struct ToldRequest: Encodable {
     let pieces: [String]
     let trailers: [[String]]
     let authority: String
+    let preamble: String
 }
 
 /// The answer to a request of Peers/http_client.py.

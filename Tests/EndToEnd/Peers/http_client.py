@@ -3,7 +3,8 @@
     http_client.py HTTP_VERSION PORT [CA_FILE NAME] < '{"method": "POST", "path": "/", "fields": [], "pieces": ["a"], "trailers": []}'
 
 HTTP_VERSION is 1 or 2. With a CA file it speaks TLS to a server of that name. Bodies are text; each piece is a chunk or a frame.
-`"authority"` is sent in place of the server's name; over HTTP/2 none is when it is empty.
+`"authority"` is sent in place of the server's name; over HTTP/2 none is when it is empty. `"preamble"`, in hexadecimal, is sent
+before everything else.
 """
 
 import json
@@ -19,8 +20,9 @@ VERSION, PORT = sys.argv[1], int(sys.argv[2])
 NAME = sys.argv[4] if len(sys.argv) > 4 else "api.test"
 
 
-def connect():
+def connect(order):
     connection = socket.create_connection(("127.0.0.1", PORT), timeout=20)
+    connection.sendall(bytes.fromhex(order["preamble"]))
     if len(sys.argv) <= 3:
         return connection
     context = ssl.create_default_context(cafile=sys.argv[3])
@@ -37,7 +39,7 @@ def fields_of(file):
 
 
 def http1(order):
-    connection = connect()
+    connection = connect(order)
     fields = [["host", order["authority"]]] + order["fields"]
     if order["pieces"] or order["trailers"]:
         fields.append(["transfer-encoding", "chunked"])
@@ -69,7 +71,7 @@ def http1(order):
 
 
 def http2(order):
-    connection = connect()
+    connection = connect(order)
     # What a request says of its host is the test's affair.
     config = h2.config.H2Configuration(header_encoding="utf-8", validate_outbound_headers=False)
     http2 = h2.connection.H2Connection(config)
@@ -109,5 +111,5 @@ def http2(order):
                 return answer
 
 
-order = {"authority": NAME} | json.load(sys.stdin)
+order = {"authority": NAME, "preamble": ""} | json.load(sys.stdin)
 print(json.dumps({"1": http1, "2": http2}[VERSION](order)))
