@@ -8,11 +8,14 @@ final class OddUpstream {
     private let file: URL
     private let tool: BackgroundTool
 
-    init(_ mode: String) throws {
+    /// - Parameter mode: nil is the one that floods (Peers/h2_flooding.py).
+    init(_ mode: String?) throws {
         port = try TCPListener.freePort()
         file = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-odd-\(UUID().uuidString)")
+        let script = mode == nil ? "h2_flooding.py" : "h2_upstream.py"
         tool = try BackgroundTool(
-            Origin.python, [Origin.script("h2_upstream.py"), "\(port)", mode, file.path], endedBy: SIGKILL)
+            Origin.python, [Origin.script(script), "\(port)"] + (mode.map { [$0] } ?? []) + [file.path],
+            endedBy: SIGKILL)
         let port = self.port
         guard eventually({ (try? TCPSocket(port: port)) != nil }) else {
             throw TestProxy.NotReady(description: "the upstream did not start: Scripts/install-packages test")
@@ -30,10 +33,12 @@ final class OddUpstream {
         let streams: Int?
     }
 
+    /// What it wrote so far.
+    var text: String { (try? String(contentsOf: file, encoding: .utf8)) ?? "" }
+
     /// All that it saw so far.
     var notes: [Note] {
-        let text = (try? String(contentsOf: file, encoding: .utf8)) ?? ""
-        return text.split(separator: "\n").compactMap { try? JSONDecoder().decode(Note.self, from: Data($0.utf8)) }
+        text.split(separator: "\n").compactMap { try? JSONDecoder().decode(Note.self, from: Data($0.utf8)) }
     }
 
     /// Those that brought a request.
@@ -83,6 +88,24 @@ struct HTTP2UpstreamTests {
         #expect(count.succeeded == 400 && count.good == 400, "\(count.output)\(proxy.logged)")
         #expect(upstream.notes("answered").count == 400)
         #expect(upstream.connections >= 80)
+        #expect(try isQuiet(proxy))
+    }
+
+    @Test(
+        "POSTs that a GOAWAY leaves out are sent again without a retry filter",
+        arguments: ["--h1", "--no-tls-proto=h2c"])
+    func leftOut(version: String) throws {
+        let upstream = try OddUpstream("goaway-once")
+        let proxy = try proxy(upstream)
+        try proxy.write("body", "body")
+        // Three at once, of which it looks at one.
+        let count = try LoadCount([
+            "-n", "3", "-c", "3", "-d", proxy.directory.appendingPathComponent("body").path, version,
+            "http://127.0.0.1:\(proxy.port)/x",
+        ])
+        #expect(count.good == 3, "\(count.output)")
+        #expect(upstream.notes("request").count == 5 && upstream.notes("answered").count == 3)
+        #expect(upstream.connections == 2)
         #expect(try isQuiet(proxy))
     }
 

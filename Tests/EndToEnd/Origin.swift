@@ -103,16 +103,28 @@ extension Wire {
     /// A request of what curl cannot send (Peers/http_client.py).
     func send(
         _ proxy: TestProxy, _ method: String, _ path: String, fields: [[String]] = [], pieces: [String] = [],
-        trailers: [[String]] = []
+        trailers: [[String]] = [], authority: String = Self.name, preamble: [UInt8] = []
     ) throws -> ToldResponse {
-        let order = ToldRequest(method: method, path: path, fields: fields, pieces: pieces, trailers: trailers)
-        let result = try Tool.run(
+        let result = try tell(
+            proxy, method, path, fields: fields, pieces: pieces, trailers: trailers, authority: authority,
+            preamble: preamble)
+        try #require(result.code == 0, "\(self), \(path): \(result.output)")
+        return try JSONDecoder().decode(ToldResponse.self, from: Data(result.output.utf8))
+    }
+
+    /// The same for a request that may have no answer: what the client says of it.
+    func tell(
+        _ proxy: TestProxy, _ method: String, _ path: String, fields: [[String]] = [], pieces: [String] = [],
+        trailers: [[String]] = [], authority: String = Self.name, preamble: [UInt8] = []
+    ) throws -> (code: Int32, output: String) {
+        let order = ToldRequest(
+            method: method, path: path, fields: fields, pieces: pieces, trailers: trailers, authority: authority,
+            preamble: preamble.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
+        return try Tool.run(
             Origin.python,
             [Origin.script("http_client.py"), downstream.isHTTP2 ? "2" : "1", "\(proxy.port)"]
                 + (downstream.isTLS ? [try Self.authority(), Self.name] : []),
             input: String(decoding: try JSONEncoder().encode(order), as: UTF8.self))
-        try #require(result.code == 0, "\(self), \(path): \(result.output)")
-        return try JSONDecoder().decode(ToldResponse.self, from: Data(result.output.utf8))
     }
 }
 
@@ -122,6 +134,8 @@ private struct ToldRequest: Encodable {
     let fields: [[String]]
     let pieces: [String]
     let trailers: [[String]]
+    let authority: String
+    let preamble: String
 }
 
 /// The answer to a request of Peers/http_client.py.
@@ -132,4 +146,9 @@ struct ToldResponse: Decodable {
     let trailers: [[String]]
     /// Statuses of what came before the response.
     let hints: [Int]
+    /// Its fields.
+    let hinted: [[String]]
+
+    /// The values of all fields of a name.
+    subscript(_ name: String) -> [String] { fields.filter { $0.first == name }.compactMap(\.last) }
 }

@@ -210,18 +210,38 @@ struct TLSFileTests {
     @Test("Nothing of a key is in what the proxy shows")
     func secrets() throws {
         let files = try CertificateFolder(try forge.server(Wire.name))
+        // As texts, so that they would be found.
+        let tickets = ["first", "second"].map { String(repeating: "ticket-key-\($0)-", count: 8).prefix(80) }
+        try files.place(Array(tickets[0].utf8), "first.key")
+        try files.place(Array(tickets[1].utf8), "second.key")
+        let keys = "[\(files.path("first.key")), \(files.path("second.key"))]"
+        let tls =
+            "{ certificate: \(files.path("own.pem")), private_key: \(files.path("own.key")), session_tickets: { keys: \(keys) } }"
         let proxy = try TestProxy(
-            listener: "    access_log: { path: access.log }\n" + answering(files.tls),
+            listener: "    access_log: { path: access.log }\n" + answering(tls),
             rest:
                 "clusters: [{ name: up, endpoints: [\"127.0.0.1:1\"], tls: { verify: false, certificate: \(files.path("own.pem")), private_key: \(files.path("own.key")) } }]"
         )
         #expect(try Wire(.http2TLS, .http1).get(proxy, "/").status == 200)
+        #expect(try Wire(.http1TLS, .http1).get(proxy, "/").status == 200)
+        // What is wrong with a file is told without what is in it.
+        try files.place(Array((tickets[0] + "too long").utf8), "first.key")
+        #expect(eventually { proxy.logged.contains("first.key: ") })
         try files.place([UInt8](files.folder.path.utf8), "own.pem")
         #expect(eventually { proxy.logged.contains("own.pem: has no certificate") })
-        let shown = try ["/config", "/metrics", "/clusters", "/listeners"].map { try proxy.admin($0) } + [proxy.logged]
+        let reload = try proxy.admin("/reload", method: "POST")
+        #expect(reload.hasPrefix("HTTP/1.1 422 "))
+        let pages = ["/config", "/metrics", "/clusters", "/listeners", "/policies", "/ready"]
+        let log = try String(contentsOf: proxy.directory.appendingPathComponent("access.log"), encoding: .utf8)
+        let checked = try Tool.run(Tool.martlet.path, ["check", proxy.file.path]).output
+        let shown = try pages.map { try proxy.admin($0) } + [proxy.logged, reload, log, checked]
         let key = String(decoding: CertificateForge.contents(files.path("own.key")) ?? [], as: UTF8.self)
         let lines = key.split(separator: "\n").filter { !$0.hasPrefix("-") }
         #expect(lines.count > 1)
-        for line in lines { #expect(!shown.contains { $0.contains(line) || $0.contains("PRIVATE KEY") }) }
+        let hexadecimal = "ticket-key".utf8.map { String($0, radix: 16) }.joined()
+        let encoded = tickets.map { Data($0.utf8).base64EncodedString().prefix(12) }
+        for secret in lines + encoded + ["PRIVATE KEY", "ticket-key", Substring(hexadecimal)] {
+            #expect(!shown.contains { $0.lowercased().contains(secret.lowercased()) }, "\(secret)")
+        }
     }
 }

@@ -87,14 +87,14 @@ struct UpstreamTLSTests {
         #expect(try without.get("/who").hasPrefix("HTTP/1.1 400 "))
     }
 
-    @Test("Sessions with nginx are taken up again", arguments: ["TLSv1.2", "TLSv1.3"])
-    func resumption(version: String) throws {
-        let nginx = try NginxTLS("ssl_protocols \(version); keepalive_requests 1;", http2: false)
+    @Test("Sessions with nginx are taken up again", arguments: ["TLSv1.2", "TLSv1.3"], [false, true])
+    func resumption(version: String, http2: Bool) throws {
+        let nginx = try NginxTLS("ssl_protocols \(version); keepalive_requests 1;", http2: http2)
         let ca = "ca: \(try Wire.authority()), sni: \(Wire.name)"
-        let proxy = try proxy(nginx.port, ca, http2: false)
+        let proxy = try proxy(nginx.port, ca, http2: http2)
         #expect(try proxy.get("/session").hasSuffix("."))
         #expect(try eventually { try proxy.get("/session").hasSuffix("r") })
-        let without = try self.proxy(nginx.port, ca + ", session_resumption: false", http2: false)
+        let without = try self.proxy(nginx.port, ca + ", session_resumption: false", http2: http2)
         for _ in 0..<3 { #expect(try without.get("/session").hasSuffix(".")) }
     }
 }

@@ -103,8 +103,9 @@ extension HTTP1Downstream {
         case .idle where pending != nil && !wantsBytes: break  // whole requests that wait their turn
         case .idle, .draining, .lingering: closeWhenSent()
         case .exchange:
-            // A client may send its end behind a whole request and still wait for the answer (RFC 9112 section 9.6).
-            if driver?.isRequestComplete != true { lost(.downstreamDisconnect) }
+            // A client may send its end behind a whole request and still wait for the answer (RFC 9112 section 9.6). Over TLS
+            // it says so first; an end that is not announced is of a client that is gone (RFC 8446 section 6.1).
+            if driver?.isRequestComplete != true || socket.endedWithoutCloseNotify { lost(.downstreamDisconnect) }
         case .tunnel: driver?.tunnelClientEnded()
         case .closing, .closed: break
         }

@@ -252,6 +252,7 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
     }
 
     private func sessionFailed(_ fault: HTTP2Fault) {
+        cluster.http2Counts.count(fault)
         _ = session.flush(into: socket, atMost: .max)
         fail(.invalidResponse(fault.rawValue))
     }
@@ -274,6 +275,7 @@ final class HTTP2Upstream: UpstreamConnection, StreamSocketOwner, TimerTarget, O
     private func end() {
         guard !isGone else { return }
         isGone = true
+        cluster.http2Counts.add(session.counters)
         timer.cancel(loop)
         endpoint.forget(self)
         cluster.closed(self)

@@ -44,6 +44,8 @@ final class WorkerCluster: TimerTarget {
     let connectFailures: Counter
     private let overflows: [Counter]
     private let circuitOpen: Counter
+    /// Made for those that speak it only.
+    private(set) lazy var http2Counts = HTTP2Counts("martlet_upstream_http2", [("cluster", name)], worker.metrics)
     var retryBudget = RetryBudget()
     let retries: RetryCounters
 

@@ -60,7 +60,7 @@ final class WorkerListener {
         streamBuffer = limits.streamBuffer.bytes
         metrics = worker.metrics
         let labels = [("listener", name)]
-        http2Faults = HTTP2Counts(labels, metrics)
+        http2Faults = HTTP2Counts("martlet_http2", labels, metrics)
         opening = OpeningPlan(compiled.config, compiled.tls)
         openings = OpeningCounts(labels, metrics)
         protocolErrors = metrics.counter("martlet_downstream_protocol_errors_total", labels)

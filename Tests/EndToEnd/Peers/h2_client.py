@@ -9,6 +9,9 @@ unread-window PATH asks for PATH, opens no window, and reads until nothing comes
 unread-socket PATH opens all windows, asks for PATH and reads nothing until `drain`
 drain              reads that response to its end: its status and length
 upload N PATH      sends N bytes of a body as the windows allow, until nothing moves: how many
+ask METHOD PATH    a request on one connection for all of these, a POST with a body that does not end: its status, how many bytes
+                   came, and how it ended: `end`, `reset CODE`, `end reset CODE` or `eof`
+begin PATH         asks for PATH on a connection of its own and does not look at the answer
 reset              resets that request, or the response that is not read
 resets N PATH      begins N requests and resets each: how it went
 rapid SECONDS      the same at full speed, over as many connections as it takes: streams, connections, codes of GOAWAY
@@ -198,6 +201,43 @@ def upload(size, path):
     return "%d" % sent
 
 
+def ask(method, path):
+    if not asking:
+        asking.append(Connection())
+        asking[0].settle()
+    connection, status, count, ending = asking[0], "none", 0, ""
+    stream = connection.begin(method, path, method != "POST")
+    if method == "POST":
+        connection.send(frame(DATA, 0, stream, b"unfinished"))
+    while not ending or method == "POST" and ending == "end":
+        try:
+            got = connection.receive()
+        except (EOFError, OSError):
+            return ("%s %d %s" % (status, count, ending + " eof")).replace("  ", " ")
+        if got is None or got[2] != stream:
+            if got is None:
+                break
+            continue
+        if got[0] == HEADERS:
+            status = dict(connection.decoder.decode(got[3])).get(":status", status)
+        elif got[0] == DATA:
+            count += len(got[3])
+            connection.send(frame(WINDOW, 0, 0, struct.pack(">I", max(1, len(got[3])))))
+        elif got[0] == RST:
+            ending = (ending + " reset %d" % struct.unpack(">I", got[3])[0]).strip()
+        if got[0] in (HEADERS, DATA) and got[1] & 1:
+            ending = "end"
+    return "%s %d %s" % (status, count, ending)
+
+
+def begin(path):
+    connection = Connection()
+    connection.settle()
+    connection.begin("GET", path, True)
+    keep.append(connection)
+    return "begun"
+
+
 def reset():
     connection = keep[-1]
     connection.send(frame(RST, 0, connection.next - 2, struct.pack(">I", 8)))
@@ -320,8 +360,9 @@ def end(stream):
     return "%s %s" % (status, body.decode())
 
 
-keep = []
+keep, asking = [], []
 COMMANDS = {
+    "ask": ask,
     "many": lambda number: many(int(number), False),
     "many-late": lambda number: many(int(number), True),
     "unread-window": unread_window,
@@ -331,6 +372,7 @@ COMMANDS = {
     "open": open_stream,
     "told": told,
     "end": lambda stream: end(int(stream)),
+    "begin": begin,
     "reset": reset,
     "resets": lambda number, path: resets(int(number), path),
     "rapid": lambda seconds: rapid(float(seconds)),

@@ -11,7 +11,10 @@ windows      opens its windows by few bytes at a time, then answers as `echo`
 limit        takes four streams at a time and answers when four are open, or none has come for a while
 deaf         opens its windows wide and reads no more once a request has begun
 closed       never opens a window again
+goaway-once  waits for three requests on its first connection and answers one: its GOAWAY says that it has not looked at the others.
+             Later ones are as `echo`
 hang         never answers
+early        answers a request's head at once, and resets the rest of it with NO_ERROR
 """
 
 import json
@@ -30,7 +33,7 @@ import hyperframe.frame
 PORT, MODE, FILE = int(sys.argv[1]), sys.argv[2], open(sys.argv[3], "a", buffering=1)
 SETTINGS = h2.settings.SettingCodes
 lock = threading.Lock()
-count = 0
+count, has_gone_away = 0, False
 
 
 def note(**what):
@@ -71,7 +74,7 @@ class Server:
     def serve(self):
         note(event="connected", connection=self.number)
         while True:
-            if self.held and not select.select([self.connection], [], [], 0.03)[0]:
+            if self.held and MODE != "goaway-once" and not select.select([self.connection], [], [], 0.03)[0]:
                 self.go_away() if MODE == "goaway" else self.release()
                 if MODE == "goaway":
                     return
@@ -83,6 +86,8 @@ class Server:
             self.send()
             if MODE == "goaway" and len(self.held) >= 5:
                 return self.go_away()
+            if MODE == "goaway-once" and len(self.held) == 3:
+                return self.go_away_once()
             if MODE == "deaf" and self.bodies:
                 threading.Event().wait()
 
@@ -95,6 +100,15 @@ class Server:
             if fields.get("content-type") == "application/grpc":
                 self.calls.add(stream)
             note(event="request", connection=self.number, stream=stream, path=fields[":path"])
+            if MODE == "early":
+                self.http2.send_headers(stream, [(":status", "413"), ("content-length", "3")])
+                self.http2.send_data(stream, b"big", end_stream=True)
+                self.bodies.pop(stream)
+                try:
+                    self.http2.reset_stream(stream, 0)
+                except h2.exceptions.StreamClosedError:
+                    # The request has come whole already.
+                    pass
             if MODE == "limit":
                 note(event="open", connection=self.number, streams=len(self.bodies))
         elif isinstance(event, h2.events.DataReceived) and stream in self.bodies:
@@ -105,6 +119,8 @@ class Server:
             note(event="reset", connection=self.number, stream=stream, code=event.error_code)
             self.bodies.pop(stream, None)
             self.held = [held for held in self.held if held != stream]
+        elif isinstance(event, h2.events.PingReceived):
+            note(event="ping", connection=self.number)
         elif isinstance(event, h2.events.ConnectionTerminated):
             note(event="goaway", connection=self.number, code=event.error_code)
         elif isinstance(event, h2.events.StreamEnded) and stream in self.bodies:
@@ -124,7 +140,9 @@ class Server:
             self.http2.send_data(stream, b"x" * 500)
             self.bodies.pop(stream)
             return self.http2.reset_stream(stream, 2)
-        if MODE == "goaway":
+        if MODE == "goaway-once" and has_gone_away:
+            return self.answer(stream)
+        if MODE in ("goaway", "goaway-once"):
             self.held.append(stream)
         if MODE == "limit":
             self.held.append(stream)
@@ -137,6 +155,12 @@ class Server:
         self.held = self.held[:5]
         self.connection.sendall(hyperframe.frame.GoAwayFrame(0, last_stream_id=max(self.held)).serialize())
         self.release()
+
+    def go_away_once(self):
+        global has_gone_away
+        has_gone_away = True
+        self.held = self.held[:1]
+        self.go_away()
 
     def release(self):
         for stream in self.held:

@@ -1,6 +1,6 @@
 """Connections that stay, told what to do line by line; each line is answered with one.
 
-    kept_connections.py PORT [CA_FILE NAME]
+    kept_connections.py PORT [CA_FILE NAME [CERTIFICATE KEY]]
 
 open h1|h2           opens one more connection: its number, and the serial number of the server's certificate
 get NUMBER PATH      a request on it: its status and the body's beginning, or why there is none
@@ -38,6 +38,8 @@ class Connection:
         self.serial, self.http2, self.events = "none", None, []
         if len(sys.argv) > 2:
             context = ssl.create_default_context(cafile=sys.argv[2])
+            if len(sys.argv) > 4:
+                context.load_cert_chain(*sys.argv[4:6])
             context.set_alpn_protocols(["h2" if version == "h2" else "http/1.1"])
             self.socket = context.wrap_socket(self.socket, server_hostname=NAME)
             self.serial = serial_of(self.socket.getpeercert(binary_form=True))

@@ -2,9 +2,12 @@
 
     origin.py CERTIFICATE KEY HTTP1_PORT HTTP1_TLS_PORT HTTP2_PORT HTTP2_TLS_PORT
 
-/seen answers with what it received, as JSON; the other paths are in `answer`. A path that begins with /p/ is one without that.
+/seen answers with what it received, as JSON; /kept/NAME remembers it, and /told/NAME is the list of what was remembered. /hang/NAME
+is never answered, and remembers that it has begun and how it ended. /cut breaks off in the middle of its body. The other paths are in
+`answer`. A path that begins with /p/ is one without that.
 """
 
+import gzip
 import hashlib
 import json
 import re
@@ -19,7 +22,7 @@ import h2.events
 import h2.exceptions
 import h2.settings
 
-tries = {}
+tries, kept = {}, {}
 lock = threading.Lock()
 
 
@@ -27,6 +30,7 @@ class Request:
     def __init__(self, protocol, fields):
         self.protocol, self.fields, self.body, self.trailers = protocol, fields, bytearray(), []
         self.pseudo = {name: value for name, value in fields if name.startswith(":")}
+        self.hangs_as = None
 
     def seen(self):
         return json.dumps(
@@ -44,11 +48,16 @@ class Request:
 class Response:
     """`body` is None where none may follow; `is_sized` says whether its length is told."""
 
-    def __init__(self, status=200, fields=(), body=b"", trailers=(), is_sized=True, hints=()):
+    def __init__(self, status=200, fields=(), body=b"", trailers=(), is_sized=True, hints=(), is_cut=False):
         self.status, self.fields, self.body, self.trailers = status, list(fields), body, list(trailers)
-        self.is_sized, self.hints = is_sized and not trailers, hints
+        self.is_sized, self.hints, self.is_cut = is_sized and not trailers, hints, is_cut
         if body is not None and self.is_sized:
             self.fields.append(("content-length", str(len(body))))
+
+
+def keep(name, text):
+    with lock:
+        kept.setdefault(name, []).append(text)
 
 
 def answer(request):
@@ -63,6 +72,11 @@ def answer(request):
         return Response(fields=text, body=b"0123456789abcdef" * (int(rest) // 16))
     if kind == "unsized":
         return Response(fields=text, body=b"0123456789abcdef" * (int(rest) // 16), is_sized=False)
+    if kind == "gzipped":
+        return Response(fields=text + [("content-encoding", "gzip")], body=gzip.compress(b"0123456789abcdef" * (int(rest) // 16)))
+    if kind == "grpc.Echo":
+        fields, trailers = [("content-type", "application/grpc")], [("grpc-status", "0")]
+        return Response(fields=fields, body=bytes(request.body), trailers=trailers)
     if kind == "status":
         bodiless = rest in ("204", "304")
         return Response(int(rest), [("etag", '"1"')], None if bodiless else rest.encode())
@@ -71,7 +85,8 @@ def answer(request):
     if kind == "trailers":
         return Response(fields=text, body=b"body", trailers=[("x-checksum", "1234"), ("x-more", "a")])
     if kind == "hints":
-        return Response(body=b"hinted", hints=[(103, [("link", "</style.css>; rel=preload")])])
+        links = [(103, [("link", "</%s>; rel=preload" % name)]) for name in ["style.css", "script.js"][: int(rest or 1)]]
+        return Response(body=b"hinted", hints=links)
     if kind == "cookies":
         return Response(fields=[("set-cookie", "a=1; Path=/"), ("set-cookie", "b=2")])
     if kind == "big":
@@ -81,6 +96,22 @@ def answer(request):
             tries[rest] = tries.get(rest, 0) + 1
             is_failing = tries[rest] < 2
         return Response(503 if is_failing else 200, body=b"busy" if is_failing else b"at last")
+    if kind == "kept":
+        keep(rest, request.seen().decode())
+        return Response(body=b"kept")
+    if kind == "told":
+        with lock:
+            return Response(fields=[("content-type", "application/json")], body=("[%s]" % ",".join(kept.get(rest, []))).encode())
+    if kind == "hang":
+        request.hangs_as = rest
+        keep(rest, '"begun"')
+        return None
+    if kind == "cut":
+        return Response(fields=text, body=b"0123456789abcdef" * 64, is_sized=rest != "unsized", is_cut=True)
+    if kind == "auth":
+        if dict(request.fields).get("x-token") == "good":
+            return Response(fields=[("x-user", "ann"), ("x-other", "unasked")])
+        return Response(401, [("www-authenticate", "Token"), ("x-other", "unasked")], b"who are you?")
     return Response(404, body=b"no such path")
 
 
@@ -124,6 +155,12 @@ def serve_http1(connection):
     file = connection.makefile("rb")
     while request := read_request(file):
         response = answer(request)
+        if response is None:
+            try:
+                file.read(1)
+            finally:
+                keep(request.hangs_as, '"gone"')
+            return
         for status, fields in response.hints:
             connection.sendall(head(status, fields))
         is_chunked = response.body is not None and not response.is_sized
@@ -132,6 +169,10 @@ def serve_http1(connection):
         )
         if request.pseudo[":method"] == "HEAD" or not response.body and not is_chunked:
             continue
+        if response.is_cut:
+            half = response.body[: len(response.body) // 2]
+            connection.sendall(b"%x\r\n%s\r\n" % (len(half), half) if is_chunked else half)
+            return
         if is_chunked:
             for start in range(0, len(response.body), 50_000):
                 chunk = response.body[start : start + 50_000]
@@ -147,7 +188,7 @@ def serve_http1(connection):
 
 class HTTP2:
     def __init__(self, connection):
-        self.connection, self.requests, self.waiting = connection, {}, {}
+        self.connection, self.requests, self.waiting, self.hanging = connection, {}, {}, {}
         self.http2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
         self.http2.local_settings = h2.settings.Settings(
             client=False, initial_values={h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 1 << 20}
@@ -180,16 +221,24 @@ class HTTP2:
         elif isinstance(event, h2.events.StreamReset):
             self.requests.pop(stream, None)
             self.waiting.pop(stream, None)
+            if name := self.hanging.pop(stream, None):
+                keep(name, '"gone"')
 
     def respond(self, stream, request):
         response = answer(request)
+        if response is None:
+            self.hanging[stream] = request.hangs_as
+            return
         for status, fields in response.hints:
             self.http2.send_headers(stream, [(":status", str(status))] + fields)
         body = b"" if request.pseudo[":method"] == "HEAD" else response.body or b""
         trailers = [] if request.pseudo[":method"] == "HEAD" else response.trailers
         fields = [(":status", str(response.status))] + response.fields
         self.http2.send_headers(stream, fields, end_stream=not body and not trailers)
-        if body or trailers:
+        if response.is_cut:
+            self.http2.send_data(stream, body[: len(body) // 2])
+            self.http2.reset_stream(stream, 2)
+        elif body or trailers:
             self.waiting[stream] = (memoryview(body), trailers)
 
     def flush(self):
