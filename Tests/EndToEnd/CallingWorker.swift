@@ -18,35 +18,50 @@ final class CallingWorker: Sendable {
 
     private let inbox: Mailbox<WorkerMessage>
     private let place = Place()
-    private let config: ProxyConfig
+    private let settings: String
 
     /// - Parameter settings: of the cluster, each line indented by four spaces.
     init(port: UInt16, settings: String = "") throws {
-        let text = """
-            listeners:
-              - { name: l, address: "127.0.0.1:1", filters: [router], routes: [{ match: {}, respond: { status: 204 } }] }
-            \(TestProxy.cluster(port, "    protocol: http2\n\(settings)"))
-            """
-        let diagnostics = ConfigDiagnostics()
-        let parsed = ProxyConfig.parse(text: text, file: "test.yaml", filters: ["router"], diagnostics: diagnostics)
-        config = try #require(parsed, "\(diagnostics.errors.map(\.description))")
-        let cluster = try #require(config.clusters.first)
-        let tls = cluster.tls.flatMap {
-            ClusterTLS.make($0, cluster.protocol, at: cluster.place.key("tls"), diagnostics)
-        }
-        let address = try #require(SocketAddress(ip: "127.0.0.1", port: port))
-        let runtime = ClusterRuntime(
-            config: cluster, endpoints: [Endpoint(address: address, weight: 1, zone: nil, cluster)], tls: tls)
-        try #require(!diagnostics.hasErrors, "\(diagnostics.errors.map(\.description))")
+        self.settings = settings
         inbox = try Mailbox()
         let (inbox, place) = (self.inbox, self.place)
         try LoopThread.start("calls") { Self.run(inbox, place) }
-        adopt([runtime])
+        try use(port)
     }
+
+    /// As a reload that gives `up` another endpoint, or leaves no cluster.
+    func use(_ port: UInt16?) throws { adopt(try Self.snapshot(port, settings)) }
+
+    private static let listener = """
+        listeners:
+          - { name: l, address: "127.0.0.1:1", filters: [router], routes: [{ match: {}, respond: { status: 204 } }] }
+
+        """
+
+    private static func snapshot(_ port: UInt16?, _ settings: String) throws -> Snapshot {
+        let diagnostics = ConfigDiagnostics()
+        let clusters = port.map { TestProxy.cluster($0, "    protocol: http2\n\(settings)") } ?? ""
+        let parsed = ProxyConfig.parse(
+            text: listener + clusters, file: "test.yaml", filters: ["router"], diagnostics: diagnostics)
+        let config = try #require(parsed, "\(diagnostics.errors.map(\.description))")
+        let runtimes = try config.clusters.map { cluster in
+            let tls = cluster.tls.flatMap {
+                ClusterTLS.make($0, cluster.protocol, at: cluster.place.key("tls"), diagnostics)
+            }
+            let address = try #require(port.flatMap { SocketAddress(ip: "127.0.0.1", port: $0) })
+            return ClusterRuntime(
+                config: cluster, endpoints: [Endpoint(address: address, weight: 1, zone: nil, cluster)], tls: tls)
+        }
+        try #require(!diagnostics.hasErrors, "\(diagnostics.errors.map(\.description))")
+        return Snapshot(
+            version: 1, loadedAt: .now(), config: config, listeners: [], addresses: .none, clusters: runtimes)
+    }
+
+    private func adopt(_ snapshot: Snapshot) { inbox.post(.adopt(snapshot, sockets: [:]) { _ in }) }
 
     deinit {
         // Connections say goodbye in the turn in which they are closed.
-        adopt([])
+        try? use(nil)
         perform { worker in _ = worker.schedule(after: .zero) { [unowned worker] in worker.loop.stop() } }
     }
 
@@ -58,12 +73,6 @@ final class CallingWorker: Sendable {
         place.worker = worker
         worker?.run()
         place.worker = nil
-    }
-
-    private func adopt(_ clusters: [ClusterRuntime]) {
-        let snapshot = Snapshot(
-            version: 1, loadedAt: .now(), config: config, listeners: [], addresses: .none, clusters: clusters)
-        inbox.post(.adopt(snapshot, sockets: [:]) { _ in })
     }
 
     /// Does `work` on the worker's thread, where reports are made; what is asked for first is done first.

@@ -97,13 +97,14 @@ struct GRPCAuthTests {
         #expect(try test.count("denied") == "4")
     }
 
-    @Test("No usable answer: on_error decides", arguments: ["error", "abort", "garbage", "slow"])
+    @Test("No usable answer: on_error decides", arguments: ["error", "abort", "garbage", "slow", "none", "two"])
     func failures(kind: String) throws {
         let strict = try Asking()
         let refused = try strict.proxy.get("/", headers: "x-ask: \(kind)\r\n")
         #expect(refused.hasPrefix("HTTP/1.1 403 "))
         let reasons = [
             "error": "service-error", "abort": "grpc-status 13", "garbage": "unreadable-answer", "slow": "timeout",
+            "none": "grpc-status 13", "two": "grpc-status 13",
         ]
         #expect(Self.fields("x-martlet-error", refused) == ["ext-authz-failed: \(reasons[kind] ?? "")"])
         #expect(try strict.count("error", ",reason=\"\(kind == "slow" ? "timeout" : "grpc")\"") == "1")

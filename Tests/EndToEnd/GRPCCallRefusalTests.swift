@@ -72,6 +72,38 @@ struct GRPCCallRefusalTests {
         #expect(stream.heard.messages == (0..<count).map { [UInt8(truncatingIfNeeded: $0)] })
     }
 
+    @Test("A reload that changes the cluster, or takes it away, leaves calls under way alone")
+    func reload() throws {
+        let (peer, next) = (try GRPCPeer(), try GRPCPeer())
+        let worker = try CallingWorker(port: peer.port)
+        let call = SteeredCall(worker, "Bidi").send([1])
+        #expect(call.messages(1) == [[1]])
+        try worker.use(next.port)
+        #expect(SteeredCall.unary(worker).ended()?.status == .ok)
+        #expect(call.send([2]).messages(2) == [[1], [2]])
+        try worker.use(nil)
+        let lost = SteeredCall.unary(worker).ended()
+        #expect(lost?.status == .unavailable && lost?.failure == .unknownCluster)
+        #expect(call.send([3]).messages(3) == [[1], [2], [3]])
+        #expect(call.finish().ended()?.status == .ok)
+        #expect(peer.seen.compactMap { $0["kind"] as? String } == ["bidi"])
+        #expect(next.seen.compactMap { $0["kind"] as? String } == ["unary"])
+    }
+
+    @Test("The cluster's limit of requests holds for calls too, until they end or are cancelled")
+    func overflow() throws {
+        let peer = try GRPCPeer()
+        let worker = try CallingWorker(port: peer.port, settings: "    circuit_breaker: { max_requests: 2 }")
+        let calls = (0..<2).map { _ in SteeredCall(worker, "Bidi").send([1]) }
+        for call in calls { #expect(call.messages(1) == [[1]]) }
+        let third = SteeredCall.unary(worker).ended()
+        #expect(third?.status == .unavailable && third?.failure == .overflow)
+        calls[0].cancel()
+        #expect(SteeredCall.unary(worker).ended()?.status == .ok)
+        #expect(calls[1].finish().ended()?.status == .ok)
+        for _ in 0..<2 { #expect(SteeredCall.unary(worker).ended()?.status == .ok) }
+    }
+
     @Test("A call that is paused while it waits for a connection is paused when it has one")
     func pausedEarly() throws {
         let peer = try GRPCPeer(state: ["option:max_concurrent_streams": "1"])

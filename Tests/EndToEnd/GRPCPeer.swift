@@ -70,6 +70,13 @@ final class GRPCPeer {
         )
     }
 
+    /// A client whose one call goes on as a test tells it: the scenario `steered`.
+    static func steered(_ port: UInt16, isSecure: Bool) throws -> TalkingTool {
+        let authorities = isSecure ? try CertificateForge.shared.authority().certificateFile : "-"
+        let script = scripts.appendingPathComponent("grpc_client.py")
+        return try TalkingTool(python, [script.path, "\(port)", authorities, "steered"])
+    }
+
     /// Runs scenarios of Peers/grpc_client.py against a port; all must go well.
     static func call(
         _ port: UInt16, isSecure: Bool = false, _ scenarios: String...,

@@ -35,7 +35,8 @@ async def prepare(context, kind):
         saw(kind=kind, metadata=asked, peer=context.peer(), left=context.time_remaining())
     if "x-initial" in asked:
         await context.send_initial_metadata((("x-initial", asked["x-initial"]),))
-    context.set_trailing_metadata((("x-trailing", kind), ("x-bytes-bin", b"\x00\xff")))
+    echoed = [pair for pair in context.invocation_metadata() if pair[0].startswith("x-echo")]
+    context.set_trailing_metadata((("x-trailing", kind), ("x-bytes-bin", b"\x00\xff"), *echoed))
     if "x-wait" in asked:
         try:
             await asyncio.sleep(float(asked["x-wait"]))
@@ -201,6 +202,14 @@ def entries(items):
 
 
 async def check(request, context):
+    """A call of one message each way, unless it is asked for none or two."""
+    answer = await checked(request, context)
+    asked = entries(TYPES["CheckRequest"].FromString(request).attributes.request.http.headers).get("x-ask")
+    for _ in range({"none": 0, "two": 2}.get(asked, 1)):
+        yield answer
+
+
+async def checked(request, context):
     attributes = TYPES["CheckRequest"].FromString(request).attributes
     http = attributes.request.http
     headers = entries(http.headers)
@@ -266,7 +275,7 @@ async def main():
             "Failing": grpc.unary_stream_rpc_method_handler(failing_stream),
         },
         "grpc.health.v1.Health": {"Check": grpc.unary_unary_rpc_method_handler(health)},
-        "envoy.service.auth.v3.Authorization": {"Check": grpc.unary_unary_rpc_method_handler(check)},
+        "envoy.service.auth.v3.Authorization": {"Check": grpc.unary_stream_rpc_method_handler(check)},
     }
     server.add_generic_rpc_handlers(
         tuple(grpc.method_handlers_generic_handler(service, methods) for service, methods in handlers.items()))
