@@ -97,12 +97,12 @@ struct GRPCCallEndTests {
         let peer = try GRPCPeer(isSecure: isSecure)
         let worker = try Self.worker(peer, isSecure: isSecure)
         let call = SteeredCall(worker, "Stuck")
-        let (size, count) = (16_384, 4096)
+        let (size, count) = (16_384, 2048)
         call.pump([UInt8](repeating: 5, count: size), times: count)
         #expect(eventually { peer.seen.contains { $0["stuck"] != nil } })
         // 64 KiB, and the message that went beyond.
         #expect((call.heard.pumpedAtOnce ?? .max) <= 65_536 / size + 1)
-        #expect(try call.heard.pumped < count && call.isFull)
+        #expect(call.heard.pumped < count)
         // Others on the connection are not held up.
         #expect(try SteeredCall.unary(worker, [1]).ended()?.status == .ok && worker.connections == 1)
         #expect(call.heard.pumped < count)
@@ -116,7 +116,7 @@ struct GRPCCallEndTests {
     func receiving() throws {
         let peer = try GRPCPeer()
         let worker = try Self.worker(peer)
-        let call = SteeredCall.unary(worker, Array("1000".utf8), "Flood")
+        let call = SteeredCall.unary(worker, Array("400".utf8), "Flood")
         _ = call.messages(1)
         call.pause()
         let before = try worker.ask { _ in call.heard.messages.count }
@@ -134,12 +134,12 @@ struct GRPCCallEndTests {
                 last = count
                 return unchanged >= 20
             })
-        #expect(last < 500)
+        #expect(last < 200)
         #expect(try call.heard.messages.count <= before + 2 && worker.connections == 1)
         call.resume()
         #expect(call.ended()?.status == .ok)
         let messages = call.heard.messages
-        #expect(messages.count == 1000)
+        #expect(messages.count == 400)
         for (index, message) in messages.enumerated() where message.count != 65_536 || message[0] != UInt8(index % 251)
         {
             Issue.record("message \(index) is not the one that was sent")

@@ -71,8 +71,6 @@ final class SteeredCall: @unchecked Sendable {
         }
     }
 
-    var isFull: Bool { get throws { try worker.ask { [self] _ in call?.isFull ?? false } } }
-
     /// Sends a piece so many times, as the call has room for it, and says that no more follow.
     func pump(_ piece: [UInt8], times: Int) {
         worker.perform { [self] _ in
