@@ -45,7 +45,9 @@ struct CrossVersionTests {
     @Test("A client that gives up is told on to upstream", arguments: Wire.all)
     func clientResets(wire: Wire) throws {
         let origin = try Origin()
-        let proxy = try origin.proxy(wire)
+        // No timeout of the route's comes first.
+        let proxy = try origin.proxy(
+            wire, listener: "    filters: [router]\n    routes: [{ match: {}, cluster: up, timeout: 0 }]")
         func tells(_ what: String, _ name: String) throws -> Bool {
             try eventually { try wire.get(proxy, "/told/\(name)").body == what }
         }
