@@ -66,6 +66,25 @@ struct CrossVersionTests {
     }
 
     @Test(
+        "A client that ends its sending over TLS, and says so, waits for its answer",
+        arguments: [WireForm.http1, .http2])
+    func halfClosed(upstream: WireForm) throws {
+        let origin = try Origin()
+        // The answer comes well behind the client's end.
+        let proxy = try origin.proxy(
+            Wire(.http1TLS, upstream),
+            listener: """
+                    filters: [{ fault: { delay: { duration: 300ms, percent: 100% } } }, router]
+                    routes: [{ match: {}, cluster: up }]
+                """)
+        let told = try Tool.run(
+            Origin.python,
+            [Origin.script("half_closed_client.py"), "\(proxy.port)", try Wire.authority(), Wire.name, "/bytes/16"])
+        #expect(told.code == 0 && told.output.hasPrefix("HTTP/1.1 200 "), "\(told)")
+        #expect(told.output.hasSuffix("\r\n\r\n0123456789abcdef"))
+    }
+
+    @Test(
         "An answer before the request's end, and an upstream that wants no more of it",
         arguments: Wire.all.filter { !$0.upstream.isTLS })
     func early(wire: Wire) throws {
