@@ -95,6 +95,11 @@ int mrt_socket_error(int fd) {
     return error;
 }
 
+bool mrt_has_ended(int fd) {
+    char byte;
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 long mrt_recv(int fd, void *buffer, size_t size) {
     for (;;) {
         // Not recv(2)'s wrapper: as a cancellation point it does work of its own in a threaded program.

@@ -14,6 +14,13 @@ extension StreamSocket {
     /// `.end` was read, but the peer did not say that it was the end: somebody may have cut the stream short.
     package var endedWithoutCloseNotify: Bool { secure?.isTruncated ?? false }
 
+    /// There is nothing left to read, and the peer is gone without a close_notify, as a process is that was killed
+    /// (RFC 8446 section 6.1). It looks without reading.
+    package var isCutShort: Bool {
+        guard isPeerClosed, state == .open, let secure, !secure.hasEnded, !secure.holdsInput else { return false }
+        return mrt_has_ended(descriptor)
+    }
+
     /// The newest session that the server has offered since the last call, to be given to the next connection. With TLS 1.3
     /// it comes after the handshake, so ask when something has been read.
     package func takeTLSSession() -> TLSClientSession? { secure?.session.takeResumption() }

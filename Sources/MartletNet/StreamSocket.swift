@@ -51,6 +51,8 @@ package final class StreamSocket: EventSource {
     var isWritable = true
     var isPeerClosed = false
     private(set) var isReadingPaused = false
+    /// An owner that has paused reading is told by `socketFailed` of a peer that `isCutShort`.
+    package var watchesPeer = false
     /// Writing failed. What the peer sent before it went may still be read.
     package private(set) var isWriteBroken = false
     private var isQueuedAgain = false
@@ -137,6 +139,7 @@ package final class StreamSocket: EventSource {
             let error = mrt_socket_error(descriptor)
             if error != 0 { return fail("socket", error) }
         }
+        if watchesPeer && isReadingPaused && isCutShort { fail("read", ECONNRESET) }
     }
 
     private func connectEnded(_ flags: UInt32) {

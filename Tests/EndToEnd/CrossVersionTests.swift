@@ -45,7 +45,9 @@ struct CrossVersionTests {
     @Test("A client that gives up is told on to upstream", arguments: Wire.all)
     func clientResets(wire: Wire) throws {
         let origin = try Origin()
-        let proxy = try origin.proxy(wire)
+        // No timeout of the route's comes first.
+        let proxy = try origin.proxy(
+            wire, listener: "    filters: [router]\n    routes: [{ match: {}, cluster: up, timeout: 0 }]")
         func tells(_ what: String, _ name: String) throws -> Bool {
             try eventually { try wire.get(proxy, "/told/\(name)").body == what }
         }
@@ -61,6 +63,25 @@ struct CrossVersionTests {
             #expect(try tells("[\"begun\",\"gone\"]", "reset"))
         }
         #expect(try isQuiet(proxy))
+    }
+
+    @Test(
+        "A client that ends its sending over TLS, and says so, waits for its answer",
+        arguments: [WireForm.http1, .http2])
+    func halfClosed(upstream: WireForm) throws {
+        let origin = try Origin()
+        // The answer comes well behind the client's end.
+        let proxy = try origin.proxy(
+            Wire(.http1TLS, upstream),
+            listener: """
+                    filters: [{ fault: { delay: { duration: 300ms, percent: 100% } } }, router]
+                    routes: [{ match: {}, cluster: up }]
+                """)
+        let told = try Tool.run(
+            Origin.python,
+            [Origin.script("half_closed_client.py"), "\(proxy.port)", try Wire.authority(), Wire.name, "/bytes/16"])
+        #expect(told.code == 0 && told.output.hasPrefix("HTTP/1.1 200 "), "\(told)")
+        #expect(told.output.hasSuffix("\r\n\r\n0123456789abcdef"))
     }
 
     @Test(

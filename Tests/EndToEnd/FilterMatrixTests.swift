@@ -41,8 +41,8 @@ struct FilterMatrixTests {
               - { match: { path: { prefix: /p/denied/ } }, cluster: up, filters: { access_control: { deny_cidrs: [127.0.0.0/8] } } }
               - { match: { path: { prefix: /p/token/ } }, cluster: up, filters: { jwt: { allow_missing: false }, basic_auth: off, ext_authz: off } }
               - { match: { path: { prefix: /p/slow/ } }, cluster: up, filters: { fault: { delay: { duration: 1ms, percent: 100% }, response_rate: { rate: 1GiB, percent: 100% } }, basic_auth: off, ext_authz: off } }
-              - { match: { path: { prefix: /p/one/ } }, cluster: up, filters: { concurrency_limit: { max: 1 }, basic_auth: off, ext_authz: off } }
-              - { match: { path: { prefix: /p/first/ } }, cluster: up, filters: { adaptive_concurrency: { min_rtt: { concurrency: 1 }, min_limit: 1, name: first }, basic_auth: off, ext_authz: off } }
+              - { match: { path: { prefix: /p/one/ } }, cluster: up, timeout: 0, filters: { concurrency_limit: { max: 1 }, basic_auth: off, ext_authz: off } }
+              - { match: { path: { prefix: /p/first/ } }, cluster: up, timeout: 0, filters: { adaptive_concurrency: { min_rtt: { concurrency: 1 }, min_limit: 1, name: first }, basic_auth: off, ext_authz: off } }
               - { match: { path: { prefix: /p/small/ } }, cluster: up, filters: { body_limit: { request: 1KiB, response: 1KiB }, buffer: off, basic_auth: off, ext_authz: off } }
               - { match: { path: { prefix: /p/held/ } }, cluster: up, filters: { buffer: { max_request_bytes: 1KiB }, basic_auth: off, ext_authz: off } }
               - { match: { path: { prefix: /p/unpacked/ } }, cluster: up, filters: { decompress: { response: {} }, basic_auth: off, ext_authz: off } }

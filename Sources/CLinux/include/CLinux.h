@@ -37,6 +37,8 @@ int mrt_connect(const mrt_address *address, int *out_fd);
 // The pending error of a socket, 0 when none.
 int mrt_socket_error(int fd);
 long mrt_recv(int fd, void *buffer, size_t size);
+// Nothing is left to read, and nothing more will come.
+bool mrt_has_ended(int fd);
 /// `is_last`: the end of the stream follows at once, and the kernel may send both in one segment.
 long mrt_send(int fd, const void *buffer, size_t size, bool is_last);
 long mrt_writev(int fd, const struct iovec *pieces, int count, bool is_last);

@@ -104,7 +104,7 @@ extension HTTP1Downstream {
         case .idle, .draining, .lingering: closeWhenSent()
         case .exchange:
             // A client may send its end behind a whole request and still wait for the answer (RFC 9112 section 9.6). Over TLS
-            // it says so first; an end that is not announced is of a client that is gone (RFC 8446 section 6.1).
+            // it says so first.
             if driver?.isRequestComplete != true || socket.endedWithoutCloseNotify { lost(.downstreamDisconnect) }
         case .tunnel: driver?.tunnelClientEnded()
         case .closing, .closed: break

@@ -117,6 +117,9 @@ final class HTTP1Downstream: DownstreamConnection, StreamSocketOwner, TimerTarge
 
     private func stopReading() {
         socket.pauseReading()
+        // Over TLS a client that is gone is told from one that only ends its sending, and need not be read for that.
+        socket.watchesPeer = true
+        if state == .exchange && socket.isCutShort { return lost(.downstreamDisconnect) }
         // The client does not take its answers; its further requests wait until it does.
         if state == .idle && !isConsumeLater { socket.wantsDrained = true }
     }
