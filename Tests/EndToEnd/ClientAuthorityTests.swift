@@ -26,8 +26,14 @@ struct ClientAuthorityTests {
         return result.code == 0
     }
 
-    private func failed(_ proxy: TestProxy) throws -> String? {
-        try proxy.metric("martlet_downstream_openings_failed_total{listener=\"public\",reason=\"handshake_failed\"}")
+    /// Handshakes that came to nothing, for whatever reason.
+    private func failed(_ proxy: TestProxy) throws -> String {
+        let reasons = ["missing", "untrusted", "wrong_name"].map { "client_certificate_\($0)" }
+        let counts = try reasons.map { reason in
+            let series = "martlet_downstream_openings_failed_total{listener=\"public\",reason=\"\(reason)\"}"
+            return Int(try proxy.metric(series) ?? "") ?? 0
+        }
+        return "\(counts.reduce(0, +))"
     }
 
     private static let forms = [WireForm.http1TLS, .http2TLS]

@@ -42,7 +42,7 @@ struct UpstreamLivenessTests {
         }
         // Nobody has asked for pushes (RFC 9113 section 8.4).
         #expect(try wire.get(proxy, "/push").status == 502)
-        #expect(try eventually { try proxy.metric(Self.series("protocolViolation")) == "1" })
+        #expect(try eventually { try proxy.metric(Self.series("protocol_violation")) == "1" })
         for _ in 0..<3 { #expect(try wire.get(proxy, "/ok").body == "ok") }
         let frames = "martlet_upstream_http2_frames_total{cluster=\"up\",kind=\"ping\"}"
         #expect((try proxy.metric(frames)).flatMap { Int($0) } ?? 0 > 500)
