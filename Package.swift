@@ -20,10 +20,20 @@ let requestPath: [SwiftSetting] =
         .unsafeFlags(["-enforce-exclusivity=unchecked", "-cross-module-optimization"], .when(configuration: .release))
     ]
 
+// Generated messages say `unsafe` nowhere and are unsafe in the eyes of the compiler: what SwiftProtobuf answers for.
+let messages: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .treatAllWarnings(as: .error),
+]
+
 func room(
-    _ name: String, _ dependencies: [Target.Dependency], path: String? = nil, settings: [SwiftSetting] = house
+    _ name: String, _ dependencies: [Target.Dependency], path: String? = nil, exclude: [String] = [],
+    settings: [SwiftSetting] = house
 ) -> Target {
-    .target(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
+    .target(name: name, dependencies: dependencies, path: path, exclude: exclude, swiftSettings: settings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
@@ -41,6 +51,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     ],
     targets: [
         // C: the kernel calls, and the system libraries.
@@ -83,6 +94,10 @@ let package = Package(
                 "MartletFilter",
                 .product(name: "Logging", package: "swift-log"),
             ], settings: requestPath),
+        // The messages of xDS are a target of their own, so that the settings of generated code are theirs alone.
+        room(
+            "MartletXDSMessages", [.product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            path: "Sources/MartletXDS/Generated", exclude: ["sources.sha256"], settings: messages),
 
         // Built-in filters. SwiftPM reserves `Plugins/` for build-tool plugins, hence the explicit paths.
         room(
@@ -151,6 +166,12 @@ let package = Package(
                 "MartletTransform", "MartletRouting",
             ]),
         tests("MartletConfigTests", ["MartletCore", "MartletConfig"]),
+        tests(
+            "MartletXDSTests",
+            [
+                "MartletXDSMessages", "MartletTesting",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ], exclude: ["Peers"]),
         tests(
             "MartletLuaTests", ["MartletCore", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua", "CLua"]),
         tests(
