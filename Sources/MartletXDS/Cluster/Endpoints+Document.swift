@@ -8,6 +8,9 @@ typealias EndpointsMessage = Envoy_Config_Endpoint_V3_ClusterLoadAssignment
 // which they were written, each says its place.
 
 extension EndpointsMessage {
+    /// What a configuration's weights go up to.
+    private static let maxWeight: UInt32 = 128
+
     /// - Parameter items: what stands under `endpoints`.
     init(_ cluster: String, _ items: [Document]) {
         self.init()
@@ -55,6 +58,10 @@ extension EndpointsMessage {
     /// What to write under `endpoints`. Those that are known to be unwell are left out.
     func endpoints(_ reading: ResourceReading) -> [Document] {
         var found: [(position: UInt32, document: Document)] = []
+        let largest = endpoints.flatMap(\.lbEndpoints).map(\.loadBalancingWeight.value).max() ?? 0
+        if largest > Self.maxWeight {
+            reading.warning("load_balancing_weight: above \(Self.maxWeight), all are scaled down")
+        }
         for locality in endpoints {
             if locality.priority > 0 { reading.unsupported("priority", "\(locality.priority)") }
             if !locality.locality.region.isEmpty || !locality.locality.subZone.isEmpty {
@@ -70,6 +77,11 @@ extension EndpointsMessage {
                 case .unknown, .healthy, .degraded, .UNRECOGNIZED: break
                 }
                 guard let address = endpoint.endpoint.address.text(reading, in: "endpoint.address") else { continue }
+                var endpoint = endpoint
+                if largest > Self.maxWeight, endpoint.hasLoadBalancingWeight {
+                    let share = Double(endpoint.loadBalancingWeight.value) / Double(largest)
+                    endpoint.loadBalancingWeight = .init(max(1, UInt32((share * Double(Self.maxWeight)).rounded())))
+                }
                 found.append((position, endpoint.document(address: address, zone: locality.locality.zone)))
             }
         }

@@ -104,6 +104,8 @@ extension Envoy_Config_Core_V3_Metadata {
         typedFilterMetadata[ownMetadata] = Google_Protobuf_Any(of: message)
     }
 
+    mutating func removeOwn() { typedFilterMetadata[ownMetadata] = nil }
+
     /// Martlet's words; nil where there are none. Others' metadata is for others.
     func own<Wanted: Message>(_ type: Wanted.Type, _ reading: ResourceReading) -> Wanted? {
         typedFilterMetadata[ownMetadata].flatMap { reading.unpack($0, as: type, in: "metadata") }

@@ -12,7 +12,7 @@ enum EnvoyFields {
         "lrs_report_endpoint_metrics", "max_connections_to_accept_per_socket_event",
         "max_direct_response_body_size_bytes",
         "per_connection_buffer_limit_bytes", "per_request_buffer_limit_bytes", "preconnect_policy",
-        "request_id_extension",
+        "request_id_extension", "retry_host_predicate",
         "respect_dns_ttl", "reuse_port", "runtime_key", "runtime_key_prefix", "start_child_span", "stat_prefix",
         "tcp_backlog_size", "tcp_fast_open_queue_length", "total_weight", "trace_sampled", "tracing",
         "track_cluster_stats", "track_remaining", "track_timeout_budgets", "upstream_connection_options",
@@ -115,14 +115,17 @@ enum EnvoyFields {
         envoy.config.listener.v3.ListenerFilter 4 filter_disabled 5 config_discovery
         envoy.config.route.v3.DirectResponseAction 3 body_format
         envoy.config.route.v3.HeaderMatcher 6 range_match
+        envoy.config.route.v3.RetryPolicy 4 retry_priority 5 retry_host_predicate 9 retriable_headers
+        10 retriable_request_headers 11 rate_limited_retry_back_off 12 retry_options_predicates
+        13 per_try_idle_timeout
         envoy.config.route.v3.Route 5 decorator 9 request_headers_to_add 11 response_headers_to_remove
         12 request_headers_to_remove 15 tracing 16 per_request_buffer_limit_bytes 17 filter_action
         18 non_forwarding_action 19 stat_prefix 20 request_body_buffer_limit
-        envoy.config.route.v3.RouteAction 2 cluster_header 4 metadata_match 7 auto_host_rewrite 9 retry_policy
-        11 priority 13 rate_limits 14 include_vh_rate_limits 17 cors 20 cluster_not_found_response_code
-        23 max_grpc_timeout 25 upgrade_configs 26 internal_redirect_action 27 hedge_policy 28 grpc_timeout_offset
-        29 host_rewrite_header 31 max_internal_redirects 33 retry_policy_typed_config 34 internal_redirect_policy
-        35 host_rewrite_path_regex 36 max_stream_duration 37 cluster_specifier_plugin 38 append_x_forwarded_host
+        envoy.config.route.v3.RouteAction 2 cluster_header 4 metadata_match 7 auto_host_rewrite 11 priority
+        13 rate_limits 14 include_vh_rate_limits 17 cors 20 cluster_not_found_response_code 23 max_grpc_timeout
+        25 upgrade_configs 26 internal_redirect_action 27 hedge_policy 28 grpc_timeout_offset 29 host_rewrite_header
+        31 max_internal_redirects 33 retry_policy_typed_config 34 internal_redirect_policy 35 host_rewrite_path_regex
+        36 max_stream_duration 37 cluster_specifier_plugin 38 append_x_forwarded_host
         39 inline_cluster_specifier_plugin 40 early_data_policy 41 path_rewrite_policy 42 flush_timeout
         44 host_rewrite 45 path_rewrite
         envoy.config.route.v3.RouteAction.HashPolicy 6 filter_state

@@ -22,6 +22,28 @@ extension MeshResources {
         }
     }
 
+    /// The same without Martlet's own words: for clients who are no Martlet. They would not read them, and Envoy cannot show a
+    /// configuration (`/config_dump`) with messages in it that it does not know. Filters stay: who does not know one must
+    /// refuse the listener rather than leave a guard out.
+    package var forOthers: MeshResources {
+        var resources = self
+        resources.listeners = listeners.map(\.withoutOwn)
+        resources.clusters = clusters.map(\.withoutOwn)
+        for table in routes.indices {
+            for host in routes[table].virtualHosts.indices {
+                resources.routes[table].virtualHosts[host].routes = routes[table].virtualHosts[host].routes.map(
+                    \.withoutOwn)
+            }
+        }
+        for cluster in endpoints.indices {
+            for zone in endpoints[cluster].endpoints.indices {
+                resources.endpoints[cluster].endpoints[zone].lbEndpoints =
+                    endpoints[cluster].endpoints[zone].lbEndpoints.map(\.withoutOwn)
+            }
+        }
+        return resources
+    }
+
     /// Takes one in. A resource that is of no type of ours, or cannot be read, is reported.
     package mutating func add(_ resource: Google_Protobuf_Any, diagnostics: ConfigDiagnostics) {
         let reading = ResourceReading("resource", resource.shortName, diagnostics: diagnostics)
@@ -50,3 +72,25 @@ extension MeshResources.Named {
         resource.value = try message.serializedBytes(options: options)
     }
 }
+
+/// What has metadata, and so may have Martlet's own.
+private protocol Describable {
+    var metadata: Envoy_Config_Core_V3_Metadata { get set }
+    var hasMetadata: Bool { get }
+    mutating func clearMetadata()
+}
+
+extension Describable {
+    fileprivate var withoutOwn: Self {
+        guard hasMetadata else { return self }
+        var stripped = self
+        stripped.metadata.removeOwn()
+        if stripped.metadata == .init() { stripped.clearMetadata() }
+        return stripped
+    }
+}
+
+extension Envoy_Config_Listener_V3_Listener: Describable {}
+extension Envoy_Config_Cluster_V3_Cluster: Describable {}
+extension Envoy_Config_Route_V3_Route: Describable {}
+extension Envoy_Config_Endpoint_V3_LbEndpoint: Describable {}

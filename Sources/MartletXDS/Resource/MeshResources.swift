@@ -53,6 +53,7 @@ package struct MeshResources: Sendable, Equatable {
     ///   stay.
     /// - Parameter diagnostics: what Martlet cannot do of what others have written is an error there, named with its resource.
     package func document(process: ConfigNode? = nil, diagnostics: ConfigDiagnostics) -> ConfigNode {
+        diagnostics.isDiscovered = true
         let references = SecretReferences()
         func reading(_ kind: String, _ name: String, _ message: some Message) -> ResourceReading {
             let reading = ResourceReading(kind, name, diagnostics: diagnostics, references: references)
@@ -80,6 +81,7 @@ package struct MeshResources: Sendable, Equatable {
                 }
             case nil: break
             }
+            section.addRetryFilter()
             add("listeners", section, reading)
         }
         for cluster in clusters {
@@ -94,6 +96,7 @@ package struct MeshResources: Sendable, Equatable {
                     section["endpoints"] = .list(assignment.endpoints(reading))
                 } else {
                     reading.error("there is no ClusterLoadAssignment \"\(name)\"")
+                    section["endpoints"] = .list([])
                 }
             }
             add("clusters", section, reading)

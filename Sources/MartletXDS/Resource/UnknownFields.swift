@@ -46,7 +46,9 @@ struct UnknownFields: Visitor {
             switch tag & 7 {
             case 0: _ = varint()
             case 1: rest = rest.dropFirst(8)
-            case 2: rest = rest.dropFirst(Int(clamping: varint() ?? 0))
+            case 2:
+                let length = Int(clamping: varint() ?? 0)
+                rest = rest.dropFirst(length)
             case 5: rest = rest.dropFirst(4)
             default: return numbers
             }

@@ -65,7 +65,10 @@ struct HostIndex {
         var members = positions.map { Member(position: $0) }
         // `www.*` and `*.example.com` share some hosts, and Envoy looks at ends first.
         for (start, routes) in prefix {
+            let shorter = Self.starts(of: start).compactMap { prefix[$0] }
             for position in routes where !positions.contains(position) {
+                // Of `a.*` and `a.b.*` in one route the former says it all.
+                if shorter.contains(where: { $0.contains(position) }) { continue }
                 members.append(Member(position: position, start: start))
             }
         }

@@ -110,7 +110,8 @@ extension RouteMessage {
     // MARK: filters
 
     private func readOverrides(_ route: inout DocumentSection, _ reading: ResourceReading) {
-        var filters = DocumentSection()
+        // `retry` may be there, from Envoy's own field for it.
+        var filters = route.section("filters") ?? DocumentSection()
         var policies = DocumentSection()
         for (name, any) in typedPerFilterConfig.sorted(by: { $0.key < $1.key }) {
             let field = "typed_per_filter_config \(name)"

@@ -44,6 +44,7 @@ extension RouteActionMessage {
         }
         if hasTimeout { route["timeout"] = timeout.document }
         if hasIdleTimeout { route["idle_timeout"] = idleTimeout.document }
+        if hasRetryPolicy { route["filters"] = .object(("retry", .section(retryPolicy.document))) }
         var rewrite = DocumentSection()
         if !prefixRewrite.isEmpty { rewrite["prefix"] = .text(prefixRewrite) }
         if hasRegexRewrite { regexRewrite.read(&rewrite) }

@@ -11,6 +11,9 @@ private typealias Validation = Envoy_Extensions_TransportSockets_Tls_V3_Certific
 extension CommonTLS {
     private static let versions: [(String, Parameters.TlsProtocol)] = [("1.2", .tlsv12), ("1.3", .tlsv13)]
 
+    /// Where Debian and its kin, Envoy's own images among them, keep those that the system trusts.
+    private static let systemAuthorities = "/etc/ssl/certs/ca-certificates.crt"
+
     mutating func writeParameters(_ tls: DocumentSection) {
         var parameters = Parameters()
         let version = { (key: String) in
@@ -44,7 +47,8 @@ extension CommonTLS {
         var validation = Validation()
         validation.matchTypedSubjectAltNames = names.map { .init($0) }
         if isSystem {
-            validation.systemRootCerts = .init()
+            // Envoy takes `system_root_certs` for nothing at all, and refuses names beside it.
+            validation.trustedCa.filename = Self.systemAuthorities
             validationContext = validation
         } else if names.isEmpty {
             validationContextSdsSecretConfig = secrets.trust(ca: ca, crl: crl)
@@ -73,8 +77,9 @@ extension CommonTLS {
             }
         case .validationContext(let own):
             validation = own
-            if own.hasSystemRootCerts { tls[ca] = .text("system") }
-            if own.hasTrustedCa || own.hasCrl {
+            let isSystem = own.hasSystemRootCerts || own.trustedCa.specifier == .filename(Self.systemAuthorities)
+            if isSystem { tls[ca] = .text("system") }
+            if own.hasTrustedCa && !isSystem || own.hasCrl {
                 reading.unsupported("validation_context", "trusted_ca that is no secret")
             }
         case nil: break
