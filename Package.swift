@@ -20,7 +20,7 @@ let requestPath: [SwiftSetting] =
         .unsafeFlags(["-enforce-exclusivity=unchecked", "-cross-module-optimization"], .when(configuration: .release))
     ]
 
-// Generated messages say `unsafe` nowhere and are unsafe in the eyes of the compiler: what SwiftProtobuf answers for.
+// Generated messages mark nothing as unsafe in the way of the house: SwiftProtobuf answers for them.
 let messages: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("InternalImportsByDefault"),
@@ -98,6 +98,12 @@ let package = Package(
         room(
             "MartletXDSMessages", [.product(name: "SwiftProtobuf", package: "swift-protobuf")],
             path: "Sources/MartletXDS/Generated", exclude: ["sources.sha256"], settings: messages),
+        room(
+            "MartletXDS",
+            [
+                "MartletCore", "MartletConfig", "MartletXDSMessages",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ], exclude: ["Protos", "Generated"]),
 
         // Built-in filters. SwiftPM reserves `Plugins/` for build-tool plugins, hence the explicit paths.
         room(
@@ -169,7 +175,7 @@ let package = Package(
         tests(
             "MartletXDSTests",
             [
-                "MartletXDSMessages", "MartletTesting",
+                "MartletCore", "MartletConfig", "MartletXDS", "MartletXDSMessages", "MartletTesting",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ], exclude: ["Peers"]),
         tests(

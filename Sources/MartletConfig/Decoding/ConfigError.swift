@@ -62,6 +62,9 @@ public final class ConfigDiagnostics {
     package private(set) var dropped = 0
     private var errorCount = 0
 
+    /// The document came by discovery, where a cluster may be without endpoints for a time.
+    package var isDiscovered = false
+
     /// What the load has read.
     package let files = ConfigSources()
 

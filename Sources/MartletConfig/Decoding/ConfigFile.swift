@@ -30,12 +30,21 @@ package enum ConfigFile {
         /// Differs for a file with other content: device, inode, size, times.
         package let identity: [UInt64]
 
+        /// Not on a disk at all.
+        package let isSupplied: Bool
+
+        init(supplied size: Int) {
+            self.size = size
+            (owner, mode, identity, isSupplied) = (geteuid(), 0o600, [], true)
+        }
+
         init?(_ descriptor: Int32) {
             var status = stat()
             guard unsafe fstat(descriptor, &status) == 0 else { return nil }
             size = Int(clamping: status.st_size)
             owner = status.st_uid
             mode = status.st_mode & 0o7777
+            isSupplied = false
             identity = [
                 UInt64(status.st_dev), UInt64(status.st_ino), UInt64(clamping: status.st_size),
                 UInt64(bitPattern: Int64(status.st_mtim.tv_sec)), UInt64(bitPattern: Int64(status.st_mtim.tv_nsec)),

@@ -8,6 +8,14 @@ public final class ConfigSources {
 
     package init() {}
 
+    /// Whoever reads `path` gets `bytes`, and the disk is not asked: they came with the configuration. They count as a file
+    /// of the process's own that nobody else may read.
+    package func supply(_ bytes: [UInt8], as path: String) {
+        if contents[path] == nil { paths.append(path) }
+        contents[path] = .success(bytes)
+        states[path] = ConfigFile.State(supplied: bytes.count)
+    }
+
     package func read(_ path: String, atMost limit: Int) throws(ConfigFile.Failure) -> [UInt8] {
         if let known = contents[path], let bytes = try? known.get() {
             guard bytes.count <= limit else { throw ConfigFile.Failure(tooLarge: limit) }
@@ -23,6 +31,7 @@ public final class ConfigSources {
     package func readWithState(_ path: String, atMost limit: Int) throws(ConfigFile.Failure) -> (
         bytes: [UInt8], state: ConfigFile.State
     ) {
+        if let known = states[path], known.isSupplied { return (try read(path, atMost: limit), known) }
         if !paths.contains(path) { paths.append(path) }
         let (bytes, state) = try ConfigFile.readWithState(path, atMost: limit)
         states[path] = state
@@ -37,7 +46,9 @@ public final class ConfigSources {
         func add(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
         for file in files {
             for byte in file.utf8 { add(byte) }
-            if let state = states[file] ?? ConfigFile.state(of: file), state.size >= ConfigFile.largeSize {
+            if let state = states[file] ?? ConfigFile.state(of: file), !state.isSupplied,
+                state.size >= ConfigFile.largeSize
+            {
                 for number in state.identity { withBytes(of: number, add) }
             } else if case .success(let bytes) = contents[file] {
                 for byte in bytes { add(byte) }

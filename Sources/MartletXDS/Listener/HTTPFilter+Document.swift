@@ -1,0 +1,51 @@
+internal import MartletXDSMessages
+internal import SwiftProtobuf
+
+typealias HTTPFilterMessage = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter
+typealias RouterMessage = Envoy_Extensions_Filters_Http_Router_V3_Router
+
+// One filter of a chain. The router is Envoy's; the others are Martlet's own, which nobody who does not know them may skip.
+
+extension HTTPFilterMessage {
+    init(_ link: ChainNames.Link) {
+        self.init()
+        if link.filter == "router" {
+            name = ChainNames.router
+            typedConfig = Google_Protobuf_Any(of: RouterMessage())
+            return
+        }
+        name = link.name
+        typedConfig = Google_Protobuf_Any(
+            of: FilterMessage.with {
+                ($0.name, $0.policy) = (link.filter, link.policy)
+                $0.settings = .init(link.settings)
+            })
+    }
+
+    /// An item of `filters`. Nil: it is left out, which has been reported.
+    func document(_ reading: ResourceReading) -> Document? {
+        let field = "http_filters \(name)"
+        if disabled { reading.unsupported(field, "disabled") }
+        switch configType {
+        case .typedConfig(let any):
+            if any.isA(RouterMessage.self) {
+                _ = reading.unpack(any, as: RouterMessage.self, in: field)
+                return .text("router")
+            }
+            if isOptional, !any.isA(FilterMessage.self) {
+                reading.warning("\(field): \(any.shortName) has no counterpart, and may be left out")
+                return nil
+            }
+            guard let filter = reading.unpack(any, as: FilterMessage.self, in: field) else { return nil }
+            if case .null = filter.settings.kind { return .text(filter.name) }
+            guard filter.hasSettings else { return .text(filter.name) }
+            return .section(DocumentSection([(filter.name, Document(filter.settings))]))
+        case .configDiscovery:
+            reading.unsupported(field, "config_discovery")
+            return nil
+        case nil:
+            reading.error("\(field): there is no configuration in it")
+            return nil
+        }
+    }
+}

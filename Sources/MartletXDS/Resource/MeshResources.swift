@@ -1,0 +1,136 @@
+package import MartletConfig
+package import MartletXDSMessages
+internal import SwiftProtobuf
+
+// MartletXDS owns the form in which configurations travel: the messages of xDS, and the translation both ways. It opens no
+// connection. What a configuration means is MartletConfig's; who is sent what is the control plane's.
+
+/// What a configuration is in resources: everything but what concerns one process alone (`admin`, `workers`, `drain` and so
+/// on), which stays where the process is.
+package struct MeshResources: Sendable, Equatable {
+    package var listeners: [Envoy_Config_Listener_V3_Listener] = []
+    /// One a listener of HTTP, of its name.
+    package var routes: [Envoy_Config_Route_V3_RouteConfiguration] = []
+    package var clusters: [Envoy_Config_Cluster_V3_Cluster] = []
+    /// One a cluster that does not ask DNS, of its name.
+    package var endpoints: [Envoy_Config_Endpoint_V3_ClusterLoadAssignment] = []
+    package var secrets: [Envoy_Extensions_TransportSockets_Tls_V3_Secret] = []
+    /// Policies, of their names.
+    package var extensions: [Envoy_Config_Core_V3_TypedExtensionConfig] = []
+
+    package init() {}
+
+    /// Of a document that has been decoded without errors.
+    ///
+    /// - Parameter diagnostics: of the load, whose files are read again here: what they hold is part of the resources. What
+    ///   cannot be read is reported.
+    package init(_ root: ConfigNode, diagnostics: ConfigDiagnostics) {
+        let document = Document(root).section ?? DocumentSection()
+        var secrets = SecretWriter(diagnostics, place: root.place)
+        for cluster in document.list("clusters")?.compactMap(\.section) ?? [] {
+            let message = ClusterMessage(cluster, &secrets)
+            clusters.append(message)
+            guard message.type == .eds else { continue }
+            endpoints.append(EndpointsMessage(message.name, cluster.list("endpoints") ?? []))
+        }
+        for listener in document.list("listeners")?.compactMap(\.section) ?? [] {
+            let message = ListenerMessage(listener, &secrets)
+            listeners.append(message)
+            guard listener.text("protocol") != "tcp" else { continue }
+            let chain = ChainNames(listener.list("filters") ?? [])
+            routes.append(RouteTableMessage(message.name, listener.list("routes") ?? [], chain))
+        }
+        for policy in document.list("policies")?.compactMap(\.section) ?? [] {
+            extensions.append(ExtensionMessage(policy: policy, diagnostics, place: root.place))
+        }
+        self.secrets = secrets.secrets
+    }
+
+    /// The document that these are, for `ProxyConfig.decode(root:)` with the same diagnostics: it has the files that came with
+    /// the resources.
+    ///
+    /// - Parameter process: what the process itself is configured with; its keys but `listeners`, `clusters` and `policies`
+    ///   stay.
+    /// - Parameter diagnostics: what Martlet cannot do of what others have written is an error there, named with its resource.
+    package func document(process: ConfigNode? = nil, diagnostics: ConfigDiagnostics) -> ConfigNode {
+        diagnostics.isDiscovered = true
+        let references = SecretReferences()
+        func reading(_ kind: String, _ name: String, _ message: some Message) -> ResourceReading {
+            let reading = ResourceReading(kind, name, diagnostics: diagnostics, references: references)
+            reading.checkFields(message)
+            return reading
+        }
+        let assignments = Dictionary(endpoints.map { ($0.clusterName, $0) }) { first, _ in first }
+        let tables = Dictionary(routes.map { ($0.name, $0) }) { first, _ in first }
+        var nodes: [String: [ConfigNode]] = [:]
+        func add(_ key: String, _ section: DocumentSection, _ reading: ResourceReading) {
+            let path = ConfigPath.root.key(key).index(nodes[key]?.count ?? 0)
+            nodes[key, default: []].append(Document.section(section).node(mark: reading.place.mark, path: path))
+        }
+        for listener in listeners {
+            let reading = reading("Listener", listener.name, listener)
+            var section = listener.document(reading)
+            switch listener.routeSource {
+            case .routeConfig(let table): section["routes"] = .list(table.routes(reading))
+            case .rds(let rds):
+                if let table = tables[rds.routeConfigName] {
+                    let reading = self.reading("RouteConfiguration", table, diagnostics, references)
+                    section["routes"] = .list(table.routes(reading))
+                } else {
+                    reading.error("there is no RouteConfiguration \"\(rds.routeConfigName)\"")
+                }
+            case nil: break
+            }
+            section.addRetryFilter()
+            add("listeners", section, reading)
+        }
+        for cluster in clusters {
+            let reading = reading("Cluster", cluster.name, cluster)
+            var section = cluster.document(reading)
+            if cluster.type == .eds {
+                let service = cluster.edsClusterConfig.serviceName
+                let name = service.isEmpty ? cluster.name : service
+                if let assignment = assignments[name] {
+                    let reading = ResourceReading("ClusterLoadAssignment", name, diagnostics: diagnostics)
+                    reading.checkFields(assignment)
+                    section["endpoints"] = .list(assignment.endpoints(reading))
+                } else {
+                    reading.error("there is no ClusterLoadAssignment \"\(name)\"")
+                    section["endpoints"] = .list([])
+                }
+            }
+            add("clusters", section, reading)
+        }
+        for policy in extensions {
+            let reading = reading("TypedExtensionConfig", policy.name, policy)
+            if let section = policy.document(reading) { add("policies", section, reading) }
+        }
+        let reader = SecretReader(secrets, diagnostics: diagnostics)
+        for secret in secrets { _ = reading("Secret", secret.name, secret) }
+        reader.supply()
+        reader.check(references)
+        return Self.root(process, nodes)
+    }
+
+    private func reading(
+        _ kind: String, _ table: Envoy_Config_Route_V3_RouteConfiguration, _ diagnostics: ConfigDiagnostics,
+        _ references: SecretReferences
+    ) -> ResourceReading {
+        let reading = ResourceReading(kind, table.name, diagnostics: diagnostics, references: references)
+        reading.checkFields(table)
+        return reading
+    }
+
+    private static func root(_ process: ConfigNode?, _ nodes: [String: [ConfigNode]]) -> ConfigNode {
+        let mark = process?.mark ?? ResourceReading.mark("resources", "")
+        var entries = (process?.entries ?? []).filter { nodes[$0.key] == nil && !ofMesh.contains($0.key) }
+        for key in ofMesh {
+            guard let items = nodes[key] else { continue }
+            let list = ConfigNode(.list(items), mark: mark, path: .root.key(key))
+            entries.append(ConfigNode.Entry(key: key, keyMark: mark, value: list))
+        }
+        return ConfigNode(.mapping(entries), mark: mark, path: .root)
+    }
+
+    private static let ofMesh = ["listeners", "clusters", "policies"]
+}

@@ -1,0 +1,148 @@
+internal import MartletConfig
+internal import MartletXDSMessages
+internal import SwiftProtobuf
+
+typealias RouteMessage = Envoy_Config_Route_V3_Route
+typealias FilterMessage = Martlet_Config_V1_Filter
+
+// One route to Envoy's and back. Its hosts are not in it: they choose the virtual hosts it stands in, see
+// `RouteTable+Document.swift`.
+
+extension RouteMessage {
+    /// - Parameter position: in the listener's list.
+    init(_ route: DocumentSection, position: Int, _ chain: ChainNames) {
+        self.init(fieldsOf: route, chain)
+        let reading = ResourceReading("RouteConfiguration", "", diagnostics: ConfigDiagnostics())
+        let rest = route.rest(over: document(reading))
+        metadata = .init(
+            own: Martlet_Config_V1_Route.with {
+                $0.position = UInt32(position)
+                if let rest { $0.rest = rest }
+            })
+    }
+
+    private init(fieldsOf route: DocumentSection, _ chain: ChainNames) {
+        self.init()
+        name = route.text("name") ?? ""
+        match = .init(route.section("match") ?? DocumentSection())
+        if let redirect = route.section("redirect") {
+            self.redirect = .init(redirect)
+        } else if let respond = route.section("respond") {
+            writeResponse(respond)
+        } else {
+            self.route = .init(route)
+        }
+        for entry in route.section("filters")?.entries ?? [] {
+            for (name, config) in chain.overrides(entry.key, entry.value) { typedPerFilterConfig[name] = config }
+        }
+    }
+
+    /// What the fields say, without the words of our own.
+    func document(_ reading: ResourceReading) -> DocumentSection {
+        var route = DocumentSection()
+        if !name.isEmpty { route["name"] = .text(name) }
+        route["match"] = .section(match.document(reading))
+        switch action {
+        case .route(let action): action.read(&route, reading)
+        case .redirect(let redirect): route["redirect"] = .section(redirect.document(reading))
+        case .directResponse(let response): readResponse(response, &route, reading)
+        case nil: reading.error("route \"\(name)\": there is no action that Martlet knows")
+        }
+        var isOwnResponse = false
+        if case .directResponse = action { isOwnResponse = true }
+        if !responseHeadersToAdd.isEmpty, !isOwnResponse {
+            reading.unsupported("response_headers_to_add", "a header for other responses than our own")
+        }
+        readOverrides(&route, reading)
+        return route
+    }
+
+    // MARK: respond
+
+    private mutating func writeResponse(_ respond: DocumentSection) {
+        directResponse.status = UInt32(clamping: respond.int("status") ?? 200)
+        if let body = respond.text("body"), !body.isEmpty { directResponse.body.inlineString = body }
+        for entry in respond.section("headers")?.entries ?? [] {
+            for value in entry.value.items?.compactMap(\.text) ?? entry.value.text.map({ [$0] }) ?? [] {
+                responseHeadersToAdd.append(
+                    .with {
+                        $0.header.key = entry.key
+                        // Envoy takes `%` for the beginning of an operator.
+                        $0.header.value = value.replacing("%", with: "%%")
+                        $0.keepEmptyValue = value.isEmpty
+                    })
+            }
+        }
+    }
+
+    private func readResponse(
+        _ response: Envoy_Config_Route_V3_DirectResponseAction, _ route: inout DocumentSection,
+        _ reading: ResourceReading
+    ) {
+        var headers = DocumentSection()
+        for option in responseHeadersToAdd {
+            let value = option.header.value.replacing("%%", with: "")
+            if value.contains("%") { reading.unsupported("response_headers_to_add", "an operator") }
+            let text = Document.text(option.header.value.replacing("%%", with: "%"))
+            switch headers[option.header.key] {
+            case .list(let items): headers[option.header.key] = .list(items + [text])
+            case let value?: headers[option.header.key] = .list([value, text])
+            case nil: headers[option.header.key] = text
+            }
+        }
+        var respond = DocumentSection()
+        respond["status"] = .int(response.status)
+        switch response.body.specifier {
+        case .inlineString(let text): respond["body"] = .text(text)
+        case .inlineBytes(let data):
+            if let text = String(validating: data, as: UTF8.self) {
+                respond["body"] = .text(text)
+            } else {
+                reading.unsupported("direct_response.body", "a body that is no text")
+            }
+        case .filename, .environmentVariable: reading.unsupported("direct_response.body", "a file")
+        case nil: break
+        }
+        respond.put("headers", headers)
+        route["respond"] = .section(respond)
+    }
+
+    // MARK: filters
+
+    private func readOverrides(_ route: inout DocumentSection, _ reading: ResourceReading) {
+        // `retry` may be there, from Envoy's own field for it.
+        var filters = route.section("filters") ?? DocumentSection()
+        var policies = DocumentSection()
+        for (name, any) in typedPerFilterConfig.sorted(by: { $0.key < $1.key }) {
+            let field = "typed_per_filter_config \(name)"
+            var settings: Document?
+            var filter = FilterMessage()
+            if any.isA(Envoy_Config_Route_V3_FilterConfig.self) {
+                guard let config = reading.unpack(any, as: Envoy_Config_Route_V3_FilterConfig.self, in: field)
+                else { continue }
+                guard config.disabled else {
+                    reading.unsupported(field, "a FilterConfig that disables nothing")
+                    continue
+                }
+                settings = .word("off")
+                if config.hasConfig {
+                    guard let inner = reading.unpack(config.config, as: FilterMessage.self, in: field) else { continue }
+                    filter = inner
+                } else {
+                    filter.name = name
+                }
+            } else {
+                guard let own = reading.unpack(any, as: FilterMessage.self, in: field) else { continue }
+                filter = own
+                settings = Document(own.settings)
+            }
+            if filter.policy.isEmpty {
+                filters[filter.name] = settings
+            } else {
+                policies[filter.policy] = settings
+            }
+        }
+        if !policies.isEmpty { filters["lua"] = .section(policies) }
+        route.put("filters", filters)
+    }
+}

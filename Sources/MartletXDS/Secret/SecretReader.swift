@@ -1,0 +1,79 @@
+internal import Foundation
+internal import MartletConfig
+internal import MartletXDSMessages
+internal import SwiftProtobuf
+
+/// Puts what secrets hold where the configuration finds it: as the files that their names stand for. Nothing is written to
+/// a disk.
+struct SecretReader {
+    private let diagnostics: ConfigDiagnostics
+    private let secrets: [String: SecretMessage]
+
+    init(_ secrets: [SecretMessage], diagnostics: ConfigDiagnostics) {
+        self.diagnostics = diagnostics
+        self.secrets = Dictionary(secrets.map { ($0.name, $0) }) { first, _ in first }
+    }
+
+    func supply() {
+        for secret in secrets.values {
+            let reading = ResourceReading("Secret", secret.name, diagnostics: diagnostics)
+            let name = SecretName(secret.name)
+            switch secret.type {
+            case .tlsCertificate(let certificate):
+                let paths = name.certificatePaths
+                supply(certificate.certificateChain, as: paths[0], reading)
+                supply(certificate.privateKey, as: paths[1], reading)
+                if paths.count > 2 {
+                    supply(certificate.ocspStaple, as: paths[2], reading)
+                } else if certificate.hasOcspStaple {
+                    reading.warning("ocsp_staple is ignored")
+                }
+            case .validationContext(let context):
+                let paths = name.paths
+                supply(context.trustedCa, as: paths[0], reading)
+                if paths.count > 1 {
+                    supply(context.crl, as: paths[1], reading)
+                } else if context.hasCrl {
+                    reading.unsupported("validation_context", "crl")
+                }
+                if !context.matchTypedSubjectAltNames.isEmpty {
+                    reading.unsupported("validation_context", "match_typed_subject_alt_names in a secret")
+                }
+            case .sessionTicketKeys(let tickets):
+                if tickets.keys.count != name.paths.count {
+                    reading.unsupported("session_ticket_keys", "\(tickets.keys.count) under this name")
+                }
+                for (key, path) in zip(tickets.keys, name.paths) { supply(key, as: path, reading) }
+            case .genericSecret: reading.unsupported("type", "generic_secret")
+            case nil: reading.error("there is nothing in it")
+            }
+        }
+    }
+
+    /// Reports the names that nothing came for: what they stand for must not be looked for on this machine.
+    func check(_ references: SecretReferences) {
+        for (name, reading) in references.found.sorted(by: { $0.key < $1.key }) where secrets[name] == nil {
+            reading.error("there is no secret \"\(name)\"")
+        }
+    }
+
+    private func supply(_ source: Envoy_Config_Core_V3_DataSource, as path: String, _ reading: ResourceReading) {
+        switch source.specifier {
+        case .inlineBytes(let data): diagnostics.files.supply(Array(data), as: path)
+        case .inlineString(let text): diagnostics.files.supply(Array(text.utf8), as: path)
+        case .filename: reading.unsupported("a DataSource", "filename")
+        case .environmentVariable: reading.unsupported("a DataSource", "environment_variable")
+        case nil: reading.error("\(path): there is nothing in it")
+        }
+    }
+}
+
+/// The secrets that resources name, and who does.
+final class SecretReferences {
+    private(set) var found: [String: ResourceReading] = [:]
+
+    func add(_ reference: SecretReference, _ reading: ResourceReading) {
+        reading.check(reference.sdsConfig, in: "sds_config")
+        if found[reference.name] == nil { found[reference.name] = reading }
+    }
+}

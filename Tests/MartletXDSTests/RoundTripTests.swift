@@ -1,0 +1,77 @@
+internal import Foundation
+internal import MartletConfig
+internal import MartletXDS
+internal import MartletXDSMessages
+internal import Testing
+
+private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
+@Suite("A configuration survives the way through resources")
+struct RoundTripTests {
+    private static func pages() throws -> [String] {
+        let filters = try FileManager.default.contentsOfDirectory(
+            atPath: root.appendingPathComponent("Docs/Filters").path)
+        return ["README.md", "Docs/LuaAPI.md", "Docs/Config.md", "Docs/TCP.md", "Docs/GRPC.md"]
+            + filters.filter { $0.hasSuffix(".md") }.sorted().map { "Docs/Filters/\($0)" }
+    }
+
+    /// Every word of a text that could be a file's name.
+    private static func files(named text: String) -> [String: String] {
+        let words = text.split { " \"'{},[]\n".contains($0) }.map(String.init)
+        return Dictionary(words.filter { $0.contains(".") || $0.contains("/") }.map { ($0, "of \($0)") }) { one, _ in
+            one
+        }
+    }
+
+    @Test("Every example of the documentation", arguments: try pages())
+    func examples(page: String) throws {
+        let text = try String(contentsOf: root.appendingPathComponent(page), encoding: .utf8)
+        let examples = text.components(separatedBy: "```yaml\n").dropFirst().compactMap {
+            $0.components(separatedBy: "```").first
+        }.filter { $0.hasPrefix("# file:") && !$0.contains("file: Filters/") }
+        #expect(!examples.isEmpty)
+        for example in examples { try check(try .read(example), files: Self.files(named: example)) }
+    }
+
+    @Test("Configurations made at random", arguments: 0..<120)
+    func generated(seed: Int) throws {
+        var generator = MeshGenerator(seed: UInt64(seed))
+        let document = generator.document()
+        let node = document.node(mark: ConfigMark(file: "m.yaml", line: 1, column: 1))
+        try check(node, files: MeshGenerator.files)
+    }
+
+    private func check(_ node: ConfigNode, files: [String: String]) throws {
+        let trip = try RoundTrip(node, files: files)
+        #expect(trip.errors == [])
+        #expect(trip.after.json == trip.before.json)
+        #expect(RoundTrip.details(trip.after) == RoundTrip.details(trip.before))
+        for type in ResourceType.allCases { #expect(try trip.received.packed(type) == trip.resources.packed(type)) }
+    }
+
+    @Test("What the keys of a cluster are in Envoy's words is in its fields, and nothing of it in the rest")
+    func noDoubles() throws {
+        let text = """
+            listeners: [{ name: a, address: "127.0.0.1:80", filters: [router], routes: [{ match: {}, cluster: api }] }]
+            clusters:
+            - name: api
+              endpoints: ["10.0.0.1:80", { address: "10.0.0.2:80", weight: 2, zone: a }]
+              load_balancing: ring_hash
+              ring_hash: { min_ring_size: 64 }
+              connect_timeout: 1000ms
+              protocol: http2
+              http2: { max_concurrent_streams: 7 }
+              health_check: { http: { path: /healthz, expect: [200, 204-206] }, interval: 9s }
+              outlier_detection: { consecutive_5xx: 3 }
+              circuit_breaker: { max_requests: 9 }
+              tls: { ca: ca.pem, sni: api.internal, certificate: me.pem, private_key: me.key }
+            """
+        let files = ["ca.pem": "ca", "me.pem": "chain", "me.key": "key"]
+        let trip = try RoundTrip(try .read(text), files: files)
+        let cluster = try #require(trip.resources.clusters.first)
+        #expect(!cluster.hasMetadata)
+        #expect(trip.resources.secrets.map(\.name) == ["me.pem|me.key", "ca.pem"])
+        #expect(trip.resources.secrets.first?.tlsCertificate.privateKey.inlineBytes == Data("key".utf8))
+    }
+}
