@@ -83,6 +83,8 @@ let package = Package(
                 "MartletFilter",
                 .product(name: "Logging", package: "swift-log"),
             ], settings: requestPath),
+        // The control plane. Nothing that the proxy links may name it: its packages are heavy.
+        room("MartletControl", ["MartletCore"]),
 
         // Built-in filters. SwiftPM reserves `Plugins/` for build-tool plugins, hence the explicit paths.
         room(
@@ -127,6 +129,7 @@ let package = Package(
                 "MartletRouting", "MartletTesting",
             ]),
         tests("MartletNetTests", ["MartletCore", "MartletNet", "MartletTesting"]),
+        tests("MartletControlTests", ["MartletCore", "MartletControl"]),
         tests("MartletCodingTests", ["MartletCore", "MartletCoding"]),
         tests(
             "MartletTransformTests",
