@@ -91,7 +91,7 @@ let package = Package(
             "MartletProxy",
             [
                 "MartletCore", "MartletCrypto", "MartletNet", "MartletHTTP", "MartletGRPC", "MartletConfig",
-                "MartletFilter",
+                "MartletFilter", "MartletXDS",
                 .product(name: "Logging", package: "swift-log"),
             ], settings: requestPath),
         // The messages of xDS are a target of their own, so that the settings of generated code are theirs alone.
@@ -104,6 +104,8 @@ let package = Package(
                 "MartletCore", "MartletConfig", "MartletXDSMessages",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ], exclude: ["Protos", "Generated"]),
+        // The control plane. Nothing that the proxy links may name it: its packages are heavy.
+        room("MartletControl", ["MartletCore"]),
 
         // Built-in filters. SwiftPM reserves `Plugins/` for build-tool plugins, hence the explicit paths.
         room(
@@ -148,6 +150,7 @@ let package = Package(
                 "MartletRouting", "MartletTesting",
             ]),
         tests("MartletNetTests", ["MartletCore", "MartletNet", "MartletTesting"]),
+        tests("MartletControlTests", ["MartletCore", "MartletControl"]),
         tests("MartletCodingTests", ["MartletCore", "MartletCoding"]),
         tests(
             "MartletTransformTests",

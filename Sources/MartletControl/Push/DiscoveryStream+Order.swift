@@ -1,0 +1,225 @@
+/// Make before break. What is referred to is pushed before what refers to it and removed after it: a route waits until the
+/// client has accepted its clusters and been sent their endpoints; a cluster stays until the client has accepted the routes
+/// that no longer name it.
+extension DiscoveryStream {
+    /// What can be sent of a type now: by name; nil is a removal.
+    func sendable(_ type: ResourceType) -> [String: Resource?] {
+        let feed = feeds[type.ordinal]
+        var items: [String: Resource?] = [:]
+        var isAsked = false
+        var pins: Pins?
+        for (name, difference) in feed.differences {
+            let target = feed.table[name]
+            if !difference.isAsked {
+                if !difference.isOwed, difference.held.isSame(as: target) { continue }
+                if feed.isRefused(name, target) { continue }
+            }
+            if let target {
+                guard isReady(target) else { continue }
+            } else if !difference.held.isAbsent {
+                if pins == nil { pins = self.pins(on: type) }
+                if pins?.holds(name) == true { continue }
+            }
+            items.updateValue(target, forKey: name)
+            isAsked = isAsked || difference.isAsked
+        }
+        return !isAsked && feed.wasRefused(items) ? [:] : items
+    }
+
+    func withheld(_ type: ResourceType) -> [String] {
+        let feed = feeds[type.ordinal]
+        return feed.differences.keys.filter { name in feed.table[name].map { !isReady($0) } ?? false }.sorted()
+    }
+
+    // MARK: Before it is pushed
+
+    /// The client can use what the resource refers to. Only a client that wants all clusters is waited for: one that names
+    /// them, as gRPC does, learns the names from the routes.
+    private func isReady(_ resource: Resource) -> Bool {
+        guard ResourceType.cluster.referrers.contains(resource.type) else { return true }
+        let clusters = feeds[ResourceType.cluster.ordinal]
+        guard clusters.isRequested, clusters.subscription.isWildcard else { return true }
+        return resource.references.allSatisfy { reference in
+            guard reference.type == .cluster, reference.name != Reference.anyName else { return true }
+            guard clusters.holds(reference.name) else { return false }
+            // Endpoints that are not there yet are not waited for: they may never be.
+            let endpoints = feeds[ResourceType.endpoint.ordinal]
+            if let warming = clusters.warming[reference.name] {
+                return warming.isUsable || warming.needs.allSatisfy { endpoints.table[$0] == nil }
+            }
+            return clusters.table[reference.name].map(hasEndpoints) ?? true
+        }
+    }
+
+    /// A client that came back may have a cluster and not its endpoints.
+    private func hasEndpoints(_ cluster: Resource) -> Bool {
+        let endpoints = feeds[ResourceType.endpoint.ordinal]
+        return cluster.references.allSatisfy {
+            $0.type != .endpoint || endpoints.table[$0.name] == nil || endpoints.holds($0.name)
+        }
+    }
+
+    // MARK: Before it is removed
+
+    private struct Pins {
+        var names: Set<String> = []
+        var all = false
+
+        func holds(_ name: String) -> Bool { all || names.contains(name) }
+
+        mutating func add(_ held: Held, on type: ResourceType) {
+            switch held {
+            case .absent: break
+            case .unknown: all = true
+            case .resource(let resource): add(resource, on: type)
+            case .uncertain(let resources): for resource in resources.compactMap(\.self) { add(resource, on: type) }
+            }
+        }
+
+        mutating func add(_ resource: Resource, on type: ResourceType) {
+            for reference in resource.references where reference.type == type {
+                if reference.name == Reference.anyName { all = true } else { names.insert(reference.name) }
+            }
+        }
+    }
+
+    /// What the client may still refer to, other than by what it is to have: by what it has until it is told better, by what
+    /// is on its way, and by what it uses until a new version is warm.
+    private func pins(on type: ResourceType) -> Pins {
+        var pins = Pins()
+        for referrer in type.referrers {
+            let feed = feeds[referrer.ordinal]
+            // Virtual hosts and extensions are asked for late, if at all.
+            let isAwaited = referrer == .cluster || referrer == .listener || referrer == .route
+            if !feed.isRequested, isResuming, isAwaited { pins.all = true }
+            for difference in feed.differences.values { pins.add(difference.held, on: type) }
+            for case .some(let resource) in feed.outstanding?.items.values ?? [:].values {
+                pins.add(resource, on: type)
+            }
+            for warming in feed.warming.values {
+                for held in warming.served { pins.add(held, on: type) }
+            }
+        }
+        return pins
+    }
+
+    /// A state-of-the-world client is not told that a route or endpoints are gone: it drops them with what referred to them,
+    /// and only then do they stop to refer to anything.
+    mutating func dropImplied() {
+        guard variant == .stateOfTheWorld else { return }
+        for type in [ResourceType.extensionConfig, .route, .virtualHost, .secret, .endpoint, .runtime] {
+            let feed = feeds[type.ordinal]
+            var pins: Pins?
+            for (name, difference) in feed.differences where feed.table[name] == nil {
+                // On its way to the client, which will have it.
+                if feed.outstanding?.items[name] != nil { continue }
+                if !difference.held.isAbsent {
+                    if pins == nil { pins = self.pins(on: type) }
+                    if pins?.holds(name) == true { continue }
+                }
+                feeds[type.ordinal].forget(name)
+            }
+        }
+    }
+
+    // MARK: Warming
+
+    /// Notes what the client needs before it uses what is being sent. Clusters need a response with their endpoints that comes
+    /// after them, even if the client has the same endpoints; listeners, routes that the client has not got when it accepts.
+    mutating func warm(_ type: ResourceType, _ items: [String: Resource?], sequence: UInt64) {
+        guard let needed = type.warmedBy else { return }
+        for (name, resource) in items {
+            guard let difference = feeds[type.ordinal].differences[name], !difference.held.isSame(as: resource) else {
+                continue
+            }
+            guard let needs = resource?.references.filter({ $0.type == needed }), !needs.isEmpty else { continue }
+            let before = feeds[type.ordinal].warming[name]
+            feeds[type.ordinal].warming[name] = Warming(
+                sequence: sequence, needs: Set(needs.map(\.name)),
+                served: (before?.served.prefix(Self.servedLimit) ?? []) + [difference.held],
+                isUsable: difference.held.isPresent
+                    && before?.isUsable ?? difference.held.resource.map(hasEndpoints) ?? false)
+        }
+    }
+
+    /// A client that came back asked for a type for the first time on this stream.
+    mutating func resume(_ type: ResourceType) {
+        let (listeners, routes) = (feeds[ResourceType.listener.ordinal], feeds[ResourceType.route.ordinal])
+        guard isResuming, type == .listener || type == .route, listeners.isRequested, routes.isRequested else { return }
+        // A listener that it has may have been waiting for its routes, with one in use that nobody here knows.
+        var held = listeners.differences.values.compactMap(\.held.resource)
+        held += listeners.table.resources.filter { listeners.differences[$0.name] == nil }
+        for resource in held where listeners.subscription.covers(resource.name) {
+            let needs = resource.references.filter { $0.type == .route && !routes.holds($0.name) }
+            guard !needs.isEmpty, listeners.warming[resource.name] == nil else { continue }
+            feeds[ResourceType.listener.ordinal].warming[resource.name] = Warming(
+                sequence: 0, needs: Set(needs.map(\.name)), served: [.unknown(version: nil)], isUsable: false)
+        }
+    }
+
+    /// Endpoints are owed to a cluster from when it was sent until they were accepted in a response after that, and so once
+    /// more when that response was refused. Routes are owed to a listener that has been accepted.
+    mutating func oweWarming(_ type: ResourceType) {
+        for waiting in [ResourceType.cluster, .listener] where waiting.warmedBy == type {
+            let underWay = waiting == .listener ? feeds[waiting.ordinal].outstanding?.sequence : nil
+            let outstanding = feeds[type.ordinal].outstanding
+            for warming in feeds[waiting.ordinal].warming.values where warming.sequence != underWay {
+                for need in warming.needs {
+                    if let outstanding, outstanding.sequence > warming.sequence, outstanding.items[need] != nil {
+                        continue
+                    }
+                    feeds[type.ordinal].owe(need)
+                }
+            }
+        }
+    }
+
+    /// Versions before the one that is warming, of which one may be in use: most likely the oldest.
+    private static var servedLimit: Int { 8 }
+
+    mutating func accepted(_ type: ResourceType, _ answered: Outstanding) {
+        for name in answered.items.keys {
+            guard let warming = feeds[type.ordinal].warming[name] else { continue }
+            if warming.sequence < answered.sequence {
+                // It waited for an earlier version; this one needs nothing, or is its end.
+                need(type, name, [])
+            } else if type == .listener {
+                need(type, name, warming.needs.filter { !feeds[ResourceType.route.ordinal].holds($0) })
+            }
+        }
+        for waiting in [ResourceType.cluster, .listener] where waiting.warmedBy == type {
+            let underWay = waiting == .listener ? feeds[waiting.ordinal].outstanding?.sequence : nil
+            for (name, warming) in feeds[waiting.ordinal].warming {
+                // A listener takes routes that were sent before it. Which of them there are is seen when it is accepted.
+                guard waiting == .listener ? warming.sequence != underWay : warming.sequence < answered.sequence else {
+                    continue
+                }
+                need(waiting, name, warming.needs.filter { (answered.items[$0] ?? nil) == nil })
+            }
+        }
+    }
+
+    private mutating func need(_ type: ResourceType, _ name: String, _ needs: Set<String>) {
+        if needs.isEmpty {
+            feeds[type.ordinal].warming[name] = nil
+        } else {
+            feeds[type.ordinal].warming[name]?.needs = needs
+        }
+    }
+
+    /// The client goes on with what it had, which may still have been warming: what it needs may have come while the refused
+    /// version was taken for the one that needs it, and is sent again.
+    mutating func refused(_ type: ResourceType, _ answered: Outstanding) {
+        guard let needed = type.warmedBy else { return }
+        for name in answered.items.keys where feeds[type.ordinal].warming[name]?.sequence == answered.sequence {
+            let warming = feeds[type.ordinal].warming.removeValue(forKey: name)
+            guard let warming, warming.served.count > 1,
+                let held = feeds[type.ordinal].differences[name]?.held.resource
+            else { continue }
+            let needs = held.references.filter { $0.type == needed }.map(\.name)
+            guard !needs.isEmpty else { continue }
+            feeds[type.ordinal].warming[name] = Warming(
+                sequence: answered.sequence, needs: Set(needs), served: warming.served, isUsable: warming.isUsable)
+        }
+    }
+}
