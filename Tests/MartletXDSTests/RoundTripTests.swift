@@ -50,6 +50,32 @@ struct RoundTripTests {
         for type in ResourceType.allCases { #expect(try trip.received.packed(type) == trip.resources.packed(type)) }
     }
 
+    @Test("Files that a filter's settings name travel with it, once the load has read them")
+    func filesOfFilters() throws {
+        let text = """
+            listeners:
+            - name: a
+              address: "127.0.0.1:80"
+              filters: [{ basic_auth: { htpasswd: users/all } }, router]
+              routes: [{ match: {}, cluster: api, filters: { basic_auth: { htpasswd: users/few } } }]
+            clusters: [{ name: api, endpoints: ["10.0.0.1:80"] }]
+            """
+        let trip = try RoundTrip(try .read(text), files: ["users/all": "a:b", "users/few": "c:d"])
+        #expect(trip.errors == [])
+        #expect(trip.resources.secrets.map(\.name) == ["users/all", "users/few"])
+        #expect(trip.resources.secrets.map(\.genericSecret.secret.inlineBytes) == [Data("a:b".utf8), Data("c:d".utf8)])
+        let diagnostics = ConfigDiagnostics()
+        _ = trip.received.document(diagnostics: diagnostics)
+        #expect(try diagnostics.files.read("users/few", atMost: 9) == Array("c:d".utf8))
+        // Without them nobody looks for a file of that name on the proxy's disk.
+        var without = trip.received
+        without.secrets = []
+        let missing = ConfigDiagnostics()
+        _ = without.document(diagnostics: missing)
+        #expect(
+            missing.errors.map(\.message) == ["there is no secret \"users/all\"", "there is no secret \"users/few\""])
+    }
+
     @Test("What the keys of a cluster are in Envoy's words is in its fields, and nothing of it in the rest")
     func noDoubles() throws {
         let text = """

@@ -16,6 +16,9 @@ public final class ConfigSources {
         states[path] = ConfigFile.State(supplied: bytes.count)
     }
 
+    /// Whether the load has asked for it.
+    package func hasRead(_ path: String) -> Bool { contents[path] != nil }
+
     package func read(_ path: String, atMost limit: Int) throws(ConfigFile.Failure) -> [UInt8] {
         if let known = contents[path], let bytes = try? known.get() {
             guard bytes.count <= limit else { throw ConfigFile.Failure(tooLarge: limit) }

@@ -125,6 +125,9 @@ package nonisolated struct Martlet_Config_V1_Filter: Sendable {
   /// The policy that a `lua` filter runs, a resource of ECDS. Empty: none, or one written in the chain.
   package var policy: String = String()
 
+  /// The secrets, resources of SDS, that hold the files which the settings name.
+  package var files: [String] = []
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -463,7 +466,7 @@ nonisolated extension Martlet_Config_V1_Route: SwiftProtobuf.Message, SwiftProto
 
 nonisolated extension Martlet_Config_V1_Filter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Filter"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}settings\0\u{1}policy\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}settings\0\u{1}policy\0\u{1}files\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -474,6 +477,7 @@ nonisolated extension Martlet_Config_V1_Filter: SwiftProtobuf.Message, SwiftProt
       case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
       case 2: try { try decoder.decodeSingularMessageField(value: &self._settings) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.policy) }()
+      case 4: try { try decoder.decodeRepeatedStringField(value: &self.files) }()
       default: break
       }
     }
@@ -493,6 +497,9 @@ nonisolated extension Martlet_Config_V1_Filter: SwiftProtobuf.Message, SwiftProt
     if !self.policy.isEmpty {
       try visitor.visitSingularStringField(value: self.policy, fieldNumber: 3)
     }
+    if !self.files.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.files, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -500,6 +507,7 @@ nonisolated extension Martlet_Config_V1_Filter: SwiftProtobuf.Message, SwiftProt
     if lhs.name != rhs.name {return false}
     if lhs._settings != rhs._settings {return false}
     if lhs.policy != rhs.policy {return false}
+    if lhs.files != rhs.files {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

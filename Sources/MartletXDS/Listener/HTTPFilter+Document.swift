@@ -7,7 +7,7 @@ typealias RouterMessage = Envoy_Extensions_Filters_Http_Router_V3_Router
 // One filter of a chain. The router is Envoy's; the others are Martlet's own, which nobody who does not know them may skip.
 
 extension HTTPFilterMessage {
-    init(_ link: ChainNames.Link) {
+    init(_ link: ChainNames.Link, _ secrets: inout SecretWriter) {
         self.init()
         if link.filter == "router" {
             name = ChainNames.router
@@ -15,11 +15,7 @@ extension HTTPFilterMessage {
             return
         }
         name = link.name
-        typedConfig = Google_Protobuf_Any(
-            of: FilterMessage.with {
-                ($0.name, $0.policy) = (link.filter, link.policy)
-                $0.settings = .init(link.settings)
-            })
+        typedConfig = Google_Protobuf_Any(of: FilterMessage(link.filter, policy: link.policy, link.settings, &secrets))
     }
 
     /// An item of `filters`. Nil: it is left out, which has been reported.
@@ -37,6 +33,7 @@ extension HTTPFilterMessage {
                 return nil
             }
             guard let filter = reading.unpack(any, as: FilterMessage.self, in: field) else { return nil }
+            for name in filter.files { reading.references.add(name, reading) }
             if case .null = filter.settings.kind { return .text(filter.name) }
             guard filter.hasSettings else { return .text(filter.name) }
             return .section(DocumentSection([(filter.name, Document(filter.settings))]))
@@ -47,5 +44,14 @@ extension HTTPFilterMessage {
             reading.error("\(field): there is no configuration in it")
             return nil
         }
+    }
+}
+
+extension FilterMessage {
+    init(_ name: String, policy: String, _ settings: Document, _ secrets: inout SecretWriter) {
+        self.init()
+        (self.name, self.policy) = (name, policy)
+        self.settings = .init(settings)
+        files = secrets.files(in: settings)
     }
 }

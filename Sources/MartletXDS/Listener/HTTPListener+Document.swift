@@ -17,12 +17,12 @@ extension ConnectionManager {
     ]
     private static let details = ["subject", "uri", "dns"]
 
-    init(_ listener: DocumentSection) {
+    init(_ listener: DocumentSection, _ secrets: inout SecretWriter) {
         self.init()
         statPrefix = listener.text("name") ?? ""
         rds.configSource = .aggregated
         rds.routeConfigName = statPrefix
-        httpFilters = ChainNames(listener.list("filters") ?? []).links.map { .init($0) }
+        httpFilters = ChainNames(listener.list("filters") ?? []).links.map { .init($0, &secrets) }
         writeLimits(listener.section("limits") ?? DocumentSection())
         writeForwarding(listener)
         writeCertificates(listener)

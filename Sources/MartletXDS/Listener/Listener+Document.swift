@@ -59,7 +59,7 @@ extension ListenerMessage {
                 if filterChains.isEmpty { filterChains = [chain] } else { defaultFilterChain = chain }
             }
         } else {
-            let filter = ConnectionManager(listener)
+            let filter = ConnectionManager(listener, &secrets)
             filterChains = [
                 secured(.with { $0.filters = [.init("envoy.filters.network.http_connection_manager", filter)] })
             ]

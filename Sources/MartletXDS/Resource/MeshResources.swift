@@ -38,7 +38,7 @@ package struct MeshResources: Sendable, Equatable {
             listeners.append(message)
             guard listener.text("protocol") != "tcp" else { continue }
             let chain = ChainNames(listener.list("filters") ?? [])
-            routes.append(RouteTableMessage(message.name, listener.list("routes") ?? [], chain))
+            routes.append(RouteTableMessage(message.name, listener.list("routes") ?? [], chain, &secrets))
         }
         for policy in document.list("policies")?.compactMap(\.section) ?? [] {
             extensions.append(ExtensionMessage(policy: policy, diagnostics, place: root.place))

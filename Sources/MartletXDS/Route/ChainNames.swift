@@ -34,24 +34,26 @@ struct ChainNames {
     }
 
     /// What a route changes about the filters called `filter`: under each one's name its settings, or that it does not run.
-    func overrides(_ filter: String, _ change: Document) -> [(String, Google_Protobuf_Any)] {
+    func overrides(
+        _ filter: String, _ change: Document, _ secrets: inout SecretWriter
+    ) -> [(String, Google_Protobuf_Any)] {
         guard filter == "lua", let policies = change.section else {
             // One change is for all of that name; the first has it and the others are reached by it.
             guard let link = links.first(where: { $0.filter == filter }) else { return [] }
-            return [(link.name, Self.override(filter, policy: "", change))]
+            return [(link.name, Self.override(filter, policy: "", change, &secrets))]
         }
         return policies.entries.map { entry in
-            ("lua.\(entry.key)", Self.override(filter, policy: entry.key, entry.value))
+            ("lua.\(entry.key)", Self.override(filter, policy: entry.key, entry.value, &secrets))
         }
     }
 
-    private static func override(_ filter: String, policy: String, _ change: Document) -> Google_Protobuf_Any {
-        var message = FilterMessage()
-        (message.name, message.policy) = (filter, policy)
+    private static func override(
+        _ filter: String, policy: String, _ change: Document, _ secrets: inout SecretWriter
+    ) -> Google_Protobuf_Any {
         guard change.text == "off" else {
-            message.settings = .init(change)
-            return Google_Protobuf_Any(of: message)
+            return Google_Protobuf_Any(of: FilterMessage(filter, policy: policy, change, &secrets))
         }
+        let message = FilterMessage.with { ($0.name, $0.policy) = (filter, policy) }
         // The standard way to say so, which a client can follow whatever the filter.
         return Google_Protobuf_Any(
             of: Envoy_Config_Route_V3_FilterConfig.with {

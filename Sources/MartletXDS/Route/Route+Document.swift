@@ -10,8 +10,8 @@ typealias FilterMessage = Martlet_Config_V1_Filter
 
 extension RouteMessage {
     /// - Parameter position: in the listener's list.
-    init(_ route: DocumentSection, position: Int, _ chain: ChainNames) {
-        self.init(fieldsOf: route, chain)
+    init(_ route: DocumentSection, position: Int, _ chain: ChainNames, _ secrets: inout SecretWriter) {
+        self.init(fieldsOf: route, chain, &secrets)
         let reading = ResourceReading("RouteConfiguration", "", diagnostics: ConfigDiagnostics())
         let rest = route.rest(over: document(reading))
         metadata = .init(
@@ -21,7 +21,7 @@ extension RouteMessage {
             })
     }
 
-    private init(fieldsOf route: DocumentSection, _ chain: ChainNames) {
+    private init(fieldsOf route: DocumentSection, _ chain: ChainNames, _ secrets: inout SecretWriter) {
         self.init()
         name = route.text("name") ?? ""
         match = .init(route.section("match") ?? DocumentSection())
@@ -33,7 +33,9 @@ extension RouteMessage {
             self.route = .init(route)
         }
         for entry in route.section("filters")?.entries ?? [] {
-            for (name, config) in chain.overrides(entry.key, entry.value) { typedPerFilterConfig[name] = config }
+            for (name, config) in chain.overrides(entry.key, entry.value, &secrets) {
+                typedPerFilterConfig[name] = config
+            }
         }
     }
 
@@ -134,6 +136,7 @@ extension RouteMessage {
             } else {
                 guard let own = reading.unpack(any, as: FilterMessage.self, in: field) else { continue }
                 filter = own
+                for name in own.files { reading.references.add(name, reading) }
                 settings = Document(own.settings)
             }
             if filter.policy.isEmpty {

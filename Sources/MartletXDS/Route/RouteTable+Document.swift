@@ -9,13 +9,13 @@ typealias RouteTableMessage = Envoy_Config_Route_V3_RouteConfiguration
 
 extension RouteTableMessage {
     /// - Parameter name: the listener's.
-    init(_ name: String, _ routes: [Document], _ chain: ChainNames) {
+    init(_ name: String, _ routes: [Document], _ chain: ChainNames, _ secrets: inout SecretWriter) {
         self.init()
         self.name = name
         // Ports are no part of a host in Martlet.
         ignorePortInHostMatching = true
         let sections = routes.map { $0.section ?? DocumentSection() }
-        let messages = sections.enumerated().map { RouteMessage($1, position: $0, chain) }
+        let messages = sections.enumerated().map { RouteMessage($1, position: $0, chain, &secrets) }
         let hosts = sections.map { $0.section("match")?.texts("hosts") ?? [] }
         virtualHosts = HostIndex(hosts).virtualHosts().map { domains, members in
             .with { host in

@@ -44,7 +44,7 @@ struct SecretReader {
                     reading.unsupported("session_ticket_keys", "\(tickets.keys.count) under this name")
                 }
                 for (key, path) in zip(tickets.keys, name.paths) { supply(key, as: path, reading) }
-            case .genericSecret: reading.unsupported("type", "generic_secret")
+            case .genericSecret(let generic): supply(generic.secret, as: name.paths[0], reading)
             case nil: reading.error("there is nothing in it")
             }
         }
@@ -74,6 +74,10 @@ final class SecretReferences {
 
     func add(_ reference: SecretReference, _ reading: ResourceReading) {
         reading.check(reference.sdsConfig, in: "sds_config")
-        if found[reference.name] == nil { found[reference.name] = reading }
+        add(reference.name, reading)
+    }
+
+    func add(_ name: String, _ reading: ResourceReading) {
+        if found[name] == nil { found[name] = reading }
     }
 }

@@ -46,6 +46,19 @@ struct SecretWriter {
         add(paths: paths) { secret, contents in secret.sessionTicketKeys.keys = contents }
     }
 
+    /// The files that a filter's settings name, by the names of the secrets that hold them. Only the filter knows which of its
+    /// settings are files; but the load has read them by then, and nothing else of that name.
+    mutating func files(in settings: Document) -> [String] {
+        switch settings {
+        case .null: return []
+        case .scalar(let path, _):
+            guard sources.hasRead(ConfigFile.resolve(path, from: place.mark.file)) else { return [] }
+            return [add(paths: [path]) { secret, contents in secret.genericSecret.secret = contents[0] }.name]
+        case .list(let items): return items.flatMap { files(in: $0) }
+        case .section(let section): return section.entries.flatMap { files(in: $0.value) }
+        }
+    }
+
     private mutating func add(
         paths: [String], _ fill: (inout SecretMessage, [Envoy_Config_Core_V3_DataSource]) -> Void
     ) -> SecretReference {
