@@ -41,6 +41,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
     targets: [
         // C: the kernel calls, and the system libraries.
@@ -84,7 +85,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ], settings: requestPath),
         // The control plane. Nothing that the proxy links may name it: its packages are heavy.
-        room("MartletControl", ["MartletCore"]),
+        room("MartletControl", ["MartletCore", .product(name: "GRDB", package: "GRDB.swift")]),
 
         // Built-in filters. SwiftPM reserves `Plugins/` for build-tool plugins, hence the explicit paths.
         room(
@@ -129,7 +130,10 @@ let package = Package(
                 "MartletRouting", "MartletTesting",
             ]),
         tests("MartletNetTests", ["MartletCore", "MartletNet", "MartletTesting"]),
-        tests("MartletControlTests", ["MartletCore", "MartletControl"]),
+        tests("MartletControlTests", ["MartletCore", "MartletControl", "StoreWriter"]),
+        // The process that the tests of the store kill.
+        .executableTarget(
+            name: "StoreWriter", dependencies: ["MartletControl"], path: "Tests/StoreWriter", swiftSettings: house),
         tests("MartletCodingTests", ["MartletCore", "MartletCoding"]),
         tests(
             "MartletTransformTests",
