@@ -42,6 +42,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
     targets: [
         // C: the kernel calls, and the system libraries.
@@ -85,7 +86,13 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ], settings: requestPath),
         // The control plane. Nothing that the proxy links may name it: its packages are heavy.
-        room("MartletControl", ["MartletCore", .product(name: "GRDB", package: "GRDB.swift")]),
+        room(
+            "MartletControl",
+            [
+                "MartletCore", .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]),
 
         // Built-in filters. SwiftPM reserves `Plugins/` for build-tool plugins, hence the explicit paths.
         room(
@@ -130,7 +137,7 @@ let package = Package(
                 "MartletRouting", "MartletTesting",
             ]),
         tests("MartletNetTests", ["MartletCore", "MartletNet", "MartletTesting"]),
-        tests("MartletControlTests", ["MartletCore", "MartletControl", "StoreWriter"]),
+        tests("MartletControlTests", ["MartletCore", "MartletControl", "MartletTesting", "StoreWriter"]),
         // The process that the tests of the store kill.
         .executableTarget(
             name: "StoreWriter", dependencies: ["MartletControl"], path: "Tests/StoreWriter", swiftSettings: house),

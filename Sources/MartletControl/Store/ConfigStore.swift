@@ -59,14 +59,19 @@ package struct StoreWatch: AsyncSequence, Sendable {
         private static let batch = 64
 
         package mutating func next() async throws(StoreError) -> StoreEvent? {
-            while !Task.isCancelled {
+            while true {
                 if let event = fetched.popFirst() { return event }
-                let found = try await store.events(prefix, after: seen, limit: Self.batch)
-                fetched = found.events[...]
-                if fetched.isEmpty, found.through == seen { try await store.next(after: seen) }
-                seen = found.through
+                do {
+                    let found = try await store.events(prefix, after: seen, limit: Self.batch)
+                    fetched = found.events[...]
+                    if fetched.isEmpty, found.through == seen { try await store.next(after: seen) }
+                    seen = found.through
+                } catch {
+                    // A call that its task's end has cut short says that it failed, which is nothing to report.
+                    if !Task.isCancelled { throw error }
+                }
+                if Task.isCancelled { return nil }
             }
-            return nil
         }
 
         package mutating func next(isolation actor: isolated (any Actor)?) async throws(StoreError) -> StoreEvent? {

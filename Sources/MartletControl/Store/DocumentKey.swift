@@ -9,9 +9,10 @@ package struct DocumentKey: Sendable, Hashable, Comparable, CustomStringConverti
 
     package init(_ namespace: String, _ kind: String, _ name: String) throws(StoreError) {
         for part in [namespace, kind, name] {
-            // A key is also a path: no part may be mistaken for two, or end one early.
+            // A key is also a path: no part may be mistaken for two, or end one early. ASCII only: the same text in other
+            // code points would be one key here and two in a store.
             guard !part.isEmpty, part.utf8.count <= Self.limit,
-                part.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F && $0 != 0x2F })
+                part.utf8.allSatisfy({ (0x21...0x7E).contains($0) && $0 != UInt8(ascii: "/") })
             else { throw .invalidKey(part) }
         }
         self.namespace = namespace

@@ -50,6 +50,10 @@ final class RevisionSignal: Sendable {
             // Comes before it waits, and it sees that the task is cancelled, or after.
             state.withLock { $0.waiting.removeValue(forKey: id) }?.resume()
         }
+        try checkOpen()
+    }
+
+    func checkOpen() throws(StoreError) {
         if state.withLock({ $0.isClosed }) { throw .closed }
     }
 }

@@ -22,7 +22,7 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         case .compacted(let oldest): "the history before revision \(oldest) is no longer kept"
         case .future(let revision, let latest): "there is no revision \(revision) yet, the latest is \(latest)"
         case .invalidKey(let part):
-            "\"\(part)\" is no part of a key: it takes 1 to \(DocumentKey.limit) bytes without spaces, control characters or /"
+            "\"\(part)\" is no part of a key: it takes 1 to \(DocumentKey.limit) printable ASCII characters without spaces and /"
         case .invalidTransaction(let why): "the transaction is not valid: \(why)"
         case .inUse(let path): "\(path) is in use by another process"
         case .closed: "the store is closed"

@@ -4,6 +4,7 @@ import MartletControl
 /// The stores that the suite runs against.
 enum StoreKind: CaseIterable {
     case sqlite
+    case etcd
 
     /// Hands a new store to `body`, and leaves nothing behind.
     func with(_ body: (any ConfigStore) async throws -> Void) async throws {
@@ -14,6 +15,12 @@ enum StoreKind: CaseIterable {
                 defer { store.close() }
                 try await body(store)
             }
+        case .etcd:
+            let server = try await EtcdServer()
+            defer { server.stop() }
+            let store = try await EtcdStore(endpoints: [server.endpoint])
+            defer { store.close() }
+            try await body(store)
         }
     }
 }

@@ -68,7 +68,7 @@ struct StoreTests {
 
     @Test("Keys and transactions that no store can hold are refused", arguments: StoreKind.allCases)
     func limits(_ kind: StoreKind) async throws {
-        for part in ["", "a/b", "a b", "a\u{0}", String(repeating: "x", count: 254)] {
+        for part in ["", "a/b", "a b", "a\u{0}", "é", String(repeating: "x", count: 254)] {
             #expect(throws: StoreError.invalidKey(part)) { try DocumentKey("shop", "route", part) }
             #expect(throws: StoreError.invalidKey(part)) { try DocumentKey(part, "route", "a") }
         }
@@ -99,7 +99,7 @@ struct StoreTests {
         try await kind.with { store in
             let start = try await store.revision()
             for path in [
-                "shop/route/a", "shop/route/ab", "shop/route/b", "shop/routes/a", "shop/cluster/é", "shop-2/route/a",
+                "shop/route/a", "shop/route/ab", "shop/route/b", "shop/routes/a", "shop/cluster/~", "shop-2/route/a",
             ] {
                 let parts = path.split(separator: "/").map(String.init)
                 try await store.put(DocumentKey(parts[0], parts[1], parts[2]), "1")
@@ -107,7 +107,7 @@ struct StoreTests {
             let all = try await store.names(.all)
             #expect(
                 all == [
-                    "shop-2/route/a:1", "shop/cluster/é:1", "shop/route/a:1", "shop/route/ab:1", "shop/route/b:1",
+                    "shop-2/route/a:1", "shop/cluster/~:1", "shop/route/a:1", "shop/route/ab:1", "shop/route/b:1",
                     "shop/routes/a:1",
                 ])
             #expect(try await store.names(DocumentPrefix(namespace: "shop")) == Array(all.dropFirst()))
@@ -152,7 +152,7 @@ struct StoreTests {
     @Test("Many at once, each adding one to what it read: none is lost", arguments: StoreKind.allCases)
     func noLostUpdate(_ kind: StoreKind) async throws {
         try await kind.with { store in
-            let (tasks, times) = (16, 10)
+            let (tasks, times) = (8, 8)
             try await store.put(a, "0")
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<tasks {

@@ -46,7 +46,7 @@ struct WatchTests {
     @Test("Under load nothing is missing, nothing comes twice, and all of it in order", arguments: StoreKind.allCases)
     func underLoad(_ kind: StoreKind) async throws {
         try await kind.with { store in
-            let (writers, times) = (8, 25)
+            let (writers, times) = (6, 15)
             let start = try await store.revision()
             let end = start + Revision(writers * times)
             try await withThrowingTaskGroup(of: [Revision].self) { group in
@@ -78,7 +78,7 @@ struct WatchTests {
     func listThenWatch(_ kind: StoreKind) async throws {
         try await kind.with { store in
             let writer = Task {
-                for number in 0..<100 {
+                for number in 0..<60 {
                     let key = try DocumentKey("shop", "route", "\(number % 7)")
                     if number % 5 == 4 {
                         try await store.commit(StoreTransaction([.delete(key)], author: "ann", message: ""))
