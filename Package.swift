@@ -52,6 +52,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
     targets: [
         // C: the kernel calls, and the system libraries.
@@ -105,7 +107,13 @@ let package = Package(
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ], exclude: ["Protos", "Generated"]),
         // The control plane. Nothing that the proxy links may name it: its packages are heavy.
-        room("MartletControl", ["MartletCore"]),
+        room(
+            "MartletControl",
+            [
+                "MartletCore", .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]),
 
         // Built-in filters. SwiftPM reserves `Plugins/` for build-tool plugins, hence the explicit paths.
         room(
@@ -150,7 +158,10 @@ let package = Package(
                 "MartletRouting", "MartletTesting",
             ]),
         tests("MartletNetTests", ["MartletCore", "MartletNet", "MartletTesting"]),
-        tests("MartletControlTests", ["MartletCore", "MartletControl"]),
+        tests("MartletControlTests", ["MartletCore", "MartletControl", "MartletTesting", "StoreWriter"]),
+        // The process that the tests of the store kill.
+        .executableTarget(
+            name: "StoreWriter", dependencies: ["MartletControl"], path: "Tests/StoreWriter", swiftSettings: house),
         tests("MartletCodingTests", ["MartletCore", "MartletCoding"]),
         tests(
             "MartletTransformTests",
