@@ -17,11 +17,12 @@ extension FilterRegistry {
 
     /// Reads a configuration file, and loads its modules on the way. The registry has their filters as well; the
     /// configuration is nil after errors were reported.
+    /// - Parameter adding: puts what came from elsewhere beside what the file says.
     package func load(
-        file: String, diagnostics: ConfigDiagnostics
+        file: String, adding: ((ConfigNode) -> ConfigNode)? = nil, diagnostics: ConfigDiagnostics
     ) -> (config: ProxyConfig?, registry: FilterRegistry) {
         loading { names, modules in
-            ProxyConfig.load(file: file, filters: names, modules: modules, diagnostics: diagnostics)
+            ProxyConfig.load(file: file, filters: names, modules: modules, adding: adding, diagnostics: diagnostics)
         }
     }
 

@@ -16,7 +16,22 @@ struct Run: ParsableCommand {
             """)
 
     @Option(help: "The configuration file.")
-    var config: String
+    var config: String?
+
+    @Option(help: "A control plane in place of a file: HOST:PORT. A file can say more: `control_plane`.")
+    var controlPlane: String?
+
+    @Option(help: "Who this proxy is to its control plane: unique among its proxies.")
+    var node: String?
+
+    @Option(help: "What it serves: proxies of one cluster are configured alike. Default: default.")
+    var cluster: String?
+
+    @Option(help: "A file that keeps what the control plane said last, for a start without it.")
+    var state: String?
+
+    @Option(help: "The admin API's address, where there is no file. Default: 127.0.0.1:9901.")
+    var adminAddress: String?
 
     @Option(help: "Worker threads. Default: `workers` of the configuration, or one a core.")
     var workers: Int?
@@ -31,25 +46,47 @@ struct Run: ParsableCommand {
         if let workers, !(1...1024).contains(workers) {
             throw ValidationError("--workers takes a number from 1 to 1024, not \(workers)")
         }
+        switch (config, controlPlane) {
+        case (nil, nil): throw ValidationError("--config FILE or --control-plane HOST:PORT is needed")
+        case (.some, .some):
+            throw ValidationError("--config and --control-plane exclude each other: write control_plane in the file")
+        case (nil, .some):
+            if node == nil { throw ValidationError("--node ID is needed with --control-plane") }
+        case (.some, nil):
+            for (name, value) in [
+                ("--node", node), ("--cluster", cluster), ("--state", state), ("--admin-address", adminAddress),
+            ] where value != nil {
+                throw ValidationError("\(name) is for --control-plane: with --config it stands in the file")
+            }
+        }
     }
 
     func run() throws {
         if !fullCoreDumps, !CoreDumps.leaveMemoryOut() {
             OperatorLog.write(.warning, "core dumps may hold keys: /proc/self/coredump_filter cannot be written")
         }
-        throw ExitCode(try Self.proxy(config, workers: workers))
+        guard let controlPlane, let node else {
+            throw ExitCode(try Self.proxy(config ?? "", workers: workers))
+        }
+        let bootstrap = Bootstrap(
+            controlPlane: controlPlane, node: node, cluster: cluster, state: state, adminAddress: adminAddress)
+        let name = "the command line"
+        throw ExitCode(
+            try Self.proxy(name, supplied: [name: Array(bootstrap.text.utf8)], workers: workers))
     }
 
     /// Runs a proxy in this process until it has drained.
     /// - Parameter signalsBlocked: runs before anything else once signals are the supervisor's. What starts a thread earlier
     ///   leaves one that a signal ends the process by.
     static func proxy(
-        _ file: String, workers: Int?, signalsBlocked: () throws -> Void = {}, ready: (@Sendable () -> Void)? = nil
+        _ file: String, supplied: [String: [UInt8]] = [:], workers: Int?, signalsBlocked: () throws -> Void = {},
+        ready: (@Sendable () -> Void)? = nil
     ) throws -> Int32 {
-        let supervisor = try Supervisor(
-            SupervisorOptions(
-                file: file, workers: workers, registry: BuiltInFilters.registry, version: Version.text,
-                policies: { BuiltInFilters.policies.json }, log: OperatorLog.write, ready: ready))
+        var options = SupervisorOptions(
+            file: file, workers: workers, registry: BuiltInFilters.registry, version: Version.text,
+            policies: { BuiltInFilters.policies.json }, log: OperatorLog.write, ready: ready)
+        options.supplied = supplied
+        let supervisor = try Supervisor(options)
         try signalsBlocked()
         let code = supervisor.run()
         OperatorLog.flush()

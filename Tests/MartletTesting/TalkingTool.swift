@@ -36,6 +36,9 @@ public final class TalkingTool: @unchecked Sendable {
         return answer()
     }
 
+    /// All that it has printed and nobody has read.
+    public var said: String { printed.withLock { $0 } }
+
     /// Sends a line whose answer `answer` waits for.
     public func say(_ line: String) {
         // A program that has ended has no answer, which is what the test finds out.

@@ -36,9 +36,15 @@ struct RoundTrip {
             }
         }
         self.received = received
-        let node = received.document(process: root, diagnostics: writing)
+        let node = received.document(process: Self.process(root), diagnostics: writing)
         after = ProxyConfig.decode(root: node, filters: knownFilters, diagnostics: writing)
         errors = (reading.errors + writing.errors).map(\.description)
+    }
+
+    /// What stays where the process is.
+    private static func process(_ root: ConfigNode) -> ConfigNode {
+        let entries = (root.entries ?? []).filter { !["listeners", "clusters", "policies"].contains($0.key) }
+        return ConfigNode(.mapping(entries), mark: root.mark, path: root.path)
     }
 
     struct Invalid: Error, CustomStringConvertible {

@@ -19,6 +19,9 @@ public final class ConfigSources {
     /// Whether the load has asked for it.
     package func hasRead(_ path: String) -> Bool { contents[path] != nil }
 
+    /// It came with the configuration, and no file of that name is to be watched.
+    package func isSupplied(_ path: String) -> Bool { states[path]?.isSupplied == true }
+
     package func read(_ path: String, atMost limit: Int) throws(ConfigFile.Failure) -> [UInt8] {
         if let known = contents[path], let bytes = try? known.get() {
             guard bytes.count <= limit else { throw ConfigFile.Failure(tooLarge: limit) }

@@ -5,9 +5,10 @@ extension ProxyConfig {
     /// Reads and checks a file. `filters` are the names a chain may use beside those that modules bring. Nil when there are
     /// errors, which are then in `diagnostics`; warnings may be there in either case.
     package static func load(
-        file: String, filters: Set<String>, modules: ModuleLoading? = nil, diagnostics: ConfigDiagnostics
+        file: String, filters: Set<String>, modules: ModuleLoading? = nil, adding: ((ConfigNode) -> ConfigNode)? = nil,
+        diagnostics: ConfigDiagnostics
     ) -> ProxyConfig? {
-        let config = decode(file: file, filters: filters, modules: modules, diagnostics: diagnostics)
+        let config = decode(file: file, filters: filters, modules: modules, adding: adding, diagnostics: diagnostics)
         return diagnostics.hasErrors ? nil : config
     }
 
@@ -30,11 +31,13 @@ extension ProxyConfig {
     /// As `load`, but a configuration with errors comes back as well, as far as it could be read: its filters can then
     /// be made to report theirs. Never to be run without asking `diagnostics.hasErrors`.
     package static func decode(
-        file: String, filters: Set<String>, modules: ModuleLoading? = nil, diagnostics: ConfigDiagnostics
+        file: String, filters: Set<String>, modules: ModuleLoading? = nil, adding: ((ConfigNode) -> ConfigNode)? = nil,
+        diagnostics: ConfigDiagnostics
     ) -> ProxyConfig? {
         do {
             let bytes = try diagnostics.files.read(file, atMost: ConfigFile.maxConfiguration)
-            return decode(bytes: bytes, file: file, filters: filters, modules: modules, diagnostics: diagnostics)
+            return decode(
+                bytes: bytes, file: file, filters: filters, modules: modules, adding: adding, diagnostics: diagnostics)
         } catch {
             let mark = ConfigMark(file: file, line: 1, column: 1)
             diagnostics.add(ConfigError(mark: mark, path: "", message: "cannot read the file: \(error.reason)"))
@@ -44,14 +47,15 @@ extension ProxyConfig {
 
     package static func decode(
         bytes: [UInt8], file: String, filters: Set<String>, modules: ModuleLoading? = nil,
-        diagnostics: ConfigDiagnostics
+        adding: ((ConfigNode) -> ConfigNode)? = nil, diagnostics: ConfigDiagnostics
     ) -> ProxyConfig? {
         guard let root = YAMLDocument.read(bytes, file: file, diagnostics: diagnostics) else { return nil }
         if root.isNull {
             diagnostics.error(at: root.place, "the file is empty", hint: "a proxy needs \"listeners\" and \"clusters\"")
             return nil
         }
-        return decode(root: root, filters: filters, modules: modules, diagnostics: diagnostics)
+        return decode(
+            root: adding?(root) ?? root, filters: filters, modules: modules, diagnostics: diagnostics)
     }
 
     /// As `decode`, of what was read or put together before. Relative paths are relative to the file that `root` names.
@@ -79,8 +83,11 @@ extension ProxyConfig {
         listeners = section.sections("listeners").map { ListenerConfig($0, filters: known) }
         clusters = section.sections("clusters").map { ClusterConfig($0) }
         policies = section.sections("policies").map { PolicyConfig($0) }
-        if !section.has("listeners") {
-            section.missing("listeners", hint: "a proxy needs at least one listener")
+        controlPlane = section.section("control_plane").flatMap { ControlPlaneConfig($0) }
+        if section.has("control_plane") {
+            // Listeners come from there, and there may be none yet.
+        } else if !section.has("listeners") {
+            section.missing("listeners", hint: "a proxy needs at least one listener, or a control_plane")
         } else if section.node["listeners"]?.items?.isEmpty == true {
             section.error(at: "listeners", "a proxy needs at least one listener")
         }

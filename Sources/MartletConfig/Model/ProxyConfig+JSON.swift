@@ -18,6 +18,7 @@ extension ProxyConfig {
             ("clusters", .list(clusters, \.json)),
             ("policies", .list(policies, \.json)),
             ("modules", .list(modules, \.json)),
+            ("control_plane", controlPlane?.json),
         ]).text
     }
 }

@@ -20,6 +20,8 @@ package struct ProxyConfig: Sendable {
     package var clusters: [ClusterConfig]
     package var policies: [PolicyConfig]
     package var modules: [ModuleConfig]
+    /// Nil: the file says all.
+    package var controlPlane: ControlPlaneConfig?
     /// The file's path as given; empty for a text that came from elsewhere.
     package var file: String
 }

@@ -18,6 +18,7 @@ struct ProxyConfigCheck {
         hashing()
         let clusters = Set(config.clusters.map(\.name))
         let policies = Set(config.policies.map(\.name))
+        controlPlane()
         for listener in config.listeners {
             for reference in listener.clusters where !clusters.contains(reference.name) {
                 diagnostics.error(
@@ -33,6 +34,21 @@ struct ProxyConfigCheck {
                     hint: NearestName.hint(policy, in: policies, what: "policies") ?? "add it to policies")
             }
         }
+    }
+
+    private func controlPlane() {
+        guard let reference = config.controlPlane?.cluster else { return }
+        guard let cluster = config.clusters.first(where: { $0.name == reference.name }) else {
+            diagnostics.error(
+                at: reference.place, "no cluster \"\(reference.name.prefix(60))\"",
+                hint: "add it to clusters, with protocol: http2")
+            return
+        }
+        guard cluster.protocol != .http2 else { return }
+        diagnostics.error(
+            at: reference.place,
+            "control planes speak gRPC, and cluster \"\(reference.name.prefix(60))\" does not speak HTTP/2",
+            hint: "add protocol: http2 to the cluster")
     }
 
     /// A key that nobody chooses by, and a choice by a key that nobody makes: allowed, and most likely a mistake.

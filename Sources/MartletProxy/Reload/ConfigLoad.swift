@@ -2,6 +2,7 @@ package import MartletConfig
 internal import MartletCore
 internal import MartletFilter
 internal import MartletNet
+internal import MartletXDS
 
 #if canImport(Glibc)
 internal import Glibc
@@ -30,20 +31,27 @@ package struct ConfigLoadFailure: Error, Sendable {
 /// until the workers have adopted what comes out.
 struct ConfigLoader: Sendable {
     let file: String
+    let supplied: [String: [UInt8]]
     let registry: FilterRegistry
     let workers: Int
     let sinks: LogSinks
 
-    func load(previous: Snapshot?) -> ConfigLoad {
+    /// - Parameter resources: what a control plane says; nil: the file says all.
+    /// - Parameter checking: the same with what cannot be in force yet: mistakes in it fail the load.
+    func load(previous: Snapshot?, resources: MeshResources?, checking: MeshResources? = nil) -> ConfigLoad {
+        if let checking, let failure = self.failure(of: checking) { return failure }
         let diagnostics = ConfigDiagnostics()
-        let (config, registry) = self.registry.load(file: file, diagnostics: diagnostics)
+        for (path, bytes) in supplied { diagnostics.files.supply(bytes, as: path) }
+        let (config, registry) = self.registry.load(
+            file: file, adding: { resources?.document(process: $0, diagnostics: diagnostics) ?? $0 },
+            diagnostics: diagnostics)
         guard let config else {
             // A policy file that does not exist yet must wake us when it does.
             return failed(diagnostics, diagnostics.files.paths + (previous?.config.policies.flatMap(\.files) ?? []))
         }
         let builder = SnapshotBuilder(registry: registry, workers: workers)
         let (built, dependencies) = builder.build(config, previous: previous, sinks: sinks, diagnostics: diagnostics)
-        let files = diagnostics.files.paths + dependencies
+        let files = (diagnostics.files.paths + dependencies).filter { !diagnostics.files.isSupplied($0) }
         guard let snapshot = built else { return failed(diagnostics, files) }
         // The first start serves no one yet and waits for the resolver instead; clusters that stay are the resolver's already.
         if let previous {
@@ -66,6 +74,14 @@ struct ConfigLoader: Sendable {
         return ConfigLoad(
             result: .success(ConfigLoad.Ready(snapshot: snapshot, sockets: sockets)), warnings: diagnostics.warnings,
             files: files, contentHash: diagnostics.files.digest(of: files))
+    }
+
+    private func failure(of resources: MeshResources) -> ConfigLoad? {
+        let diagnostics = ConfigDiagnostics()
+        for (path, bytes) in supplied { diagnostics.files.supply(bytes, as: path) }
+        _ = registry.load(
+            file: file, adding: { resources.document(process: $0, diagnostics: diagnostics) }, diagnostics: diagnostics)
+        return diagnostics.hasErrors ? failed(diagnostics, []) : nil
     }
 
     private func failed(_ diagnostics: ConfigDiagnostics, _ files: [String]) -> ConfigLoad {

@@ -2,6 +2,7 @@ internal import MartletConfig
 internal import MartletCore
 internal import MartletFilter
 package import MartletNet
+internal import MartletXDS
 internal import Synchronization
 
 #if canImport(Glibc)
@@ -17,6 +18,9 @@ enum SupervisorMessage: Sendable {
     case standingChanged(ClusterRuntime)
     case workerDrained(Int)
     case gathered(Gathering)
+    case discovery(DiscoveryNews)
+    /// The resources that are in force have been kept, or could not be.
+    case kept(String?)
 }
 
 /// Starts the workers, keeps the configuration in force, answers the admin API, and ends the process in order. It runs
@@ -37,6 +41,12 @@ package final class Supervisor {
 
     private(set) var snapshot: Snapshot?
     private var loader: ConfigLoader?
+    /// Nil: the file says all.
+    private(set) var controlPlane: ControlPlane?
+    /// What came from there and the next load is to put in force.
+    private var resources: MeshResources?
+    /// What waits for other resources and must be sound all the same, for that load alone.
+    private var waitingResources: MeshResources?
     private var isLoading = false
     private var wantsLoad = false
     /// Who asked for the load under way, and for the next one.
@@ -88,11 +98,14 @@ package final class Supervisor {
     private func start() -> Bool {
         // The first load is made here: there is nothing to keep running when it fails.
         let diagnostics = ConfigDiagnostics()
+        for (path, bytes) in options.supplied { diagnostics.files.supply(bytes, as: path) }
         let preview = options.registry.load(file: options.file, diagnostics: diagnostics).config
         let count = options.workers ?? preview?.workers ?? Machine.cores
-        let loader = ConfigLoader(file: options.file, registry: options.registry, workers: count, sinks: sinks)
+        let loader = ConfigLoader(
+            file: options.file, supplied: options.supplied, registry: options.registry, workers: count, sinks: sinks)
         self.loader = loader
-        let load = loader.load(previous: nil)
+        controlPlane = preview?.controlPlane.map { ControlPlane(self, $0, version: options.version) }
+        let load = firstLoad(loader)
         for warning in load.warnings { options.log(.warning, warning.description) }
         guard case .success(let ready) = load.result else {
             if case .failure(let failure) = load.result { report(failure.errors) }
@@ -115,7 +128,25 @@ package final class Supervisor {
         }
         remember(load)
         adopt(ready)
+        controlPlane?.start()
         return true
+    }
+
+    /// With what was kept of a control plane's last word, if that can be used.
+    private func firstLoad(_ loader: ConfigLoader) -> ConfigLoad {
+        guard let controlPlane else { return loader.load(previous: nil, resources: nil) }
+        if let saved = controlPlane.saved() {
+            let load = loader.load(previous: nil, resources: saved)
+            if case .success = load.result {
+                resources = saved
+                options.log(.info, "control plane: what was last in force is used until it is heard")
+                return load
+            }
+            if case .failure(let failure) = load.result { report(failure.errors) }
+            options.log(.error, "control plane: what was last in force cannot be used any more")
+            controlPlane.forgetSaved()
+        }
+        return loader.load(previous: nil, resources: MeshResources())
     }
 
     private func report(_ errors: [ConfigError]) {
@@ -133,12 +164,16 @@ package final class Supervisor {
             let threads = self.threads
             let overload = self.overload.state
             let log = options.log
+            let hasDiscovery = index == 0 && controlPlane != nil
             try LoopThread.start("worker-\(index)") {
                 do throws(SystemError) {
                     let worker = try Worker(
                         index: index, mailbox: inbox, shared: shared, peers: peers, threads: threads,
                         overload: overload, operatorLog: log, drained: { mailbox.post(.workerDrained($0)) },
                         changed: { mailbox.post(.standingChanged($0)) })
+                    if hasDiscovery {
+                        worker.discovery = DiscoveryCarrier(worker) { mailbox.post(.discovery($0)) }
+                    }
                     worker.run()
                 } catch {
                     log(.critical, "worker \(index): \(error)")
@@ -165,6 +200,8 @@ package final class Supervisor {
             drained.insert(index)
             if drained.count == workers.count { loop.stop() }
         case .gathered(let gathering): self.gathered(gathering)
+        case .discovery(let news): controlPlane?.heard(news)
+        case .kept(let failure): controlPlane?.kept(failure)
         }
     }
 
@@ -197,15 +234,33 @@ package final class Supervisor {
         }
         isLoading = true
         waiting.append(done)
-        let previous = snapshot
+        let (previous, resources) = (snapshot, self.resources)
+        let waitingResources = self.waitingResources.take()
         let mailbox = self.mailbox
         do throws(SystemError) {
-            try LoopThread.start("config-load") { mailbox.post(.loaded(loader.load(previous: previous))) }
+            try LoopThread.start("config-load") {
+                mailbox.post(
+                    .loaded(loader.load(previous: previous, resources: resources, checking: waitingResources)))
+            }
         } catch {
             isLoading = false
             options.log(.error, "cannot start loading: \(error)")
         }
     }
+
+    /// As `reload`, with these resources beside the file, from now on.
+    /// - Parameter checking: resources that are looked at, too, and not put in force.
+    func load(
+        _ resources: MeshResources, checking: MeshResources? = nil,
+        _ done: @escaping (Result<Snapshot, ConfigLoadFailure>) -> Void
+    ) {
+        self.resources = resources
+        waitingResources = checking
+        reload(done)
+    }
+
+    /// To the worker that carries the stream to the control plane.
+    func carry(_ order: DiscoveryOrder) { workers.first?.post(.discovery(order)) }
 
     private func loaded(_ load: ConfigLoad) {
         isLoading = false
@@ -298,7 +353,11 @@ package final class Supervisor {
     }
 
     private func becomeReady() {
-        guard let snapshot else { return }
+        guard let snapshot, !isReady, !isDraining else { return }
+        if let controlPlane, !controlPlane.isSettled {
+            controlPlane.settled = { [unowned self] in self.becomeReady() }
+            return
+        }
         isReady = true
         let listeners = snapshot.config.listeners.map { "\($0.name)=\($0.address)" }.joined(separator: " ")
         let admin = snapshot.config.admin.map { " admin=\($0.address)" } ?? ""
@@ -359,9 +418,10 @@ package final class Supervisor {
         }
     }
 
-    func after(_ delay: Nanoseconds, _ action: @escaping () -> Void) {
+    @discardableResult
+    func after(_ delay: Nanoseconds, _ action: @escaping () -> Void) -> TimerID {
         let target = TimerAction(action)
-        _ = loop.arm(at: loop.now + delay, target, tag: 0)
+        return loop.arm(at: loop.now + delay, target, tag: 0)
     }
 }
 

@@ -3,6 +3,8 @@ package import MartletFilter
 /// How a process runs, decided on the command line.
 package struct SupervisorOptions: Sendable {
     package var file: String
+    /// Files that are not on the disk, by the name that stands for them: what the command line says.
+    package var supplied: [String: [UInt8]] = [:]
     /// Nil: as the configuration says.
     package var workers: Int?
     package var registry: FilterRegistry

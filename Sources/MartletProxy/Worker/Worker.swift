@@ -18,6 +18,8 @@ enum WorkerMessage: Sendable {
     case deliver(UInt64, any Sendable)
     /// Too much memory is in use: close what is idle, and of what holds most give up so much.
     case shed(OverloadActions, bytes: Int)
+    /// Of the first worker alone.
+    case discovery(DiscoveryOrder)
     case drain
     /// The drain deadline has passed.
     case cut
@@ -94,6 +96,8 @@ final class Worker {
     private var drainHolders: [DrainHolder] = []
     private var calls: [ObjectIdentifier: [ClusterCall]] = [:]
     private var handlers = MessageHandlers()
+    /// On the worker that carries the stream to the control plane.
+    var discovery: DiscoveryCarrier?
     private let threads: WorkThreads
     private var connectionCounter: UInt64 = 0
     private var requestIDs: RequestIDs
@@ -149,6 +153,7 @@ final class Worker {
         case .report(let answer): answer(report())
         case .deliver(let number, let message): handlers[number]?(message)
         case .shed(let actions, let bytes): shed(actions, bytes: bytes)
+        case .discovery(let order): discovery?.obey(order)
         case .drain: drain()
         case .cut:
             isCut = true

@@ -49,8 +49,7 @@ package struct MeshResources: Sendable, Equatable {
     /// The document that these are, for `ProxyConfig.decode(root:)` with the same diagnostics: it has the files that came with
     /// the resources.
     ///
-    /// - Parameter process: what the process itself is configured with; its keys but `listeners`, `clusters` and `policies`
-    ///   stay.
+    /// - Parameter process: what the process itself is configured with; its own listeners, clusters and policies come first.
     /// - Parameter diagnostics: what Martlet cannot do of what others have written is an error there, named with its resource.
     package func document(process: ConfigNode? = nil, diagnostics: ConfigDiagnostics) -> ConfigNode {
         diagnostics.isDiscovered = true
@@ -121,12 +120,20 @@ package struct MeshResources: Sendable, Equatable {
         return reading
     }
 
+    /// What the process itself has of them comes first.
     private static func root(_ process: ConfigNode?, _ nodes: [String: [ConfigNode]]) -> ConfigNode {
         let mark = process?.mark ?? ResourceReading.mark("resources", "")
-        var entries = (process?.entries ?? []).filter { nodes[$0.key] == nil && !ofMesh.contains($0.key) }
+        var entries = (process?.entries ?? []).filter { !ofMesh.contains($0.key) }
         for key in ofMesh {
-            guard let items = nodes[key] else { continue }
-            let list = ConfigNode(.list(items), mark: mark, path: .root.key(key))
+            let own = process?[key]
+            let items = (own?.items ?? []) + (nodes[key] ?? [])
+            // What is no list is told as such.
+            guard own?.items != nil || own == nil else {
+                entries += (process?.entries ?? []).filter { $0.key == key }
+                continue
+            }
+            guard own != nil || !items.isEmpty else { continue }
+            let list = ConfigNode(.list(items), mark: own?.mark ?? mark, path: .root.key(key))
             entries.append(ConfigNode.Entry(key: key, keyMark: mark, value: list))
         }
         return ConfigNode(.mapping(entries), mark: mark, path: .root)

@@ -1,0 +1,164 @@
+internal import MartletConfig
+internal import MartletXDSMessages
+internal import SwiftProtobuf
+
+/// What a control plane has sent and was not refused, and what of it can be put in force.
+///
+/// A listener or cluster is used once all that it mentions is there (warming); until then the one that was used before goes
+/// on. What nobody mentions any more is forgotten, as its server will not say that it is gone.
+package struct ResourceCache: Sendable {
+    private struct Entry: Sendable {
+        let held: HeldResource
+        let mentions: ResourceMentions
+    }
+
+    private var entries: [ResourceType: [String: Entry]] = [:]
+    /// Of listeners and clusters: what is in force, while a newer one warms.
+    private var active: [ResourceType: [String: Entry]] = [:]
+
+    package init() {}
+
+    package func held(_ type: ResourceType) -> [String: HeldResource] { entries[type]?.mapValues(\.held) ?? [:] }
+    package var held: [ResourceType: [String: HeldResource]] {
+        entries.filter { !$0.value.isEmpty }.mapValues { $0.mapValues(\.held) }
+    }
+
+    package var isEmpty: Bool { entries.values.allSatisfy(\.isEmpty) }
+
+    // MARK: Offers
+
+    /// Takes an offer in, as a whole.
+    package mutating func apply(_ offer: DiscoveryOffer) {
+        var present = entries[offer.type] ?? [:]
+        if offer.isWhole { present = present.filter { offer.changed[$0.key] != nil } }
+        for name in offer.removed { present[name] = nil }
+        for (name, held) in offer.changed {
+            // The same bytes mention the same: with a state of the world most of it is what it was.
+            let mentions =
+                present[name].flatMap { $0.held.resource == held.resource ? $0.mentions : nil }
+                ?? ResourceMentions(of: held.resource, offer.type)
+            present[name] = Entry(held: held, mentions: mentions)
+        }
+        entries[offer.type] = present
+    }
+
+    /// A resource of an offer is as it was before it, for it was refused.
+    package mutating func revert(_ type: ResourceType, _ name: String, to before: ResourceCache) {
+        entries[type]?[name] = before.entries[type]?[name]
+    }
+
+    // MARK: Names
+
+    /// The names to ask for of a type that is not asked for as a whole.
+    package func mentioned(_ type: ResourceType) -> Set<String> {
+        var names: Set<String> = []
+        for kind in [ResourceType.listener, .cluster] {
+            for entry in (entries[kind] ?? [:]).values { names.formUnion(entry.mentions.names[type] ?? []) }
+            for entry in (active[kind] ?? [:]).values { names.formUnion(entry.mentions.names[type] ?? []) }
+        }
+        return names
+    }
+
+    /// Forgets what no listener or cluster mentions.
+    package mutating func forgetUnmentioned() {
+        for type in ResourceType.allCases where !type.isWildcard {
+            let names = mentioned(type)
+            entries[type] = entries[type]?.filter { names.contains($0.key) }
+        }
+    }
+
+    // MARK: What can be in force
+
+    /// - Parameter gaveUp: what can be done without need not be there.
+    private func isWarm(_ entry: Entry, gaveUp: Bool = false) -> Bool {
+        entry.mentions.names.allSatisfy { type, names in
+            if gaveUp, type == .endpoints || type == .routes { return true }
+            let present = entries[type] ?? [:]
+            return names.allSatisfy { present[$0] != nil }
+        }
+    }
+
+    /// Listeners and clusters that wait for something.
+    package var isWarming: Bool {
+        [ResourceType.listener, .cluster].contains { type in (entries[type] ?? [:]).values.contains { !isWarm($0) } }
+    }
+
+    /// What would be in force if nothing were waited for, to find out what is wrong with what waits; nil when nothing does.
+    package func warming() -> MeshResources? {
+        guard isWarming else { return nil }
+        var all = self
+        return all.resources(gaveUp: true)
+    }
+
+    /// The resources to put in force.
+    /// - Parameter gaveUp: what has not come by now is not there: clusters without endpoints, listeners without routes.
+    package mutating func resources(gaveUp: Bool = false) -> MeshResources {
+        var resources = MeshResources()
+        let diagnostics = ConfigDiagnostics()
+        var mentioned = ResourceMentions.Names()
+        for type in [ResourceType.cluster, .listener] {
+            var next: [String: Entry] = [:]
+            for (name, entry) in entries[type] ?? [:] {
+                if isWarm(entry, gaveUp: gaveUp) {
+                    next[name] = entry
+                } else if let before = active[type]?[name], isWarm(before, gaveUp: gaveUp) {
+                    next[name] = before
+                }
+            }
+            active[type] = next
+            for (_, entry) in next.sorted(by: { $0.key < $1.key }) {
+                resources.add(entry.held.resource, diagnostics: diagnostics)
+                mentioned.add(entry.mentions)
+            }
+        }
+        for type in [ResourceType.endpoints, .routes, .secret, .extension] {
+            for name in (mentioned.names[type] ?? []).sorted() {
+                guard let entry = entries[type]?[name] else {
+                    resources.addEmpty(type, name)
+                    continue
+                }
+                resources.add(entry.held.resource, diagnostics: diagnostics)
+                mentioned.clusters.formUnion(entry.mentions.clusters)
+            }
+        }
+        // Requests to a cluster that is not there are answered 503, and a route to it costs nobody the rest.
+        for name in mentioned.clusters.sorted() where active[.cluster]?[name] == nil {
+            resources.addMissing(cluster: name)
+        }
+        return resources
+    }
+}
+
+extension ResourceMentions {
+    /// Of several resources together.
+    struct Names {
+        var names: [ResourceType: Set<String>] = [:]
+        var clusters: Set<String> = []
+
+        mutating func add(_ mentions: ResourceMentions) {
+            names.merge(mentions.names) { $0.union($1) }
+            clusters.formUnion(mentions.clusters)
+        }
+    }
+}
+
+extension MeshResources {
+    /// Stands for what was asked for and does not come.
+    fileprivate mutating func addEmpty(_ type: ResourceType, _ name: String) {
+        switch type {
+        case .endpoints: endpoints.append(.with { $0.clusterName = name })
+        case .routes: routes.append(.with { $0.name = name })
+        case .listener, .cluster, .secret, .extension: break
+        }
+    }
+
+    fileprivate mutating func addMissing(cluster name: String) {
+        clusters.append(
+            .with {
+                $0.name = name
+                $0.type = .eds
+                $0.edsClusterConfig.edsConfig.ads = .init()
+            })
+        endpoints.append(.with { $0.clusterName = name })
+    }
+}

@@ -1,0 +1,40 @@
+/// The configuration of a proxy that is told everything by a control plane, from what the command line says.
+struct Bootstrap {
+    let controlPlane: String
+    let node: String
+    let cluster: String?
+    let state: String?
+    let adminAddress: String?
+
+    /// In the configuration language. Values are quoted, so that what is wrong with one is told as such.
+    var text: String {
+        let isAddress = controlPlane.first == "[" || controlPlane.utf8.allSatisfy { "0123456789.:".utf8.contains($0) }
+        let target =
+            isAddress || controlPlane.hasPrefix("unix:")
+            ? "endpoints: [\(quoted(controlPlane))]" : "discovery: { dns: \(quoted(controlPlane)) }"
+        let settings = [
+            "cluster: control-plane", "node: { id: \(quoted(node)), cluster: \(quoted(cluster ?? "default")) }",
+            state.map { "state: \(quoted($0))" },
+        ]
+        return """
+            admin: { address: \(quoted(adminAddress ?? "127.0.0.1:9901")) }
+            control_plane: { \(settings.compactMap { $0 }.joined(separator: ", ")) }
+            clusters: [{ name: control-plane, protocol: http2, \(target) }]
+
+            """
+    }
+
+    /// As JSON, which is YAML.
+    private func quoted(_ text: String) -> String {
+        var out = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"", "\\": out += "\\\(scalar)"
+            case _ where scalar.value < 0x20:
+                out += "\\u" + String(String(0x10000 + scalar.value, radix: 16).dropFirst())
+            default: out.unicodeScalars.append(scalar)
+            }
+        }
+        return out + "\""
+    }
+}
