@@ -75,7 +75,7 @@ extension ClusterMessage.SlowStartConfig {
         let window = slowStartWindow.document
         guard hasAggression || hasMinWeightPercent else { return window }
         let factor = aggression.defaultValue
-        let text = factor == factor.rounded() && factor < 1e9 ? "\(Int(factor))" : "\(factor)"
+        let text = factor == factor.rounded() && abs(factor) < 1e9 ? "\(Int(factor))" : "\(factor)"
         return .object(
             ("window", window), ("aggression", hasAggression ? .word(text) : nil),
             ("min_weight", hasMinWeightPercent ? minWeightPercent.document : nil))

@@ -121,7 +121,8 @@ extension Envoy_Config_Core_V3_HealthCheck.HttpHealthCheck {
         if !expectedStatuses.isEmpty {
             http["expect"] = .list(
                 expectedStatuses.map { range in
-                    range.start + 1 == range.end ? .int(range.start) : .text("\(range.start)-\(range.end - 1)")
+                    range.start &+ 1 == range.end
+                        ? .int(range.start) : .text("\(range.start)-\(range.end &- 1)")
                 })
         }
         return http

@@ -37,6 +37,11 @@ extension TransportSocketMessage {
         if typedConfig.isA(ProxyProtocolTransport.self) {
             guard let transport = reading.unpack(typedConfig, as: ProxyProtocolTransport.self, in: "transport_socket")
             else { return }
+            // One around another would go on as deep as somebody likes.
+            guard cluster["proxy_protocol"] == nil else {
+                reading.unsupported("transport_socket", "a PROXY header within another")
+                return
+            }
             cluster["proxy_protocol"] = .text(transport.config.version == .v2 ? "v2" : "v1")
             transport.transportSocket.read(cluster: &cluster, reading)
         } else if !typedConfig.isA(RawBuffer.self) {

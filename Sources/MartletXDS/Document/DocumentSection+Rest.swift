@@ -124,8 +124,12 @@ extension Document {
 }
 
 extension DocumentSection {
+    /// A whole mapping. Of a key that is there twice the first counts.
     init(_ message: Martlet_Config_V1_Section) {
-        self.init()
-        put(over: message)
+        var seen: Set<String> = []
+        self.init(
+            message.entries.compactMap { entry in
+                seen.insert(entry.key).inserted ? (entry.key, Document(entry.value)) : nil
+            })
     }
 }

@@ -10,7 +10,13 @@ extension Google_Protobuf_Duration {
         self.init(seconds: seconds, nanos: Int32(attoseconds / 1_000_000_000))
     }
 
-    var document: Document { .duration(.seconds(seconds) + .nanoseconds(Int64(nanos))) }
+    /// What no configuration takes, below zero or beyond all bounds, is spelled out for the decoder to say so.
+    var document: Document {
+        guard (0...1_000_000_000).contains(seconds), (0..<1_000_000_000).contains(nanos) else {
+            return .text(nanos == 0 ? "\(seconds)s" : "\(seconds)s \(nanos)ns")
+        }
+        return .duration(.seconds(seconds) + .nanoseconds(Int64(nanos)))
+    }
 }
 
 extension Google_Protobuf_UInt32Value {

@@ -10,7 +10,7 @@ extension Envoy_Config_Route_V3_RetryPolicy {
         let conditions = retryOn.split(separator: ",").map { $0.trimming() }
         guard !conditions.isEmpty else { return DocumentSection([("attempts", .int(1))]) }
         retry["on"] = .texts(conditions)
-        retry["attempts"] = .int(min((hasNumRetries ? numRetries.value : 1) + 1, 16))
+        retry["attempts"] = .int(min(hasNumRetries ? numRetries.value : 1, 15) + 1)
         if hasPerTryTimeout { retry["per_try_timeout"] = perTryTimeout.document }
         if !retriableStatusCodes.isEmpty { retry["status_codes"] = .list(retriableStatusCodes.map { .int($0) }) }
         if retryBackOff.hasBaseInterval {
