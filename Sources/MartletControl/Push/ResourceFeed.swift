@@ -44,6 +44,7 @@ struct ResourceFeed: Sendable {
         }
         table = new
         forgetSettled()
+        refusals.keep { name, version in differences[name] != nil && (new[name]?.version ?? "") == version }
     }
 
     /// Differences that are none any more. While a response is under way, what the client will have is open.
