@@ -79,6 +79,7 @@ extension DiscoveryStream {
     private mutating func need(_ type: ResourceType, _ name: String, _ needs: Set<String>) {
         if needs.isEmpty {
             feeds[type.ordinal].warming[name] = nil
+            if feeds[type.ordinal].warming.isEmpty { feeds[type.ordinal].warming = [:] }
         } else {
             feeds[type.ordinal].warming[name]?.needs = needs
         }

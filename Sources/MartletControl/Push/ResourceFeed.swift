@@ -53,6 +53,8 @@ struct ResourceFeed: Sendable {
         for (name, difference) in differences where difference.held.isSame(as: table[name]) {
             if !difference.isOwed, !difference.isAsked { differences[name] = nil }
         }
+        // An empty dictionary keeps the memory that it had; there are thousands of these.
+        if differences.isEmpty { differences = [:] }
     }
 
     /// The client is taken to have dropped what it is not told to drop.
@@ -80,7 +82,7 @@ struct ResourceFeed: Sendable {
         let before = subscription
         let isFirst = !isRequested
         isRequested = true
-        let change = subscription.replace(with: request.names, emptyMeansAll: type.isFullState)
+        let change = subscription.replace(with: shared(request.names), emptyMeansAll: type.isFullState)
         if change.narrowed { dropUncovered() }
         if isFirst, change.becameWildcard, let known {
             for name in table.changes(since: known) { differences[name] = Difference(held: Held(known[name])) }
@@ -102,7 +104,7 @@ struct ResourceFeed: Sendable {
         isRequested = true
         let known = isFirst ? request.initialVersions : [:]
         let change = subscription.change(
-            subscribe: request.subscribe, unsubscribe: request.unsubscribe,
+            subscribe: shared(request.subscribe), unsubscribe: request.unsubscribe,
             emptyMeansAll: isFirst && type.isFullState)
         if change.narrowed { dropUncovered() }
         if change.becameWildcard {
@@ -127,6 +129,10 @@ struct ResourceFeed: Sendable {
         for name in change.askedAgain where known[name] == nil { ask(name) }
         forgetSettled()
     }
+
+    /// The same names, in the table's memory where it has them: a thousand clients that name ten thousand endpoints each should
+    /// not keep ten million texts.
+    private func shared(_ names: [String]) -> [String] { names.map { table[$0]?.name ?? $0 } }
 
     private mutating func dropUncovered() {
         for name in differences.keys where !subscription.covers(name) { differences[name] = nil }
