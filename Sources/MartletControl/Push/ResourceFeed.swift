@@ -84,6 +84,8 @@ struct ResourceFeed: Sendable {
         isRequested = true
         let change = subscription.replace(with: shared(request.names), emptyMeansAll: type.isFullState)
         if change.narrowed { dropUncovered() }
+        // Taken at its word. A client that kept parts of a refused response names the version before it all the same; what it
+        // lacks then comes with the next change of this type, for a response has all of it.
         if isFirst, change.becameWildcard, let known {
             for name in table.changes(since: known) { differences[name] = Difference(held: Held(known[name])) }
             return
