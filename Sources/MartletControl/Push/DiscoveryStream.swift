@@ -2,7 +2,7 @@
 /// and events come out. A value, owned by whoever owns the stream.
 ///
 /// The protocol's rules are in the xDS specification ("xDS REST and gRPC protocol"); which file obeys which:
-/// `Subscription` names and `*`; `ResourceFeed` what is sent and answered; `DiscoveryStream+Order` make before break.
+/// `Subscription` names and `*`; `ResourceFeed` what is sent and answered; the two extensions, make before break.
 package struct DiscoveryStream: Sendable {
     package enum Variant: Sendable {
         case stateOfTheWorld, delta
@@ -74,15 +74,20 @@ package struct DiscoveryStream: Sendable {
         }
         let ordinal = type.ordinal
         let isFirst = !feeds[ordinal].isRequested
-        guard max(request.subscribe.count, request.initialVersions.count) <= nameLimit else {
-            return end(.tooManyNames(type, limit: nameLimit))
-        }
+        guard
+            [request.subscribe.count, request.unsubscribe.count, request.initialVersions.count].allSatisfy({
+                $0 <= nameLimit
+            })
+        else { return end(.tooManyNames(type, limit: nameLimit)) }
         var events: [StreamEvent] = []
         if !isFirst, !request.nonce.isEmpty { answer(type, request.nonce, request.error, &events) }
         if isFirst, !request.initialVersions.isEmpty { isResuming = true }
         feeds[ordinal].subscribe(request)
         if isFirst { resume(type) }
-        guard feeds[ordinal].subscription.names.count <= nameLimit else {
+        // Names that it asks for without answering are remembered, whether or not there is anything of that name.
+        guard feeds[ordinal].subscription.names.count <= nameLimit,
+            feeds[ordinal].differences.count <= nameLimit + feeds[ordinal].table.resources.count
+        else {
             return end(.tooManyNames(type, limit: nameLimit))
         }
         return output(events)

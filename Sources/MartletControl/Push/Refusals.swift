@@ -29,6 +29,12 @@ struct Refusals: Sendable {
         for name in items.keys { blamed[name] = nil }
     }
 
+    /// Versions that nobody is to have any more need not be remembered.
+    mutating func keep(_ isKept: (_ name: String, _ version: String) -> Bool) {
+        guard !blamed.isEmpty else { return }
+        blamed = blamed.filter { isKept($0.key, $0.value) }
+    }
+
     private static func digest(_ items: [String: Resource?]) -> UInt64 {
         items.reduce(UInt64(items.count)) { $0 &+ ($1.value?.digest ?? Resource.digest($1.key, "")) }
     }

@@ -44,6 +44,7 @@ struct ResourceFeed: Sendable {
         }
         table = new
         forgetSettled()
+        refusals.keep { name, version in differences[name] != nil && (new[name]?.version ?? "") == version }
     }
 
     /// Differences that are none any more. While a response is under way, what the client will have is open.
@@ -52,6 +53,8 @@ struct ResourceFeed: Sendable {
         for (name, difference) in differences where difference.held.isSame(as: table[name]) {
             if !difference.isOwed, !difference.isAsked { differences[name] = nil }
         }
+        // An empty dictionary keeps the memory that it had; there are thousands of these.
+        if differences.isEmpty { differences = [:] }
     }
 
     /// The client is taken to have dropped what it is not told to drop.
@@ -79,8 +82,10 @@ struct ResourceFeed: Sendable {
         let before = subscription
         let isFirst = !isRequested
         isRequested = true
-        let change = subscription.replace(with: request.names, emptyMeansAll: type.isFullState)
+        let change = subscription.replace(with: shared(request.names), emptyMeansAll: type.isFullState)
         if change.narrowed { dropUncovered() }
+        // Taken at its word. A client that kept parts of a refused response names the version before it all the same; what it
+        // lacks then comes with the next change of this type, for a response has all of it.
         if isFirst, change.becameWildcard, let known {
             for name in table.changes(since: known) { differences[name] = Difference(held: Held(known[name])) }
             return
@@ -101,7 +106,7 @@ struct ResourceFeed: Sendable {
         isRequested = true
         let known = isFirst ? request.initialVersions : [:]
         let change = subscription.change(
-            subscribe: request.subscribe, unsubscribe: request.unsubscribe,
+            subscribe: shared(request.subscribe), unsubscribe: request.unsubscribe,
             emptyMeansAll: isFirst && type.isFullState)
         if change.narrowed { dropUncovered() }
         if change.becameWildcard {
@@ -126,6 +131,10 @@ struct ResourceFeed: Sendable {
         for name in change.askedAgain where known[name] == nil { ask(name) }
         forgetSettled()
     }
+
+    /// The same names, in the table's memory where it has them: a thousand clients that name ten thousand endpoints each should
+    /// not keep ten million texts.
+    private func shared(_ names: [String]) -> [String] { names.map { table[$0]?.name ?? $0 } }
 
     private mutating func dropUncovered() {
         for name in differences.keys where !subscription.covers(name) { differences[name] = nil }

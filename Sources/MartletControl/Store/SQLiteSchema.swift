@@ -18,8 +18,16 @@ enum SQLiteSchema {
         }
     }
 
+    /// Of these tables. A later Martlet that needs others counts up and changes those of a file it finds.
+    private static let version = 1
+
     /// - Returns: the latest revision.
     static func prepare(_ db: Database) throws -> Revision {
+        let found = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+        guard found <= version else {
+            throw StoreError.unavailable("it was written by a later version of Martlet (\(found), known is \(version))")
+        }
+        try db.execute(sql: "PRAGMA user_version = \(version)")
         try db.execute(
             sql: """
                 CREATE TABLE IF NOT EXISTS bounds (

@@ -34,6 +34,11 @@ package final class SQLiteStore: ConfigStore {
             try db.execute(sql: "PRAGMA journal_mode = WAL")
             try db.execute(sql: "PRAGMA synchronous = FULL")
         }
+        // Documents may hold keys. SQLite gives its log the permissions of the file that it finds.
+        if !FileManager.default.fileExists(atPath: path) {
+            // That it cannot be made, SQLite says better.
+            _ = FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600])
+        }
         do {
             queue = try DatabaseQueue(path: path, configuration: configuration)
             // Written, not only read: this takes the lock.
@@ -41,6 +46,8 @@ package final class SQLiteStore: ConfigStore {
             signal = RevisionSignal(revision)
         } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
             throw .inUse(path)
+        } catch let error as StoreError {
+            throw error
         } catch {
             throw .unavailable("\(path): \(error)")
         }

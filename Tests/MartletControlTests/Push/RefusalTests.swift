@@ -119,6 +119,19 @@ struct RefusalTests {
         #expect(output.events == [.unknownType(url)])
     }
 
+    @Test("A client that asks again and again and answers nothing is not remembered without bound")
+    func askedWithoutBound() throws {
+        var stream = DiscoveryStream(.delta, snapshot: try Snapshot([cluster("a")]), nameLimit: 10)
+        let url = ResourceType.cluster.url
+        #expect(stream.receive(DeltaRequest(node: ProxyNode(id: "p"), typeURL: url)).responses.count == 1)
+        var events: [StreamEvent] = []
+        for round in 0..<4 where events.isEmpty {
+            let names = (0..<5).map { "gone-\(round)-\($0)" }
+            events = stream.receive(DeltaRequest(typeURL: url, unsubscribe: names)).events
+        }
+        #expect(events == [.violation(.tooManyNames(.cluster, limit: 10))])
+    }
+
     @Test("More names than allowed end the stream", arguments: both)
     func tooManyNames(_ variant: DiscoveryStream.Variant) throws {
         var stream = DiscoveryStream(variant, snapshot: Snapshot(), nameLimit: 3)

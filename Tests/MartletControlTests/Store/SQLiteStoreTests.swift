@@ -33,6 +33,33 @@ struct SQLiteStoreTests {
         }
     }
 
+    @Test("Only its owner may read it")
+    func permissions() async throws {
+        try await StoreFile.with { path in
+            let store = try SQLiteStore(path: path)
+            defer { store.close() }
+            try await store.put(try key("a"), "1")
+            for file in [path, path + "-wal"] {
+                let attributes = try FileManager.default.attributesOfItem(atPath: file)
+                #expect(attributes[.posixPermissions] as? Int == 0o600)
+            }
+        }
+    }
+
+    @Test("What a later version wrote is left alone")
+    func laterVersion() async throws {
+        try await StoreFile.with { path in
+            try SQLiteStore(path: path).close()
+            // The number is at a fixed place of SQLite's header: bytes 60 to 63.
+            let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
+            try file.seek(toOffset: 60)
+            try file.write(contentsOf: Data([0, 0, 0, 2]))
+            try file.close()
+            let error = #expect(throws: StoreError.self) { try SQLiteStore(path: path) }
+            #expect(error?.description.contains("later version") == true)
+        }
+    }
+
     @Test("What cannot be opened is an error with its path")
     func notThere() throws {
         let error = #expect(throws: StoreError.self) { try SQLiteStore(path: "/nowhere/store.sqlite") }
