@@ -87,7 +87,7 @@ extension ProxyConfig {
         if section.has("control_plane") {
             // Listeners come from there, and there may be none yet.
         } else if !section.has("listeners") {
-            section.missing("listeners", hint: "a proxy needs at least one listener, or a control_plane")
+            section.missing("listeners", hint: "a proxy needs at least one listener")
         } else if section.node["listeners"]?.items?.isEmpty == true {
             section.error(at: "listeners", "a proxy needs at least one listener")
         }

@@ -44,9 +44,9 @@ package final class Supervisor {
     /// Nil: the file says all.
     private(set) var controlPlane: ControlPlane?
     /// What came from there and the next load is to put in force.
-    private var resources: MeshResources?
+    var resources: MeshResources?
     /// What waits for other resources and must be sound all the same, for that load alone.
-    private var waitingResources: MeshResources?
+    var waitingResources: MeshResources?
     private var isLoading = false
     private var wantsLoad = false
     /// Who asked for the load under way, and for the next one.
@@ -132,24 +132,7 @@ package final class Supervisor {
         return true
     }
 
-    /// With what was kept of a control plane's last word, if that can be used.
-    private func firstLoad(_ loader: ConfigLoader) -> ConfigLoad {
-        guard let controlPlane else { return loader.load(previous: nil, resources: nil) }
-        if let saved = controlPlane.saved() {
-            let load = loader.load(previous: nil, resources: saved)
-            if case .success = load.result {
-                resources = saved
-                options.log(.info, "control plane: what was last in force is used until it is heard")
-                return load
-            }
-            if case .failure(let failure) = load.result { report(failure.errors) }
-            options.log(.error, "control plane: what was last in force cannot be used any more")
-            controlPlane.forgetSaved()
-        }
-        return loader.load(previous: nil, resources: MeshResources())
-    }
-
-    private func report(_ errors: [ConfigError]) {
+    func report(_ errors: [ConfigError]) {
         for error in errors { options.log(.error, error.description) }
     }
 
@@ -248,20 +231,6 @@ package final class Supervisor {
         }
     }
 
-    /// As `reload`, with these resources beside the file, from now on.
-    /// - Parameter checking: resources that are looked at, too, and not put in force.
-    func load(
-        _ resources: MeshResources, checking: MeshResources? = nil,
-        _ done: @escaping (Result<Snapshot, ConfigLoadFailure>) -> Void
-    ) {
-        self.resources = resources
-        waitingResources = checking
-        reload(done)
-    }
-
-    /// To the worker that carries the stream to the control plane.
-    func carry(_ order: DiscoveryOrder) { workers.first?.post(.discovery(order)) }
-
     private func loaded(_ load: ConfigLoad) {
         isLoading = false
         remember(load)
@@ -277,17 +246,6 @@ package final class Supervisor {
             options.log(
                 .error, "configuration refused; version \(snapshot?.version ?? 0) keeps serving")
             answer(.failure(failure))
-        }
-    }
-
-    /// Threads and the admin socket are made once; a change to them must not pass in silence.
-    private func warnOfWhatNeedsARestart(_ next: ProxyConfig) {
-        guard let present = snapshot?.config else { return }
-        if next.admin?.address != present.admin?.address {
-            options.log(.warning, "admin.address changed: it takes effect at the next start")
-        }
-        if options.workers == nil, next.workers != present.workers {
-            options.log(.warning, "workers changed: it takes effect at the next start")
         }
     }
 
@@ -345,11 +303,6 @@ package final class Supervisor {
             options.log(.info, "version \(state.load.snapshot.version) in force")
         }
         answer(.success(state.load.snapshot))
-    }
-
-    /// A cluster's endpoints, or what is known of them, are not what the workers go by.
-    func endpointsChanged(_ runtime: ClusterRuntime) {
-        for worker in workers { worker.post(.endpointsChanged(runtime)) }
     }
 
     private func becomeReady() {
