@@ -110,7 +110,7 @@ let package = Package(
         room(
             "MartletControl",
             [
-                "MartletCore", .product(name: "GRDB", package: "GRDB.swift"),
+                "MartletCore", "MartletXDS", .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),
@@ -158,7 +158,8 @@ let package = Package(
                 "MartletRouting", "MartletTesting",
             ]),
         tests("MartletNetTests", ["MartletCore", "MartletNet", "MartletTesting"]),
-        tests("MartletControlTests", ["MartletCore", "MartletControl", "MartletTesting", "StoreWriter"]),
+        tests(
+            "MartletControlTests", ["MartletCore", "MartletXDS", "MartletControl", "MartletTesting", "StoreWriter"]),
         // The process that the tests of the store kill.
         .executableTarget(
             name: "StoreWriter", dependencies: ["MartletControl"], path: "Tests/StoreWriter", swiftSettings: house),

@@ -1,3 +1,5 @@
+internal import MartletCore
+
 /// The configuration of a proxy that is told everything by a control plane, from what the command line says.
 struct Bootstrap {
     let controlPlane: String
@@ -25,16 +27,5 @@ struct Bootstrap {
     }
 
     /// As JSON, which is YAML.
-    private func quoted(_ text: String) -> String {
-        var out = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"", "\\": out += "\\\(scalar)"
-            case _ where scalar.value < 0x20:
-                out += "\\u" + String(String(0x10000 + scalar.value, radix: 16).dropFirst())
-            default: out.unicodeScalars.append(scalar)
-            }
-        }
-        return out + "\""
-    }
+    private func quoted(_ text: String) -> String { JSONValue.string(text).text }
 }

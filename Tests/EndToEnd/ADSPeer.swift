@@ -85,6 +85,14 @@ final class ADSPeer {
             """)
     }
 
+    /// All that makes a listener at `port` answer with what `upstream` does.
+    func serve(_ port: UInt16, from upstream: ScriptedUpstream) throws {
+        try cluster("one")
+        try endpoints("one", [upstream.port])
+        try routes(cluster: "one")
+        try listener(port: port)
+    }
+
     func push(_ types: String...) throws { for type in types { try ask("push \(type)") } }
 
     // MARK: What clients said

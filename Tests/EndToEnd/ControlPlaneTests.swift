@@ -17,7 +17,8 @@ struct ControlPlaneTests {
               method: \(method)
               initial_fetch_timeout: 2s
             \(state ? "  state: last.state" : "")
-            clusters: [{ name: control-plane, protocol: http2, endpoints: ["127.0.0.1:\(peer.port)"] }]
+            clusters:
+              - { name: control-plane, protocol: http2, endpoints: ["127.0.0.1:\(peer.port)"] }
             \(more)
             """)
     }
@@ -30,10 +31,7 @@ struct ControlPlaneTests {
     func lifeOfResources(method: String) throws {
         let (peer, one, two) = (try ADSPeer(), try answering("one"), try answering("two"))
         let port = try TCPListener.freePort()
-        try peer.cluster("one")
-        try peer.endpoints("one", [one.port])
-        try peer.routes(cluster: "one")
-        try peer.listener(port: port)
+        try peer.serve(port, from: one)
         let proxy = try proxy(peer, method)
         #expect(try proxy.answer(port) == "one")
         #expect(peer.node["id"] as? String == "edge-1" && peer.node["cluster"] as? String == "edge")
@@ -62,16 +60,33 @@ struct ControlPlaneTests {
         #expect(try eventually { try proxy.answer(second) == "one" })
         #expect(eventually { (try? TCPSocket(port: port)) == nil })
         for type in ["cluster", "endpoints", "listener", "routes"] { #expect(peer.refusal(type) == nil) }
+        let status = try proxy.admin("/control_plane")
+        #expect(status.contains("\"connected\":true") && status.contains("\"responses_refused\":0"), "\(status)")
+        let metrics = try proxy.admin("/metrics")
+        #expect(metrics.contains("martlet_control_plane_connected 1\n"))
+        #expect(proxy.end() == 0)
+    }
+
+    @Test("A route may lead to a cluster of the proxy's own, or to none", arguments: methods)
+    func otherClusters(method: String) throws {
+        let (peer, one) = (try ADSPeer(), try answering("one"))
+        let port = try TCPListener.freePort()
+        try peer.routes(cluster: "own")
+        try peer.listener(port: port)
+        let own = "  - { name: own, endpoints: [\"127.0.0.1:\(one.port)\"] }"
+        let proxy = try proxy(peer, method, more: own)
+        #expect(try eventually { try proxy.answer(port) == "one" })
+        try peer.routes(cluster: "nobody")
+        try peer.push("routes")
+        #expect(try eventually { try proxy.status(port) == "503" })
+        #expect(peer.refusal("routes") == nil)
     }
 
     @Test("What is wrong is refused by name, and the rest is in force", arguments: methods)
     func refusals(method: String) throws {
         let (peer, one) = (try ADSPeer(), try answering("one"))
         let port = try TCPListener.freePort()
-        try peer.cluster("one")
-        try peer.endpoints("one", [one.port])
-        try peer.routes(cluster: "one")
-        try peer.listener(port: port)
+        try peer.serve(port, from: one)
         let proxy = try proxy(peer, method)
         #expect(try proxy.answer(port) == "one")
         // A cluster that cannot be, beside one that can.
@@ -92,16 +107,18 @@ struct ControlPlaneTests {
         try peer.ask("twice routes")
         #expect(eventually { peer.refusal("routes")?.contains("twice") == true })
         #expect(try proxy.answer(port) == "one")
+        #expect(try proxy.admin("/control_plane").contains("twice in one response"))
+        // What was refused is not tried again and again.
+        let version = try proxy.metric("martlet_config_version")
+        for _ in 0..<100 { #expect(try proxy.answer(port) == "one") }
+        #expect(try proxy.metric("martlet_config_version") == version)
     }
 
     @Test("A cluster waits for its endpoints, a listener for its routes, and not for ever", arguments: methods)
     func warming(method: String) throws {
         let (peer, one) = (try ADSPeer(), try answering("one"))
         let port = try TCPListener.freePort()
-        try peer.cluster("one")
-        try peer.endpoints("one", [one.port])
-        try peer.routes(cluster: "one")
-        try peer.listener(port: port)
+        try peer.serve(port, from: one)
         let proxy = try proxy(peer, method)
         #expect(try proxy.answer(port) == "one")
         // The new version of the listener mentions routes that do not come: the old one serves on.
@@ -126,14 +143,7 @@ struct ControlPlaneTests {
         let (one, two) = (try answering("one"), try answering("two"))
         let port = try TCPListener.freePort()
         var peer: ADSPeer? = try ADSPeer()
-        func fill(_ upstream: ScriptedUpstream) throws {
-            guard let peer else { return }
-            try peer.cluster("one")
-            try peer.endpoints("one", [upstream.port])
-            try peer.routes(cluster: "one")
-            try peer.listener(port: port)
-        }
-        try fill(one)
+        try peer?.serve(port, from: one)
         let address = try #require(peer).port
         let proxy = try proxy(try #require(peer), method)
         #expect(try proxy.answer(port) == "one")
@@ -149,7 +159,7 @@ struct ControlPlaneTests {
         #expect(try proxy.answer(port) == "one")
         // It comes back, with something else.
         peer = try ADSPeer(port: address)
-        try fill(two)
+        try peer?.serve(port, from: two)
         try peer?.push("cluster", "endpoints", "listener", "routes")
         #expect(try eventually { try proxy.answer(port) == "two" })
     }
@@ -177,10 +187,7 @@ struct ControlPlaneTests {
     func commandLine() throws {
         let (peer, one) = (try ADSPeer(), try answering("one"))
         let port = try TCPListener.freePort()
-        try peer.cluster("one")
-        try peer.endpoints("one", [one.port])
-        try peer.routes(cluster: "one")
-        try peer.listener(port: port)
+        try peer.serve(port, from: one)
         let proxy = try ManagedProxy(
             arguments: ["--control-plane", "127.0.0.1:\(peer.port)", "--node", "edge \"7\"", "--cluster", "edge"])
         #expect(try proxy.answer(port) == "one")

@@ -75,5 +75,13 @@ final class ManagedProxy {
         String(try get(port, "/").split(separator: " ").dropFirst().first ?? "")
     }
 
+    /// Asks it to end; its exit code.
+    func end() -> Int32? { tool?.end() }
+
+    func metric(_ series: String) throws -> String? {
+        let line = try admin("/metrics").split(separator: "\n").first { $0.hasPrefix(series + " ") }
+        return line?.split(separator: " ").last.map(String.init)
+    }
+
     func admin(_ path: String) throws -> String { try get(adminPort, path) }
 }

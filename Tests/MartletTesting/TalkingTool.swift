@@ -39,6 +39,13 @@ public final class TalkingTool: @unchecked Sendable {
     /// All that it has printed and nobody has read.
     public var said: String { printed.withLock { $0 } }
 
+    /// Asks the program to end, and waits for that; its exit code. Nil: it does not.
+    public func end() -> Int32? {
+        kill(process.processIdentifier, SIGTERM)
+        guard eventually({ !process.isRunning }) else { return nil }
+        return process.terminationStatus
+    }
+
     /// Sends a line whose answer `answer` waits for.
     public func say(_ line: String) {
         // A program that has ended has no answer, which is what the test finds out.

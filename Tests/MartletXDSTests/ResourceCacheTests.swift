@@ -1,3 +1,4 @@
+internal import MartletConfig
 internal import MartletXDS
 internal import MartletXDSMessages
 internal import SwiftProtobuf
@@ -112,14 +113,44 @@ internal import Testing
         cache.apply(try offer(.listener, [try listener("l", routes: "one")]))
         cache.apply(try offer(.cluster, [cluster("a")]))
         #expect(names(cache.resources()).isEmpty)
-        #expect(names(cache.resources(gaveUp: true)) == ["C a", "E a", "L l", "R one"])
+        let isAny = cache.giveUp(cache.waiting)
+        #expect(isAny && names(cache.resources()) == ["C a", "E a", "L l", "R one"] && !cache.isWarming)
+        let isMore = cache.giveUp(cache.waiting)
+        #expect(!isMore)
+    }
+
+    @Test func whoWaitsInVainTakesNobodyAlong() throws {
+        var cache = ResourceCache()
+        cache.apply(try offer(.cluster, [cluster("never")]))
+        _ = cache.giveUp(cache.waiting)
+        cache.apply(try offer(.listener, [try listener("l", routes: "one")]))
+        cache.apply(try offer(.routes, [routes("one", to: "never")]))
+        #expect(names(cache.resources()) == ["C never", "E never", "L l", "R one"])
+        // What comes later waits again, and so does another version of what has waited in vain.
+        cache.apply(try offer(.listener, [try listener("l", routes: "two")]))
+        cache.apply(try offer(.cluster, [cluster("never", timeout: 2), cluster("new")]))
+        #expect(cache.waiting.count == 3)
+        let resources = cache.resources()
+        #expect(names(resources) == ["C never", "E never", "L l", "R one"])
+        #expect(resources.clusters[0].connectTimeout.seconds == 1)
     }
 
     @Test func aRouteToAClusterThatIsNotThereIsNoReasonToRefuseTheRest() throws {
         var cache = ResourceCache()
         cache.apply(try offer(.listener, [try listener("l", routes: "one")]))
         cache.apply(try offer(.routes, [routes("one", to: "missing")]))
-        #expect(names(cache.resources()) == ["C missing", "E missing", "L l", "R one"])
+        let resources = cache.resources()
+        #expect(names(resources) == ["L l", "R one"] && resources.mentionedClusters == ["missing"])
+        func clusters(_ process: String) throws -> [String] {
+            let diagnostics = ConfigDiagnostics()
+            let root = try #require(
+                YAMLDocument.read(Array(process.utf8), file: "m.yaml", diagnostics: diagnostics))
+            let document = resources.document(process: root, diagnostics: diagnostics)
+            return (document["clusters"]?.items ?? []).compactMap { $0["name"]?.text }
+        }
+        #expect(try clusters("workers: 1") == ["missing"])
+        // It may be one of the proxy's own.
+        #expect(try clusters("clusters: [{ name: missing, endpoints: ['10.0.0.1:1'] }]") == ["missing"])
     }
 
     @Test func whatGoesIsGone() throws {

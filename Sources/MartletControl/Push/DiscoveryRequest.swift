@@ -1,3 +1,5 @@
+internal import MartletXDS
+
 /// Who opened the stream.
 package struct ProxyNode: Sendable, Hashable {
     package var id: String

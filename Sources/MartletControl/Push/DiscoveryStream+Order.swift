@@ -1,3 +1,5 @@
+internal import MartletXDS
+
 /// Make before break. What is referred to is pushed before what refers to it and removed after it: a route waits until the
 /// client has accepted its clusters and been sent their endpoints; a cluster stays until the client has accepted the routes
 /// that no longer name it.
@@ -43,7 +45,7 @@ extension DiscoveryStream {
             guard reference.type == .cluster, reference.name != Reference.anyName else { return true }
             guard clusters.holds(reference.name) else { return false }
             // Endpoints that are not there yet are not waited for: they may never be.
-            let endpoints = feeds[ResourceType.endpoint.ordinal]
+            let endpoints = feeds[ResourceType.endpoints.ordinal]
             if let warming = clusters.warming[reference.name] {
                 return warming.isUsable || warming.needs.allSatisfy { endpoints.table[$0] == nil }
             }
@@ -53,9 +55,9 @@ extension DiscoveryStream {
 
     /// A client that came back may have a cluster and not its endpoints.
     func hasEndpoints(_ cluster: Resource) -> Bool {
-        let endpoints = feeds[ResourceType.endpoint.ordinal]
+        let endpoints = feeds[ResourceType.endpoints.ordinal]
         return cluster.references.allSatisfy {
-            $0.type != .endpoint || endpoints.table[$0.name] == nil || endpoints.holds($0.name)
+            $0.type != .endpoints || endpoints.table[$0.name] == nil || endpoints.holds($0.name)
         }
     }
 
@@ -90,7 +92,7 @@ extension DiscoveryStream {
         for referrer in type.referrers {
             let feed = feeds[referrer.ordinal]
             // Virtual hosts and extensions are asked for late, if at all.
-            let isAwaited = referrer == .cluster || referrer == .listener || referrer == .route
+            let isAwaited = referrer == .cluster || referrer == .listener || referrer == .routes
             if !feed.isRequested, isResuming, isAwaited { pins.all = true }
             for difference in feed.differences.values { pins.add(difference.held, on: type) }
             for case .some(let resource) in feed.outstanding?.items.values ?? [:].values {
@@ -107,7 +109,7 @@ extension DiscoveryStream {
     /// and only then do they stop to refer to anything.
     mutating func dropImplied() {
         guard variant == .stateOfTheWorld else { return }
-        for type in [ResourceType.extensionConfig, .route, .virtualHost, .secret, .endpoint, .runtime] {
+        for type in [ResourceType.extension, .routes, .secret, .endpoints] {
             let feed = feeds[type.ordinal]
             var pins: Pins?
             for (name, difference) in feed.differences where feed.table[name] == nil {

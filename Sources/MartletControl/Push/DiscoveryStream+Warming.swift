@@ -1,3 +1,5 @@
+internal import MartletXDS
+
 /// What clients have and do not use yet: clusters until they were sent their endpoints, listeners until they have their routes.
 /// Until then what they used before must stay, with all that it refers to, and no route may go to a cluster that is new.
 extension DiscoveryStream {
@@ -21,13 +23,15 @@ extension DiscoveryStream {
 
     /// A client that came back asked for a type for the first time on this stream.
     mutating func resume(_ type: ResourceType) {
-        let (listeners, routes) = (feeds[ResourceType.listener.ordinal], feeds[ResourceType.route.ordinal])
-        guard isResuming, type == .listener || type == .route, listeners.isRequested, routes.isRequested else { return }
+        let (listeners, routes) = (feeds[ResourceType.listener.ordinal], feeds[ResourceType.routes.ordinal])
+        guard isResuming, type == .listener || type == .routes, listeners.isRequested, routes.isRequested else {
+            return
+        }
         // A listener that it has may have been waiting for its routes, with one in use that nobody here knows.
         var held = listeners.differences.values.compactMap(\.held.resource)
         held += listeners.table.resources.filter { listeners.differences[$0.name] == nil }
         for resource in held where listeners.subscription.covers(resource.name) {
-            let needs = resource.references.filter { $0.type == .route && !routes.holds($0.name) }
+            let needs = resource.references.filter { $0.type == .routes && !routes.holds($0.name) }
             guard !needs.isEmpty, listeners.warming[resource.name] == nil else { continue }
             feeds[ResourceType.listener.ordinal].warming[resource.name] = Warming(
                 sequence: 0, needs: Set(needs.map(\.name)), served: [.unknown(version: nil)], isUsable: false)
@@ -61,7 +65,7 @@ extension DiscoveryStream {
                 // It waited for an earlier version; this one needs nothing, or is its end.
                 need(type, name, [])
             } else if type == .listener {
-                need(type, name, warming.needs.filter { !feeds[ResourceType.route.ordinal].holds($0) })
+                need(type, name, warming.needs.filter { !feeds[ResourceType.routes.ordinal].holds($0) })
             }
         }
         for waiting in [ResourceType.cluster, .listener] where waiting.warmedBy == type {

@@ -1,3 +1,5 @@
+package import MartletXDS
+
 /// One stream on which a proxy is told its configuration (ADS), without the stream: requests and snapshots go in, responses
 /// and events come out. A value, owned by whoever owns the stream.
 ///
@@ -46,7 +48,7 @@ package struct DiscoveryStream: Sendable {
         precondition(variant == .stateOfTheWorld, "a request of the other protocol")
         guard !isOver else { return StreamOutput() }
         guard identify(request.node) else { return end(.missingNode) }
-        guard let type = ResourceType(rawValue: request.typeURL) else {
+        guard let type = ResourceType(typeURL: request.typeURL) else {
             return StreamOutput(events: [.unknownType(request.typeURL)])
         }
         guard request.names.count <= nameLimit else { return end(.tooManyNames(type, limit: nameLimit)) }
@@ -69,7 +71,7 @@ package struct DiscoveryStream: Sendable {
         precondition(variant == .delta, "a request of the other protocol")
         guard !isOver else { return StreamOutput() }
         guard identify(request.node) else { return end(.missingNode) }
-        guard let type = ResourceType(rawValue: request.typeURL) else {
+        guard let type = ResourceType(typeURL: request.typeURL) else {
             return StreamOutput(events: [.unknownType(request.typeURL)])
         }
         let ordinal = type.ordinal
@@ -154,7 +156,7 @@ package struct DiscoveryStream: Sendable {
         sequence += 1
         let response = PushResponse(
             type: type, version: feeds[type.ordinal].version(sending: items), nonce: String(sequence),
-            resources: variant == .stateOfTheWorld && type.isFullState
+            resources: variant == .stateOfTheWorld && type.isWildcard
                 ? feeds[type.ordinal].fullState(sending: items)
                 : items.values.compactMap { $0 }.sorted { $0.name < $1.name },
             removed: variant == .delta ? items.filter { $0.value == nil }.keys.sorted() : [])

@@ -1,3 +1,5 @@
+package import MartletXDS
+
 /// A response to send, of either protocol.
 package struct PushResponse: Sendable {
     package let type: ResourceType
@@ -28,7 +30,7 @@ package enum StreamViolation: Error, Sendable, Equatable, CustomStringConvertibl
     package var description: String {
         switch self {
         case .missingNode: "the first request on a stream must have a node with an id"
-        case .tooManyNames(let type, let limit): "more than \(limit) names of the type \(type.url) on one stream"
+        case .tooManyNames(let type, let limit): "more than \(limit) names of the type \(type.typeURL) on one stream"
         }
     }
 }

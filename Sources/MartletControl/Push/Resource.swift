@@ -1,4 +1,5 @@
 internal import MartletCore
+package import MartletXDS
 
 /// What a resource refers to: a route to its clusters, a cluster to its endpoints.
 package struct Reference: Sendable, Hashable {

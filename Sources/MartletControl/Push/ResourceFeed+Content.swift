@@ -1,3 +1,5 @@
+internal import MartletXDS
+
 /// What goes into a response.
 extension ResourceFeed {
     /// Names the content that the client has once it accepts: the table's version when that is all of it, another one while

@@ -1,3 +1,5 @@
+internal import MartletXDS
+
 /// One type on one stream: what the client wants, what it has, what it is being sent.
 ///
 /// What it has is kept as the differences from the snapshot's table: a client that is up to date costs nothing but its
@@ -82,7 +84,7 @@ struct ResourceFeed: Sendable {
         let before = subscription
         let isFirst = !isRequested
         isRequested = true
-        let change = subscription.replace(with: shared(request.names), emptyMeansAll: type.isFullState)
+        let change = subscription.replace(with: shared(request.names), emptyMeansAll: type.isWildcard)
         if change.narrowed { dropUncovered() }
         // Taken at its word. A client that kept parts of a refused response names the version before it all the same; what it
         // lacks then comes with the next change of this type, for a response has all of it.
@@ -95,7 +97,7 @@ struct ResourceFeed: Sendable {
         for name in change.added where table[name] != nil { differences[name] = Difference(held: held) }
         if change.becameWildcard { coverAll(before: before) { _ in held } }
         // By what is not in it, a response of these types tells what does not exist.
-        if type.isFullState, change.becameWildcard || !change.added.isEmpty { isAnswerOwed = true }
+        if type.isWildcard, change.becameWildcard || !change.added.isEmpty { isAnswerOwed = true }
     }
 
     // MARK: Incremental
@@ -107,7 +109,7 @@ struct ResourceFeed: Sendable {
         let known = isFirst ? request.initialVersions : [:]
         let change = subscription.change(
             subscribe: shared(request.subscribe), unsubscribe: request.unsubscribe,
-            emptyMeansAll: isFirst && type.isFullState)
+            emptyMeansAll: isFirst && type.isWildcard)
         if change.narrowed { dropUncovered() }
         if change.becameWildcard {
             coverAll(before: before) { resource in

@@ -1,4 +1,5 @@
 internal import MartletCore
+package import MartletXDS
 internal import Synchronization
 
 /// All resources of one type in a snapshot. Immutable, and shared by the streams of all proxies that get it.

@@ -1,3 +1,5 @@
+package import MartletXDS
+
 /// What one group of proxies is to have: a table a type. Immutable; to copy it copies no resource.
 package struct Snapshot: Sendable {
     /// One a type, in the order of `ResourceType.allCases`.
@@ -68,7 +70,7 @@ package enum SnapshotFault: Error, Equatable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .duplicate(let type, let name): "two resources of the type \(type.url) have the name \(name)"
+        case .duplicate(let type, let name): "two resources of the type \(type.typeURL) have the name \(name)"
         }
     }
 }

@@ -1,3 +1,5 @@
+internal import MartletXDS
+
 /// The names of one type that a client wants on one stream.
 package struct Subscription: Sendable {
     package private(set) var isWildcard = false

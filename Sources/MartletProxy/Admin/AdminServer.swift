@@ -11,6 +11,7 @@ protocol AdminBackend: AnyObject {
     func configJSON() -> String
     func clustersJSON(_ done: @escaping (String) -> Void)
     func policiesJSON() -> String
+    func controlPlaneJSON() -> String
     func reload(_ done: @escaping (AdminReply) -> Void)
     func startDraining()
 }
@@ -63,6 +64,7 @@ final class AdminServer {
         ("/config", "GET", "the configuration in force"),
         ("/clusters", "GET", "endpoints and their load"),
         ("/policies", "GET", "Lua policies, their runs and errors"),
+        ("/control_plane", "GET", "how the proxy stands with its control plane"),
         ("/reload", "POST", "load the configuration anew"),
         ("/drain", "POST", "finish what is under way, then exit"),
     ]
@@ -71,7 +73,7 @@ final class AdminServer {
         if let refusal = Self.refusal(request) { return done(refusal) }
         let path = request.path().string()
         guard let known = Self.paths.first(where: { $0.path == path }) else {
-            let list = Self.paths.map { "\($0.method.padded(4)) \($0.path.padded(10)) \($0.about)" }.joined(
+            let list = Self.paths.map { "\($0.method.padded(4)) \($0.path.padded(14)) \($0.about)" }.joined(
                 separator: "\n")
             return done(
                 AdminReply(status: path == "/" ? 200 : 404, type: "text/plain", body: list + "\n"))
@@ -93,6 +95,7 @@ final class AdminServer {
         case "/config": done(AdminReply(status: 200, body: backend.configJSON()))
         case "/clusters": backend.clustersJSON { done(AdminReply(status: 200, body: $0)) }
         case "/policies": done(AdminReply(status: 200, body: backend.policiesJSON()))
+        case "/control_plane": done(AdminReply(status: 200, body: backend.controlPlaneJSON()))
         case "/reload": backend.reload(done)
         default:
             backend.startDraining()

@@ -27,6 +27,8 @@ extension Supervisor: AdminBackend {
 
     func policiesJSON() -> String { options.policies() + "\n" }
 
+    func controlPlaneJSON() -> String { (controlPlane?.status.json ?? "null") + "\n" }
+
     func startDraining() { drain() }
 
     // MARK: Workers' counts
@@ -85,6 +87,7 @@ extension Supervisor: AdminBackend {
         gauge("martlet_config_loaded_timestamp_seconds", [], Int((snapshot?.loadedAt.nanoseconds ?? 0) / 1_000_000_000))
         copy.counters[Metrics.Series("martlet_reloads_total", [("result", "accepted")])] = UInt64(reloads.succeeded)
         copy.counters[Metrics.Series("martlet_reloads_total", [("result", "refused")])] = UInt64(reloads.failed)
+        controlPlane?.status.add(to: &copy)
         for module in options.registry.modules?.versions ?? [] {
             gauge("martlet_module_versions_loaded", [("module", module.module)], module.count)
         }

@@ -22,18 +22,20 @@ final class ControlPlane {
     private var stream = 0
     private var isStreaming = false
     private var isLoading = false
-    private var pause: RetryPause
+    /// Streams that ended without a word since the last that brought one.
+    private var failures = 0
+    private static let backoff = RetryPolicy.Backoff(base: .milliseconds(500), max: .seconds(30))
     private var isUnsaved = false
     private var isWriting = false
-    /// When what is warming is used as it is.
+    /// When what is warming now is used as it is.
     private var warming: TimerID?
-    private var gaveUp = false
+    /// What has waited long enough.
+    private var lateComers: Set<HeldResource> = []
     /// Types that the control plane has said something of.
     private var heard: Set<ResourceType> = []
     /// A first configuration has come, or will not.
     private(set) var isSettled = false
     var settled: () -> Void = {}
-    /// As the admin API tells it.
     private(set) var status = ControlPlaneStatus()
 
     init(_ supervisor: Supervisor, _ config: ControlPlaneConfig, version: String) {
@@ -44,7 +46,6 @@ final class ControlPlane {
         node.zone = config.node.zone
         node.labels = config.node.labels
         client = DiscoveryClient(config.method == .delta ? .delta : .stateOfTheWorld, node)
-        pause = RetryPause(first: .milliseconds(200), longest: .seconds(30))
     }
 
     /// What is kept from the last run, to be loaded before anything else. Nil: nothing, or nothing of use.
@@ -110,7 +111,7 @@ final class ControlPlane {
             guard stream == self.stream, isStreaming else { return }
             if !status.isConnected { supervisor.options.log(.info, "control plane: connected") }
             status.isConnected = true
-            pause.reset()
+            failures = 0
             arrived.append(bytes)
             take()
         case .ended(let stream, let reason):
@@ -124,7 +125,9 @@ final class ControlPlane {
         status.isConnected = false
         status.lastEnd = reason
         arrived = []
-        let next = pause.next()
+        failures += 1
+        // Each proxy another share of it, so that a thousand that lost their control plane do not come back at once.
+        let next = Self.backoff.wait(before: failures, random: .random(in: 0..<1))
         supervisor.options.log(
             .warning, "control plane: \(reason); what is in force stays, next try in \(next.milliseconds) ms")
         supervisor.after(next) { [weak self] in self?.connect() }
@@ -142,7 +145,6 @@ final class ControlPlane {
         for message in messages {
             do throws(DiscoveryClient.Unreadable) {
                 guard let offer = try client.received(message) else { continue }
-                status.offers += 1
                 if let fault = offer.fault {
                     refuse(offer, fault, on: stream)
                     continue
@@ -156,11 +158,11 @@ final class ControlPlane {
         }
         guard !offers.isEmpty else { return }
         subscribe(candidate)
-        load(offers, candidate, refused: [:])
+        load(offers, candidate, refused: [:], on: stream)
     }
 
     private func refuse(_ offer: DiscoveryOffer, _ reason: String, on stream: Int) {
-        status.refusals += 1
+        status.refused += 1
         let words = "\(offer.type.rawValue) of version \"\(offer.version)\": \(reason)"
         status.lastRefusal = words
         supervisor.options.log(.error, "control plane: refused \(words)")
@@ -181,16 +183,17 @@ final class ControlPlane {
     }
 
     /// - Parameter refused: why, by the resources that a try before this one found wrong.
-    private func load(_ offers: [DiscoveryOffer], _ candidate: ResourceCache, refused: [ResourceName: [String]]) {
+    private func load(
+        _ offers: [DiscoveryOffer], _ candidate: ResourceCache, refused: [ResourceName: [String]], on stream: Int
+    ) {
         isLoading = true
-        let stream = self.stream
         var candidate = candidate
-        let resources = candidate.resources(gaveUp: gaveUp)
+        let resources = candidate.resources()
         supervisor.load(resources, checking: candidate.warming()) { [weak self] result in
             guard let self else { return }
             switch result {
-            case .success(let snapshot):
-                self.inForce(candidate, offers, refused, on: stream, version: snapshot.version)
+            case .success:
+                self.inForce(candidate, offers, refused, on: stream)
             case .failure(let failure):
                 self.tryWithout(failure.errors, offers, candidate, refused, on: stream)
             }
@@ -214,29 +217,31 @@ final class ControlPlane {
             }
             reasons[name, default: []].append(error.description)
         }
-        if isAny { return load(offers, next, refused: reasons) }
+        if isAny { return load(offers, next, refused: reasons, on: stream) }
         let all = errors.map(\.description).joined(separator: "\n")
         for offer in offers { refuse(offer, all, on: stream) }
         subscribe(cache)
-        supervisor.load(cache.resources(gaveUp: gaveUp)) { [weak self] _ in self?.loaded() }
+        supervisor.stay(with: cache.resources())
+        loaded()
     }
 
     private func inForce(
-        _ candidate: ResourceCache, _ offers: [DiscoveryOffer], _ refused: [ResourceName: [String]], on stream: Int,
-        version: Int
+        _ candidate: ResourceCache, _ offers: [DiscoveryOffer], _ refused: [ResourceName: [String]], on stream: Int
     ) {
         cache = candidate
         cache.forgetUnmentioned()
         for offer in offers {
             let reasons = refused.filter { $0.key.type == offer.type && offer.changed[$0.key.name] != nil }
             if reasons.isEmpty {
-                status.accepted[offer.type.rawValue] = offer.version
+                status.accepted += 1
+                status.versions[offer.type.rawValue] = offer.version
                 answer(offer, refusedFor: nil, on: stream)
             } else {
                 let words = reasons.sorted { $0.key.name < $1.key.name }.flatMap(\.value)
                 refuse(offer, words.joined(separator: "\n"), on: stream)
             }
         }
+        status.waiting = cache.waiting.count
         subscribe(cache)
         save()
         watchWarming()
@@ -249,26 +254,32 @@ final class ControlPlane {
     private func loaded() {
         isLoading = false
         take()
+        doWithout()
     }
 
-    /// What does not come is done without in the end.
+    /// What does not come is done without in the end, each resource in its own time.
     private func watchWarming() {
-        guard cache.isWarming, !gaveUp else {
-            if !cache.isWarming { gaveUp = false }
-            return
-        }
-        guard warming == nil else { return }
+        let waiting = cache.waiting
+        guard warming == nil, !waiting.isEmpty else { return }
         warming = supervisor.after(Nanoseconds(config.initialFetchTimeout)) { [weak self] in
             guard let self else { return }
             self.warming = nil
-            guard self.cache.isWarming else { return }
-            self.gaveUp = true
-            guard !self.isLoading else { return }
-            self.isLoading = true
-            self.supervisor.load(self.cache.resources(gaveUp: true)) { [weak self] _ in
-                self?.settle()
-                self?.loaded()
-            }
+            self.lateComers.formUnion(waiting)
+            self.doWithout()
+        }
+    }
+
+    /// Puts in force what has waited long enough, when no load is under way.
+    private func doWithout() {
+        guard !isLoading, !lateComers.isEmpty else { return }
+        let isAny = cache.giveUp(lateComers)
+        lateComers = []
+        watchWarming()
+        guard isAny else { return }
+        isLoading = true
+        supervisor.load(cache.resources()) { [weak self] _ in
+            self?.settle()
+            self?.loaded()
         }
     }
 

@@ -29,14 +29,12 @@ extension Supervisor {
     ) {
         self.resources = resources
         waitingResources = checking
-        reload(done)
+        reload(isOffer: true, done)
     }
+
+    /// What was tried is not used: these are, as before.
+    func stay(with resources: MeshResources) { self.resources = resources }
 
     /// To the worker that carries the stream to the control plane.
     func carry(_ order: DiscoveryOrder) { workers.first?.post(.discovery(order)) }
-
-    /// A cluster's endpoints, or what is known of them, are not what the workers go by.
-    func endpointsChanged(_ runtime: ClusterRuntime) {
-        for worker in workers { worker.post(.endpointsChanged(runtime)) }
-    }
 }

@@ -51,7 +51,7 @@ struct ConfigLoader: Sendable {
         }
         let builder = SnapshotBuilder(registry: registry, workers: workers)
         let (built, dependencies) = builder.build(config, previous: previous, sinks: sinks, diagnostics: diagnostics)
-        let files = (diagnostics.files.paths + dependencies).filter { !diagnostics.files.isSupplied($0) }
+        let files = diagnostics.files.paths + dependencies
         guard let snapshot = built else { return failed(diagnostics, files) }
         // The first start serves no one yet and waits for the resolver instead; clusters that stay are the resolver's already.
         if let previous {
@@ -71,9 +71,7 @@ struct ConfigLoader: Sendable {
         // Nothing else is wrong: a configuration that is refused makes no files.
         if !diagnostics.hasErrors { for listener in snapshot.listeners { sinks.open(listener, diagnostics) } }
         guard !diagnostics.hasErrors else { return failed(diagnostics, files) }
-        return ConfigLoad(
-            result: .success(ConfigLoad.Ready(snapshot: snapshot, sockets: sockets)), warnings: diagnostics.warnings,
-            files: files, contentHash: diagnostics.files.digest(of: files))
+        return ended(.success(ConfigLoad.Ready(snapshot: snapshot, sockets: sockets)), diagnostics, files)
     }
 
     private func failure(of resources: MeshResources) -> ConfigLoad? {
@@ -81,13 +79,21 @@ struct ConfigLoader: Sendable {
         for (path, bytes) in supplied { diagnostics.files.supply(bytes, as: path) }
         _ = registry.load(
             file: file, adding: { resources.document(process: $0, diagnostics: diagnostics) }, diagnostics: diagnostics)
-        return diagnostics.hasErrors ? failed(diagnostics, []) : nil
+        return diagnostics.hasErrors ? failed(diagnostics, diagnostics.files.paths) : nil
     }
 
     private func failed(_ diagnostics: ConfigDiagnostics, _ files: [String]) -> ConfigLoad {
-        ConfigLoad(
-            result: .failure(ConfigLoadFailure(errors: diagnostics.errors)), warnings: diagnostics.warnings,
-            files: files, contentHash: diagnostics.files.digest(of: files))
+        ended(.failure(ConfigLoadFailure(errors: diagnostics.errors)), diagnostics, files)
+    }
+
+    private func ended(
+        _ result: Result<ConfigLoad.Ready, ConfigLoadFailure>, _ diagnostics: ConfigDiagnostics, _ files: [String]
+    ) -> ConfigLoad {
+        // What came from elsewhere is on no disk, to be watched or to be compared with.
+        let files = files.filter { !diagnostics.files.isSupplied($0) }
+        return ConfigLoad(
+            result: result, warnings: diagnostics.warnings, files: files,
+            contentHash: diagnostics.files.digest(of: files))
     }
 
     /// - Parameter besideOurs: it is this process that has sockets on the port, and the workers know what becomes of them.

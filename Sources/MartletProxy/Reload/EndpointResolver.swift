@@ -90,3 +90,10 @@ final class EndpointResolver {
         if whenAllAnswered != nil { checkAllAnswered() }
     }
 }
+
+extension Supervisor {
+    /// A cluster's endpoints, or what is known of them, are not what the workers go by.
+    func endpointsChanged(_ runtime: ClusterRuntime) {
+        for worker in workers { worker.post(.endpointsChanged(runtime)) }
+    }
+}

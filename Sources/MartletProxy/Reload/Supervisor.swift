@@ -48,6 +48,7 @@ package final class Supervisor {
     /// What waits for other resources and must be sound all the same, for that load alone.
     var waitingResources: MeshResources?
     private var isLoading = false
+    private var isLoadingOffer = false
     private var wantsLoad = false
     /// Who asked for the load under way, and for the next one.
     private var waiting: [(Result<Snapshot, ConfigLoadFailure>) -> Void] = []
@@ -210,12 +211,14 @@ package final class Supervisor {
 
     /// Loads the configuration anew. `done` hears on this thread how it went; requests that come while one is under way
     /// are answered together by the next.
-    func reload(_ done: @escaping (Result<Snapshot, ConfigLoadFailure>) -> Void) {
+    /// - Parameter isOffer: whoever asks tells what is wrong with it.
+    func reload(isOffer: Bool = false, _ done: @escaping (Result<Snapshot, ConfigLoadFailure>) -> Void) {
         guard !isLoading, adopting == nil, let loader else {
             wantsLoad = true
             return waitingNext.append(done)
         }
         isLoading = true
+        isLoadingOffer = isOffer
         waiting.append(done)
         let (previous, resources) = (snapshot, self.resources)
         let waitingResources = self.waitingResources.take()
@@ -242,6 +245,7 @@ package final class Supervisor {
         case .failure(let failure):
             reloads.failed += 1
             lastFailure = failure.errors
+            guard !isLoadingOffer else { return answer(.failure(failure)) }
             report(failure.errors)
             options.log(
                 .error, "configuration refused; version \(snapshot?.version ?? 0) keeps serving")

@@ -6,9 +6,8 @@ internal import SwiftProtobuf
 ///
 /// Versions outlive streams, nonces do not: after a reconnect the server hears what is held, and sends what is new.
 package struct DiscoveryClient: Sendable {
-    package enum Method: String, Sendable, CaseIterable {
-        case delta
-        case stateOfTheWorld = "sotw"
+    package enum Method: Sendable {
+        case delta, stateOfTheWorld
 
         /// Of the gRPC method.
         package var path: String {
@@ -51,7 +50,7 @@ package struct DiscoveryClient: Sendable {
             subscriptions[type]?.nonce = ""
             subscriptions[type]?.isAsked = false
         }
-        return ResourceType.askingOrder.compactMap { type in
+        return ResourceType.allCases.compactMap { type in
             guard let subscription = subscriptions[type], subscription.names?.isEmpty != true else { return nil }
             return ask(type, subscription, adding: subscription.names ?? [], removing: [], held: held[type] ?? [:])
         }
@@ -166,12 +165,4 @@ package struct DiscoveryClient: Sendable {
 
     /// Our own messages are always complete.
     private func bytes(of message: some Message) -> [UInt8]? { try? message.serializedBytes() }
-}
-
-extension ResourceType {
-    /// All there are are asked for; the others by the names that resources of these mention.
-    package var isWildcard: Bool { self == .listener || self == .cluster }
-
-    /// Clusters before what leads to them.
-    static let askingOrder: [ResourceType] = [.cluster, .endpoints, .secret, .extension, .listener, .routes]
 }

@@ -1,7 +1,7 @@
 package import SwiftProtobuf
 
 /// A resource as it came, and the version that its server gave it.
-package struct HeldResource: Sendable, Equatable {
+package struct HeldResource: Sendable, Hashable {
     /// Of the resource with delta, of its type with the state of the world.
     package var version: String
     package var resource: Google_Protobuf_Any

@@ -15,6 +15,8 @@ package struct ResourceCache: Sendable {
     private var entries: [ResourceType: [String: Entry]] = [:]
     /// Of listeners and clusters: what is in force, while a newer one warms.
     private var active: [ResourceType: [String: Entry]] = [:]
+    /// Those of them that wait no more: clusters are used without endpoints, listeners without routes, until they come.
+    private var givenUp: Set<HeldResource> = []
 
     package init() {}
 
@@ -69,39 +71,54 @@ package struct ResourceCache: Sendable {
 
     // MARK: What can be in force
 
-    /// - Parameter gaveUp: what can be done without need not be there.
-    private func isWarm(_ entry: Entry, gaveUp: Bool = false) -> Bool {
+    private func isWarm(_ entry: Entry) -> Bool {
         entry.mentions.names.allSatisfy { type, names in
-            if gaveUp, type == .endpoints || type == .routes { return true }
+            // Without secrets and policies nothing is done.
+            if type == .endpoints || type == .routes, givenUp.contains(entry.held) { return true }
             let present = entries[type] ?? [:]
             return names.allSatisfy { present[$0] != nil }
         }
     }
 
     /// Listeners and clusters that wait for something.
-    package var isWarming: Bool {
-        [ResourceType.listener, .cluster].contains { type in (entries[type] ?? [:]).values.contains { !isWarm($0) } }
+    package var waiting: Set<HeldResource> {
+        Set(
+            [ResourceType.listener, .cluster].flatMap { type in
+                (entries[type] ?? [:]).values.filter { !isWarm($0) }.map(\.held)
+            })
+    }
+    package var isWarming: Bool { !waiting.isEmpty }
+
+    /// Of these, what still waits does so no more. False: none does.
+    package mutating func giveUp(_ resources: Set<HeldResource>) -> Bool {
+        let late = waiting.intersection(resources)
+        // What is not held any more need not be remembered.
+        givenUp = givenUp.filter { resource in
+            [ResourceType.listener, .cluster].contains { type in
+                (entries[type] ?? [:]).values.contains { $0.held == resource }
+            }
+        }
+        givenUp.formUnion(late)
+        return !late.isEmpty
     }
 
     /// What would be in force if nothing were waited for, to find out what is wrong with what waits; nil when nothing does.
     package func warming() -> MeshResources? {
-        guard isWarming else { return nil }
         var all = self
-        return all.resources(gaveUp: true)
+        return all.giveUp(waiting) ? all.resources() : nil
     }
 
     /// The resources to put in force.
-    /// - Parameter gaveUp: what has not come by now is not there: clusters without endpoints, listeners without routes.
-    package mutating func resources(gaveUp: Bool = false) -> MeshResources {
+    package mutating func resources() -> MeshResources {
         var resources = MeshResources()
         let diagnostics = ConfigDiagnostics()
         var mentioned = ResourceMentions.Names()
         for type in [ResourceType.cluster, .listener] {
             var next: [String: Entry] = [:]
             for (name, entry) in entries[type] ?? [:] {
-                if isWarm(entry, gaveUp: gaveUp) {
+                if isWarm(entry) {
                     next[name] = entry
-                } else if let before = active[type]?[name], isWarm(before, gaveUp: gaveUp) {
+                } else if let before = active[type]?[name], isWarm(before) {
                     next[name] = before
                 }
             }
@@ -121,10 +138,7 @@ package struct ResourceCache: Sendable {
                 mentioned.clusters.formUnion(entry.mentions.clusters)
             }
         }
-        // Requests to a cluster that is not there are answered 503, and a route to it costs nobody the rest.
-        for name in mentioned.clusters.sorted() where active[.cluster]?[name] == nil {
-            resources.addMissing(cluster: name)
-        }
+        resources.mentionedClusters = mentioned.clusters
         return resources
     }
 }
@@ -150,15 +164,5 @@ extension MeshResources {
         case .routes: routes.append(.with { $0.name = name })
         case .listener, .cluster, .secret, .extension: break
         }
-    }
-
-    fileprivate mutating func addMissing(cluster name: String) {
-        clusters.append(
-            .with {
-                $0.name = name
-                $0.type = .eds
-                $0.edsClusterConfig.edsConfig.ads = .init()
-            })
-        endpoints.append(.with { $0.clusterName = name })
     }
 }

@@ -18,6 +18,10 @@ package struct MeshResources: Sendable, Equatable {
     /// Policies, of their names.
     package var extensions: [Envoy_Config_Core_V3_TypedExtensionConfig] = []
 
+    /// Clusters that routes lead to, whether they are there or not. Of one that is not, requests are answered 503, and the rest
+    /// is none the worse.
+    package var mentionedClusters: Set<String> = []
+
     package init() {}
 
     /// Of a document that has been decoded without errors.
@@ -99,6 +103,11 @@ package struct MeshResources: Sendable, Equatable {
                 }
             }
             add("clusters", section, reading)
+        }
+        let own = (process?["clusters"]?.items ?? []).compactMap { $0["name"]?.text }
+        for name in mentionedClusters.subtracting(own).subtracting(clusters.map(\.name)).sorted() {
+            let missing = DocumentSection([("name", .text(name)), ("endpoints", .list([]))])
+            add("clusters", missing, ResourceReading("Cluster", name, diagnostics: diagnostics))
         }
         for policy in extensions {
             let reading = reading("TypedExtensionConfig", policy.name, policy)

@@ -1,3 +1,4 @@
+internal import MartletXDS
 import Testing
 
 @testable import MartletControl
@@ -24,23 +25,23 @@ struct DeltaTests {
     @Test("What is asked for and not there is removed at once, and sent once it is there")
     func missing() throws {
         var driver = try StreamDriver(.delta, [endpoints("a")])
-        #expect(driver.change(.endpoint, subscribe: ["a", "late"]) == ["ClusterLoadAssignment +a:1 -late"])
-        #expect(try driver.acknowledge(.endpoint) == [])
+        #expect(driver.change(.endpoints, subscribe: ["a", "late"]) == ["ClusterLoadAssignment +a:1 -late"])
+        #expect(try driver.acknowledge(.endpoints) == [])
         #expect(try driver.publish([endpoints("a"), endpoints("late")]) == ["ClusterLoadAssignment +late:1"])
-        #expect(try driver.acknowledge(.endpoint) == [])
+        #expect(try driver.acknowledge(.endpoints) == [])
         #expect(try driver.publish([endpoints("a")]) == ["ClusterLoadAssignment -late"])
     }
 
     @Test("To subscribe again is always answered, unchanged or not there")
     func again() throws {
         var driver = try StreamDriver(.delta, [endpoints("a")])
-        _ = driver.change(.endpoint, subscribe: ["a", "gone"])
-        _ = try driver.acknowledge(.endpoint)
-        #expect(driver.change(.endpoint, subscribe: ["a"]) == ["ClusterLoadAssignment +a:1"])
-        #expect(driver.change(.endpoint, subscribe: ["gone"]) == [])
-        #expect(try driver.acknowledge(.endpoint) == ["ClusterLoadAssignment -gone"])
-        _ = try driver.acknowledge(.endpoint)
-        #expect(driver.change(.endpoint, subscribe: ["a"], unsubscribe: ["a"]) == ["ClusterLoadAssignment +a:1"])
+        _ = driver.change(.endpoints, subscribe: ["a", "gone"])
+        _ = try driver.acknowledge(.endpoints)
+        #expect(driver.change(.endpoints, subscribe: ["a"]) == ["ClusterLoadAssignment +a:1"])
+        #expect(driver.change(.endpoints, subscribe: ["gone"]) == [])
+        #expect(try driver.acknowledge(.endpoints) == ["ClusterLoadAssignment -gone"])
+        _ = try driver.acknowledge(.endpoints)
+        #expect(driver.change(.endpoints, subscribe: ["a"], unsubscribe: ["a"]) == ["ClusterLoadAssignment +a:1"])
     }
 
     @Test("`*` asked for again is all of it")
@@ -77,13 +78,13 @@ struct DeltaTests {
     @Test("A stale nonce answers nothing, but what comes with it counts")
     func staleNonce() throws {
         var driver = try StreamDriver(.delta, [endpoints("a"), endpoints("b")])
-        _ = driver.change(.endpoint, subscribe: ["a"])
-        let old = try #require(driver.newest[.endpoint]).nonce
-        _ = try driver.acknowledge(.endpoint)
+        _ = driver.change(.endpoints, subscribe: ["a"])
+        let old = try #require(driver.newest[.endpoints]).nonce
+        _ = try driver.acknowledge(.endpoints)
         _ = try driver.publish([endpoints("a", "2"), endpoints("b")])
-        #expect(driver.change(.endpoint, subscribe: ["b"], nonce: old) == [])
-        #expect(driver.events.last == .staleNonce(.endpoint, old))
-        #expect(try driver.acknowledge(.endpoint) == ["ClusterLoadAssignment +b:1"])
+        #expect(driver.change(.endpoints, subscribe: ["b"], nonce: old) == [])
+        #expect(driver.events.last == .staleNonce(.endpoints, old))
+        #expect(try driver.acknowledge(.endpoints) == ["ClusterLoadAssignment +b:1"])
     }
 
     @Test("A client that comes back is sent what it has not got, and told what is gone")
@@ -95,19 +96,19 @@ struct DeltaTests {
         _ = try driver.acknowledge(.cluster)
         // Routes that it has from before may name it: they are asked for first.
         #expect(driver.change(.listener, known: [:]) == ["Listener"])
-        #expect(driver.change(.route, subscribe: ["r"], known: [:]) == ["Cluster -gone", "RouteConfiguration -r"])
+        #expect(driver.change(.routes, subscribe: ["r"], known: [:]) == ["Cluster -gone", "RouteConfiguration -r"])
     }
 
     @Test("A client that comes back and has everything is sent nothing; one that has other names is sent those")
     func reconnectByName() throws {
         var driver = try StreamDriver(.delta, [endpoints("a"), endpoints("b")])
-        #expect(driver.change(.endpoint, subscribe: ["a", "b"], known: ["a": "1", "b": "1"]) == [])
+        #expect(driver.change(.endpoints, subscribe: ["a", "b"], known: ["a": "1", "b": "1"]) == [])
         driver = try StreamDriver(.delta, [endpoints("a"), endpoints("b")])
         #expect(
-            driver.change(.endpoint, subscribe: ["a", "b", "gone"], known: ["a": "1", "gone": "7"])
+            driver.change(.endpoints, subscribe: ["a", "b", "gone"], known: ["a": "1", "gone": "7"])
                 == ["ClusterLoadAssignment +b:1"])
         #expect(driver.resumed() == [])
-        #expect(try driver.acknowledge(.endpoint) == ["ClusterLoadAssignment -gone"])
+        #expect(try driver.acknowledge(.endpoints) == ["ClusterLoadAssignment -gone"])
     }
 
     @Test("What a client that came back has is kept until it had the time to ask for all types")
@@ -120,7 +121,7 @@ struct DeltaTests {
     @Test("Versions that a client tells later than in its first request say nothing")
     func lateVersions() throws {
         var driver = try StreamDriver(.delta, [endpoints("a")])
-        _ = driver.change(.endpoint)
-        #expect(driver.change(.endpoint, subscribe: ["a"], known: ["a": "1"]) == ["ClusterLoadAssignment +a:1"])
+        _ = driver.change(.endpoints)
+        #expect(driver.change(.endpoints, subscribe: ["a"], known: ["a": "1"]) == ["ClusterLoadAssignment +a:1"])
     }
 }

@@ -1,3 +1,4 @@
+internal import MartletXDS
 import Testing
 
 @testable import MartletControl
@@ -43,18 +44,18 @@ struct ModelTests {
             let name = "c\(index)"
             clusters.append(name)
             var references: [Reference] = []
-            if index != 4 { references = [Reference(.endpoint, "e\(index / 2 * 2)")] }
+            if index != 4 { references = [Reference(.endpoints, "e\(index / 2 * 2)")] }
             resources.append(make(.cluster, name, references, &dice))
         }
-        for index in [0, 2] { resources.append(make(.endpoint, "e\(index)", [], &dice)) }
+        for index in [0, 2] { resources.append(make(.endpoints, "e\(index)", [], &dice)) }
         var routes: [String] = []
         for index in 0..<3 where Bool.random(using: &dice) || index == 0 {
             routes.append("r\(index)")
             let targets = Set((0..<2).compactMap { _ in clusters.randomElement(using: &dice) })
-            resources.append(make(.route, "r\(index)", targets.sorted().map { Reference(.cluster, $0) }, &dice))
+            resources.append(make(.routes, "r\(index)", targets.sorted().map { Reference(.cluster, $0) }, &dice))
         }
         for name in SimulatedClient.roots where Int.random(in: 0..<4, using: &dice) > 0 {
-            var references = [Reference(.route, routes.randomElement(using: &dice) ?? "r0")]
+            var references = [Reference(.routes, routes.randomElement(using: &dice) ?? "r0")]
             if Bool.random(using: &dice) {
                 references = [Reference(.cluster, clusters.randomElement(using: &dice) ?? "c0")]
             }

@@ -1,3 +1,4 @@
+internal import MartletXDS
 import Testing
 
 @testable import MartletControl
@@ -12,9 +13,9 @@ struct OrderTests {
             if !lines.isEmpty { #expect(try driver.acknowledge(type) == []) }
         }
         try ask(.cluster, [])
-        try ask(.endpoint, resources.filter { $0.type == .endpoint }.map(\.name))
+        try ask(.endpoints, resources.filter { $0.type == .endpoints }.map(\.name))
         try ask(.listener, [])
-        try ask(.route, resources.filter { $0.type == .route }.map(\.name))
+        try ask(.routes, resources.filter { $0.type == .routes }.map(\.name))
         #expect(
             driver.stream.feeds.allSatisfy { $0.differences.isEmpty && $0.outstanding == nil && $0.warming.isEmpty })
         return driver
@@ -31,12 +32,12 @@ struct OrderTests {
     func stateOfTheWorld() throws {
         var driver = try proxy(.stateOfTheWorld, before)
         #expect(try driver.publish(after) == ["Cluster +new:1 +old:1"])
-        #expect(driver.stream.status(.route).withheld == ["r"])
+        #expect(driver.stream.status(.routes).withheld == ["r"])
         #expect(try driver.acknowledge(.cluster) == [])
-        #expect(driver.want(.endpoint, ["new", "old"]) == ["ClusterLoadAssignment +new:1"])
-        #expect(try driver.acknowledge(.endpoint) == ["RouteConfiguration +r:2"])
-        #expect(driver.stream.status(.route).withheld == [])
-        #expect(try driver.acknowledge(.route) == ["Cluster +new:1"])
+        #expect(driver.want(.endpoints, ["new", "old"]) == ["ClusterLoadAssignment +new:1"])
+        #expect(try driver.acknowledge(.endpoints) == ["RouteConfiguration +r:2"])
+        #expect(driver.stream.status(.routes).withheld == [])
+        #expect(try driver.acknowledge(.routes) == ["Cluster +new:1"])
         #expect(try driver.acknowledge(.cluster) == [])
     }
 
@@ -44,38 +45,38 @@ struct OrderTests {
     func delta() throws {
         var driver = try proxy(.delta, before)
         #expect(try driver.publish(after) == ["Cluster +new:1"])
-        #expect(driver.change(.endpoint, subscribe: ["new"]) == ["ClusterLoadAssignment +new:1"])
-        #expect(try driver.acknowledge(.endpoint) == [])
+        #expect(driver.change(.endpoints, subscribe: ["new"]) == ["ClusterLoadAssignment +new:1"])
+        #expect(try driver.acknowledge(.endpoints) == [])
         #expect(try driver.acknowledge(.cluster) == ["RouteConfiguration +r:2"])
-        #expect(try driver.acknowledge(.route) == ["Cluster -old"])
+        #expect(try driver.acknowledge(.routes) == ["Cluster -old"])
         #expect(try driver.acknowledge(.cluster) == ["ClusterLoadAssignment -old"])
-        #expect(try driver.acknowledge(.endpoint) == [])
+        #expect(try driver.acknowledge(.endpoints) == [])
     }
 
     @Test("While the client refuses the route, it keeps the cluster that it still uses")
     func refusedRoute() throws {
         var driver = try proxy(.delta, before)
         _ = try driver.publish(after)
-        _ = driver.change(.endpoint, subscribe: ["new"])
-        _ = try driver.acknowledge(.endpoint)
+        _ = driver.change(.endpoints, subscribe: ["new"])
+        _ = try driver.acknowledge(.endpoints)
         _ = try driver.acknowledge(.cluster)
-        #expect(try driver.refuse(.route) == [])
+        #expect(try driver.refuse(.routes) == [])
         #expect(try driver.publish(after + [endpoints("unrelated")]) == [])
-        let fixed = after.filter { $0.type != .route } + [route("r", "3", to: ["new"])]
+        let fixed = after.filter { $0.type != .routes } + [route("r", "3", to: ["new"])]
         #expect(try driver.publish(fixed) == ["RouteConfiguration +r:3"])
-        #expect(try driver.acknowledge(.route) == ["Cluster -old"])
+        #expect(try driver.acknowledge(.routes) == ["Cluster -old"])
     }
 
     @Test("While the client refuses the cluster, the route that names it waits, and others do not")
     func refusedCluster() throws {
         var driver = try proxy(.delta, before + [route("other", to: ["old"])])
         let other = route("other", "2", to: ["old"])
-        let kept = before.filter { $0.type != .route } + [other, route("r", "2", to: ["old", "new"])]
+        let kept = before.filter { $0.type != .routes } + [other, route("r", "2", to: ["old", "new"])]
         #expect(
             try driver.publish(kept + [cluster("new", "bad")]) == ["Cluster +new:bad", "RouteConfiguration +other:2"])
         #expect(try driver.refuse(.cluster) == [])
-        #expect(try driver.acknowledge(.route) == [])
-        #expect(driver.stream.status(.route).withheld == ["r"])
+        #expect(try driver.acknowledge(.routes) == [])
+        #expect(driver.stream.status(.routes).withheld == ["r"])
         #expect(try driver.publish(kept + [cluster("new", "2")]) == ["Cluster +new:2"])
         #expect(try driver.acknowledge(.cluster) == ["RouteConfiguration +r:2"])
     }
@@ -89,7 +90,7 @@ struct OrderTests {
         let lines = try driver.publish(same + [cluster("a", "2", endpoints: "a")])
         #expect(lines == [variant == .delta ? "Cluster +a:2" : "Cluster +a:2 +b:1", "ClusterLoadAssignment +a:1"])
         #expect(try driver.acknowledge(.cluster) == [])
-        #expect(try driver.acknowledge(.endpoint) == [])
+        #expect(try driver.acknowledge(.endpoints) == [])
         #expect(driver.stream.feeds.allSatisfy { $0.warming.isEmpty })
     }
 
@@ -100,8 +101,8 @@ struct OrderTests {
         let all = [endpoints("a", "2"), cluster("a", endpoints: "a"), listener("l", clusters: ["a"])]
         #expect(try driver.publish(all) == ["Cluster +a:1"])
         #expect(try driver.acknowledge(.cluster) == [])
-        #expect(try driver.acknowledge(.endpoint) == ["ClusterLoadAssignment +a:2"])
-        #expect(try driver.acknowledge(.endpoint) == ["Listener +l:1"])
+        #expect(try driver.acknowledge(.endpoints) == ["ClusterLoadAssignment +a:2"])
+        #expect(try driver.acknowledge(.endpoints) == ["Listener +l:1"])
     }
 
     @Test("What a listener used stays until the routes of its new version are there")
@@ -113,13 +114,13 @@ struct OrderTests {
         ]
         #expect(try driver.publish(next) == ["Cluster +new:1", "Listener +l:2"])
         #expect(try driver.acknowledge(.listener) == [])
-        #expect(driver.change(.route, subscribe: ["r2"]) == [])
+        #expect(driver.change(.routes, subscribe: ["r2"]) == [])
         #expect(try driver.acknowledge(.cluster) == [])
-        #expect(driver.change(.endpoint, subscribe: ["new"]) == ["ClusterLoadAssignment +new:1"])
-        #expect(try driver.acknowledge(.endpoint) == ["RouteConfiguration +r2:1"])
+        #expect(driver.change(.endpoints, subscribe: ["new"]) == ["ClusterLoadAssignment +new:1"])
+        #expect(try driver.acknowledge(.endpoints) == ["RouteConfiguration +r2:1"])
         // The old route first, then the cluster that only it named, then the endpoints.
-        #expect(try driver.acknowledge(.route) == ["RouteConfiguration -r"])
-        #expect(try driver.acknowledge(.route) == ["Cluster -old"])
+        #expect(try driver.acknowledge(.routes) == ["RouteConfiguration -r"])
+        #expect(try driver.acknowledge(.routes) == ["Cluster -old"])
         #expect(try driver.acknowledge(.cluster) == ["ClusterLoadAssignment -old"])
     }
 
@@ -143,12 +144,14 @@ struct OrderTests {
     func byName() throws {
         var driver = try StreamDriver(.stateOfTheWorld, before)
         #expect(driver.want(.listener, ["l"]) == ["Listener +l:1"])
-        #expect(driver.want(.route, ["r"]) == ["RouteConfiguration +r:1"])
+        #expect(driver.want(.routes, ["r"]) == ["RouteConfiguration +r:1"])
         #expect(driver.want(.cluster, ["old"]) == ["Cluster +old:1"])
-        #expect(driver.want(.endpoint, ["old"]) == ["ClusterLoadAssignment +old:1"])
-        for type in [ResourceType.listener, .route, .cluster, .endpoint] { #expect(try driver.acknowledge(type) == []) }
+        #expect(driver.want(.endpoints, ["old"]) == ["ClusterLoadAssignment +old:1"])
+        for type in [ResourceType.listener, .routes, .cluster, .endpoints] {
+            #expect(try driver.acknowledge(type) == [])
+        }
         #expect(try driver.publish(after) == ["RouteConfiguration +r:2"])
-        #expect(try driver.acknowledge(.route) == ["Cluster"])
+        #expect(try driver.acknowledge(.routes) == ["Cluster"])
     }
 
     @Test("A cluster that is on its way out is not there for a route")
@@ -168,12 +171,12 @@ struct OrderTests {
         let old = try Snapshot(before)
         var driver = try StreamDriver(.stateOfTheWorld, after, after: old)
         #expect(driver.want(.cluster, version: old.table(.cluster).version) == ["Cluster +new:1 +old:1"])
-        #expect(driver.want(.endpoint, ["old"], version: "e") == [])
+        #expect(driver.want(.endpoints, ["old"], version: "e") == [])
         #expect(try driver.acknowledge(.cluster) == [])
-        #expect(driver.want(.endpoint, ["old", "new"]) == ["ClusterLoadAssignment +new:1"])
+        #expect(driver.want(.endpoints, ["old", "new"]) == ["ClusterLoadAssignment +new:1"])
         #expect(driver.want(.listener, version: old.table(.listener).version) == [])
-        #expect(driver.want(.route, ["r"], version: "r") == [])
-        #expect(try driver.acknowledge(.endpoint) == ["RouteConfiguration +r:2"])
-        #expect(try driver.acknowledge(.route) == ["Cluster +new:1"])
+        #expect(driver.want(.routes, ["r"], version: "r") == [])
+        #expect(try driver.acknowledge(.endpoints) == ["RouteConfiguration +r:2"])
+        #expect(try driver.acknowledge(.routes) == ["Cluster +new:1"])
     }
 }

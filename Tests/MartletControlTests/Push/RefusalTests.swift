@@ -1,3 +1,4 @@
+internal import MartletXDS
 import Testing
 
 @testable import MartletControl
@@ -91,7 +92,7 @@ struct RefusalTests {
 
     @Test("The first request must say who asks; later ones need not", arguments: both)
     func node(_ variant: DiscoveryStream.Variant) throws {
-        let url = ResourceType.cluster.url
+        let url = ResourceType.cluster.typeURL
         for node in [nil, ProxyNode(id: "")] {
             var stream = DiscoveryStream(variant, snapshot: try Snapshot([cluster("a")]))
             let output =
@@ -122,7 +123,7 @@ struct RefusalTests {
     @Test("A client that asks again and again and answers nothing is not remembered without bound")
     func askedWithoutBound() throws {
         var stream = DiscoveryStream(.delta, snapshot: try Snapshot([cluster("a")]), nameLimit: 10)
-        let url = ResourceType.cluster.url
+        let url = ResourceType.cluster.typeURL
         #expect(stream.receive(DeltaRequest(node: ProxyNode(id: "p"), typeURL: url)).responses.count == 1)
         var events: [StreamEvent] = []
         for round in 0..<4 where events.isEmpty {
@@ -135,15 +136,15 @@ struct RefusalTests {
     @Test("More names than allowed end the stream", arguments: both)
     func tooManyNames(_ variant: DiscoveryStream.Variant) throws {
         var stream = DiscoveryStream(variant, snapshot: Snapshot(), nameLimit: 3)
-        let (node, url) = (ProxyNode(id: "p"), ResourceType.endpoint.url)
+        let (node, url) = (ProxyNode(id: "p"), ResourceType.endpoints.typeURL)
         let names = ["a", "b", "c", "d"]
         if variant == .delta {
             #expect(stream.receive(DeltaRequest(node: node, typeURL: url, subscribe: ["a", "b"])).events.isEmpty)
             let output = stream.receive(DeltaRequest(typeURL: url, subscribe: ["b", "c", "d"]))
-            #expect(output.events == [.violation(.tooManyNames(.endpoint, limit: 3))])
+            #expect(output.events == [.violation(.tooManyNames(.endpoints, limit: 3))])
         } else {
             let output = stream.receive(DiscoveryRequest(node: node, typeURL: url, names: names))
-            #expect(output.events == [.violation(.tooManyNames(.endpoint, limit: 3))])
+            #expect(output.events == [.violation(.tooManyNames(.endpoints, limit: 3))])
         }
     }
 }

@@ -1,4 +1,5 @@
 import MartletControl
+internal import MartletXDS
 
 /// A correct xDS client: it asks for what it needs, answers each response, and uses resources as Envoy does, that is, clusters
 /// once they have endpoints and listeners once they have routes. It complains when it would have had to fail a request.
@@ -41,7 +42,7 @@ struct SimulatedClient {
         case delta(DeltaRequest)
     }
 
-    static let types: [ResourceType] = [.cluster, .endpoint, .listener, .route]
+    static let types: [ResourceType] = [.cluster, .endpoints, .listener, .routes]
     static let roots = ["l0", "l1"]
 
     init(_ variant: DiscoveryStream.Variant, _ style: Style, isStrict: Bool) {
@@ -80,9 +81,9 @@ struct SimulatedClient {
             return Set(resources.flatMap(\.references).filter { $0.type == type }.map(\.name))
         }
         switch (type, style) {
-        case (.endpoint, _): return references([.cluster])
-        case (.route, _): return references([.listener])
-        case (.cluster, .byName): return references([.listener, .route])
+        case (.endpoints, _): return references([.cluster])
+        case (.routes, _): return references([.listener])
+        case (.cluster, .byName): return references([.listener, .routes])
         case (.listener, .byName): return Set(Self.roots)
         default: return nil
         }
@@ -99,16 +100,16 @@ struct SimulatedClient {
             requests.append(
                 .full(
                     DiscoveryRequest(
-                        node: node, typeURL: type.url, names: names.sorted(), version: cache(type).version,
+                        node: node, typeURL: type.typeURL, names: names.sorted(), version: cache(type).version,
                         nonce: cache(type).nonce)))
         case .delta:
             // What a cluster still waits for is not told as known, or it would not come.
-            let waited = type == .endpoint ? cold.values.reduce(into: Set()) { $0.formUnion($1) } : []
+            let waited = type == .endpoints ? cold.values.reduce(into: Set()) { $0.formUnion($1) } : []
             let known = isFirst ? cache(type).held.filter { !waited.contains($0.key) }.mapValues(\.version) : [:]
             requests.append(
                 .delta(
                     DeltaRequest(
-                        node: node, typeURL: type.url,
+                        node: node, typeURL: type.typeURL,
                         subscribe: (isFirst ? names : names.subtracting(before)).sorted(),
                         unsubscribe: isFirst ? [] : before.subtracting(names).sorted(), initialVersions: known)))
         }
@@ -116,7 +117,7 @@ struct SimulatedClient {
 
     /// Asks for what it has come to need, and drops what it needs no more.
     private mutating func requestChanges() {
-        for type in [ResourceType.listener, .route, .cluster, .endpoint] {
+        for type in [ResourceType.listener, .routes, .cluster, .endpoints] {
             guard let names = wanted(type) else {
                 // Envoy asks for listeners once its first clusters are there.
                 if !cache(type).isRequested, !cache(.cluster).version.isEmpty { request(type) }
@@ -147,10 +148,10 @@ struct SimulatedClient {
             requests.append(
                 .full(
                     DiscoveryRequest(
-                        typeURL: type.url, names: cache(type).names.sorted(), version: cache(type).version,
+                        typeURL: type.typeURL, names: cache(type).names.sorted(), version: cache(type).version,
                         nonce: response.nonce, error: error)))
         case .delta:
-            requests.append(.delta(DeltaRequest(typeURL: type.url, nonce: response.nonce, error: error)))
+            requests.append(.delta(DeltaRequest(typeURL: type.typeURL, nonce: response.nonce, error: error)))
         }
         requestChanges()
         check()
@@ -169,9 +170,9 @@ struct SimulatedClient {
             let isNew = cache(type).held[resource.name]?.version != resource.version
             caches[type]?.held[resource.name] = resource
             if type == .cluster, isNew { cold[resource.name] = Set(resource.references.map(\.name)) }
-            if isNew, type == .route || type == .listener { checkClusters(of: resource) }
+            if isNew, type == .routes || type == .listener { checkClusters(of: resource) }
         }
-        if type == .endpoint {
+        if type == .endpoints {
             for resource in response.resources where !bad.contains(resource.name) {
                 for name in cold.keys { cold[name]?.remove(resource.name) }
             }
@@ -190,8 +191,8 @@ struct SimulatedClient {
             active[.cluster]?[name] = cluster
         }
         for (name, listener) in cache(.listener).held {
-            let routes = listener.references.filter { $0.type == .route }
-            if routes.allSatisfy({ cache(.route).held[$0.name] != nil }) { active[.listener]?[name] = listener }
+            let routes = listener.references.filter { $0.type == .routes }
+            if routes.allSatisfy({ cache(.routes).held[$0.name] != nil }) { active[.listener]?[name] = listener }
         }
     }
 
@@ -211,8 +212,8 @@ struct SimulatedClient {
         guard isContinuous, style == .everything else { return }
         for listener in (active[.listener] ?? [:]).values {
             var users = [listener]
-            for reference in listener.references where reference.type == .route {
-                if let route = cache(.route).held[reference.name] {
+            for reference in listener.references where reference.type == .routes {
+                if let route = cache(.routes).held[reference.name] {
                     users.append(route)
                 } else {
                     complaints.append("\(listener.name):\(listener.version) has lost its route \(reference.name)")

@@ -1,3 +1,4 @@
+internal import MartletXDS
 import Testing
 
 @testable import MartletControl
@@ -8,7 +9,7 @@ struct SnapshotTests {
     func shared() throws {
         let one = try Snapshot([cluster("a"), cluster("b"), endpoints("a")])
         let two = try Snapshot([cluster("a"), cluster("b", "2"), endpoints("a")], after: one)
-        #expect(one.table(.endpoint) === two.table(.endpoint))
+        #expect(one.table(.endpoints) === two.table(.endpoints))
         #expect(one.table(.cluster) !== two.table(.cluster))
         #expect(one.table(.cluster)["a"] === two.table(.cluster)["a"])
         #expect(two.table(.cluster).changes(since: one.table(.cluster)) == ["b"])
@@ -39,7 +40,7 @@ struct SnapshotTests {
     func faults() throws {
         #expect(throws: SnapshotFault.duplicate(.cluster, "a")) { try Snapshot([cluster("a"), cluster("a", "2")]) }
         let snapshot = try Snapshot([cluster("a", endpoints: "e"), route("r", to: ["a", "b"])])
-        #expect(snapshot.danglingReferences == [Reference(.cluster, "b"), Reference(.endpoint, "e")])
+        #expect(snapshot.danglingReferences == [Reference(.cluster, "b"), Reference(.endpoints, "e")])
     }
 
     @Test("A thousand proxies that are up to date share everything, and a change costs each its own names only")
@@ -50,7 +51,7 @@ struct SnapshotTests {
         for index in streams.indices {
             let output = streams[index].receive(
                 DeltaRequest(
-                    node: ProxyNode(id: "p\(index)"), typeURL: ResourceType.cluster.url,
+                    node: ProxyNode(id: "p\(index)"), typeURL: ResourceType.cluster.typeURL,
                     initialVersions: Dictionary(uniqueKeysWithValues: clusters.map { ($0.name, $0.version) })))
             #expect(output.responses.isEmpty)
         }

@@ -1,3 +1,4 @@
+internal import MartletXDS
 import Testing
 
 @testable import MartletControl
@@ -19,22 +20,22 @@ struct StateOfTheWorldTests {
     @Test("Of other types only what changed comes, and nothing of what nobody asked for")
     func partial() throws {
         var driver = try StreamDriver(.stateOfTheWorld, [endpoints("a"), endpoints("b"), endpoints("c")])
-        #expect(driver.want(.endpoint, ["a", "b"]) == ["ClusterLoadAssignment +a:1 +b:1"])
-        #expect(try driver.acknowledge(.endpoint) == [])
+        #expect(driver.want(.endpoints, ["a", "b"]) == ["ClusterLoadAssignment +a:1 +b:1"])
+        #expect(try driver.acknowledge(.endpoints) == [])
         #expect(
             try driver.publish([endpoints("a"), endpoints("b", "2"), endpoints("c", "2")])
                 == ["ClusterLoadAssignment +b:2"])
-        #expect(try driver.acknowledge(.endpoint) == [])
+        #expect(try driver.acknowledge(.endpoints) == [])
         #expect(try driver.publish([endpoints("a"), endpoints("b", "2"), endpoints("c", "3")]) == [])
-        #expect(driver.want(.endpoint, ["a", "b", "c"]) == ["ClusterLoadAssignment +c:3"])
+        #expect(driver.want(.endpoints, ["a", "b", "c"]) == ["ClusterLoadAssignment +c:3"])
     }
 
     @Test("A subscription to what is not there is kept: it is sent once it is there")
     func appearsLater() throws {
         var driver = try StreamDriver(.stateOfTheWorld)
-        #expect(driver.want(.endpoint, ["late"]) == [])
+        #expect(driver.want(.endpoints, ["late"]) == [])
         #expect(try driver.publish([endpoints("late")]) == ["ClusterLoadAssignment +late:1"])
-        #expect(try driver.acknowledge(.endpoint) == [])
+        #expect(try driver.acknowledge(.endpoints) == [])
         // Its end is not told; it comes again when it is back.
         #expect(try driver.publish([]) == [])
         #expect(try driver.publish([endpoints("late")]) == ["ClusterLoadAssignment +late:1"])
@@ -54,15 +55,15 @@ struct StateOfTheWorldTests {
     @Test("A request with a nonce that is not the newest is ignored, names and all")
     func staleNonce() throws {
         var driver = try StreamDriver(.stateOfTheWorld, [endpoints("a"), endpoints("b")])
-        _ = driver.want(.endpoint, ["a"])
-        let old = try #require(driver.newest[.endpoint]).nonce
-        _ = try driver.acknowledge(.endpoint)
+        _ = driver.want(.endpoints, ["a"])
+        let old = try #require(driver.newest[.endpoints]).nonce
+        _ = try driver.acknowledge(.endpoints)
         _ = try driver.publish([endpoints("a", "2"), endpoints("b")])
-        #expect(driver.want(.endpoint, ["a", "b"], nonce: old) == [])
-        #expect(driver.want(.endpoint, ["a", "b"], nonce: "") == [])
-        #expect(driver.events.suffix(2) == [.staleNonce(.endpoint, old), .staleNonce(.endpoint, "")])
+        #expect(driver.want(.endpoints, ["a", "b"], nonce: old) == [])
+        #expect(driver.want(.endpoints, ["a", "b"], nonce: "") == [])
+        #expect(driver.events.suffix(2) == [.staleNonce(.endpoints, old), .staleNonce(.endpoints, "")])
         // The answer to the newest has the names again.
-        #expect(driver.want(.endpoint, ["a", "b"]) == ["ClusterLoadAssignment +b:1"])
+        #expect(driver.want(.endpoints, ["a", "b"]) == ["ClusterLoadAssignment +b:1"])
     }
 
     @Test("While a response is not answered, changes wait; then the newest of each comes, once")
@@ -84,7 +85,7 @@ struct StateOfTheWorldTests {
         let first = try #require(driver.newest[.cluster])
         // A refusal that names the version it refuses is one.
         let request = DiscoveryRequest(
-            typeURL: ResourceType.cluster.url, version: first.version, nonce: first.nonce,
+            typeURL: ResourceType.cluster.typeURL, version: first.version, nonce: first.nonce,
             error: ErrorDetail(message: "no"))
         #expect(
             driver.stream.receive(request).events == [
@@ -95,7 +96,7 @@ struct StateOfTheWorldTests {
         _ = try driver.publish([cluster("a", "2")])
         let second = try #require(driver.newest[.cluster])
         // And an acceptance that names another version is one.
-        let acceptance = DiscoveryRequest(typeURL: ResourceType.cluster.url, version: "odd", nonce: second.nonce)
+        let acceptance = DiscoveryRequest(typeURL: ResourceType.cluster.typeURL, version: "odd", nonce: second.nonce)
         #expect(driver.stream.receive(acceptance).events == [.acknowledged(.cluster, version: second.version)])
         #expect(driver.stream.status(.cluster).acknowledgedVersion == second.version)
         #expect(driver.stream.status(.cluster).refusal == nil)
@@ -135,16 +136,16 @@ struct StateOfTheWorldTests {
         let resources = [endpoints("a"), endpoints("b")]
         let before = try Snapshot(resources)
         var driver = try StreamDriver(.stateOfTheWorld, resources, after: before)
-        let version = before.table(.endpoint).version
-        #expect(driver.want(.endpoint, ["a", "b"], version: version) == ["ClusterLoadAssignment +a:1 +b:1"])
+        let version = before.table(.endpoints).version
+        #expect(driver.want(.endpoints, ["a", "b"], version: version) == ["ClusterLoadAssignment +a:1 +b:1"])
     }
 
     @Test("A name given up and taken up again is sent again")
     func takenUpAgain() throws {
         var driver = try StreamDriver(.stateOfTheWorld, [endpoints("a")])
-        _ = driver.want(.endpoint, ["a"])
-        _ = try driver.acknowledge(.endpoint)
-        #expect(driver.want(.endpoint, []) == [])
-        #expect(driver.want(.endpoint, ["a"]) == ["ClusterLoadAssignment +a:1"])
+        _ = driver.want(.endpoints, ["a"])
+        _ = try driver.acknowledge(.endpoints)
+        #expect(driver.want(.endpoints, []) == [])
+        #expect(driver.want(.endpoints, ["a"]) == ["ClusterLoadAssignment +a:1"])
     }
 }

@@ -1,4 +1,5 @@
 import MartletControl
+internal import MartletXDS
 import Testing
 
 /// A stream and a client's bookkeeping of nonces, so that a test reads as what is asked and what comes.
@@ -18,7 +19,7 @@ struct StreamDriver {
 
     /// What a response is, in a line: `Cluster +a:1 +b:1 -c`.
     static func line(_ response: PushResponse) -> String {
-        let type = response.type.url.split(separator: ".").last ?? ""
+        let type = response.type.typeURL.split(separator: ".").last ?? ""
         return
             ([String(type)] + response.resources.map { "+\($0.name):\($0.version)" }
             + response.removed.map { "-\($0)" }).joined(separator: " ")
@@ -51,7 +52,7 @@ struct StreamDriver {
         return take(
             stream.receive(
                 DiscoveryRequest(
-                    node: node(), typeURL: type.url, names: names, version: version ?? accepted[type] ?? "",
+                    node: node(), typeURL: type.typeURL, names: names, version: version ?? accepted[type] ?? "",
                     nonce: nonce ?? newest[type]?.nonce ?? "")))
     }
 
@@ -64,7 +65,7 @@ struct StreamDriver {
         take(
             stream.receive(
                 DeltaRequest(
-                    node: node(), typeURL: type.url, subscribe: subscribe, unsubscribe: unsubscribe,
+                    node: node(), typeURL: type.typeURL, subscribe: subscribe, unsubscribe: unsubscribe,
                     initialVersions: known, nonce: nonce)))
     }
 
@@ -81,7 +82,7 @@ struct StreamDriver {
     }
 
     private mutating func answer(_ response: PushResponse, _ error: ErrorDetail?) -> [String] {
-        let url = response.type.url
+        let url = response.type.typeURL
         switch stream.variant {
         case .stateOfTheWorld:
             return take(

@@ -1,4 +1,5 @@
 import MartletControl
+internal import MartletXDS
 import Testing
 
 @Suite("Which names a client wants")
