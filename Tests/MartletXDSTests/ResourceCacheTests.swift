@@ -153,6 +153,33 @@ internal import Testing
         #expect(try clusters("clusters: [{ name: missing, endpoints: ['10.0.0.1:1'] }]") == ["missing"])
     }
 
+    @Test func routesWaitForTheFilesOfTheirFilters() throws {
+        var cache = ResourceCache()
+        cache.apply(try offer(.listener, [try listener("l", routes: "one")]))
+        cache.apply(try offer(.routes, [routes("one", to: "a")]))
+        _ = cache.resources()
+        var next = routes("one", to: "b")
+        let filter = Martlet_Config_V1_Filter.with {
+            $0.name = "jwt"
+            $0.files = ["keys.json"]
+        }
+        next.virtualHosts[0].routes[0].typedPerFilterConfig["jwt"] = try Google_Protobuf_Any(message: filter)
+        cache.apply(try offer(.routes, [next]))
+        #expect(cache.mentioned(.secret) == ["keys.json"] && cache.isWarming)
+        #expect(cache.resources().mentionedClusters == ["a"])
+        // Without the file it never serves.
+        let isAny = cache.giveUp(cache.waiting)
+        #expect(!isAny && cache.resources().mentionedClusters == ["a"])
+        let file = Envoy_Extensions_TransportSockets_Tls_V3_Secret.with {
+            $0.name = "keys.json"
+            $0.genericSecret.secret.inlineString = "{}"
+        }
+        cache.apply(try offer(.secret, [file]))
+        let resources = cache.resources()
+        #expect(resources.mentionedClusters == ["b"] && resources.secrets.map(\.name) == ["keys.json"])
+        #expect(!cache.isWarming)
+    }
+
     @Test func whatGoesIsGone() throws {
         var cache = ResourceCache()
         cache.apply(try offer(.cluster, [cluster("a"), cluster("b")]))

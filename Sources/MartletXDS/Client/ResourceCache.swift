@@ -13,7 +13,7 @@ package struct ResourceCache: Sendable {
     }
 
     private var entries: [ResourceType: [String: Entry]] = [:]
-    /// Of listeners and clusters: what is in force, while a newer one warms.
+    /// Of those that wait for others: what is in force, while a newer one warms.
     private var active: [ResourceType: [String: Entry]] = [:]
     /// Those of them that wait no more: clusters are used without endpoints, listeners without routes, until they come.
     private var givenUp: Set<HeldResource> = []
@@ -51,54 +51,58 @@ package struct ResourceCache: Sendable {
 
     // MARK: Names
 
+    /// Types whose resources mention others, and wait for them. What is mentioned comes first.
+    private static let warmed: [ResourceType] = [.cluster, .routes, .listener]
+
     /// The names to ask for of a type that is not asked for as a whole.
     package func mentioned(_ type: ResourceType) -> Set<String> {
         var names: Set<String> = []
-        for kind in [ResourceType.listener, .cluster] {
+        for kind in Self.warmed {
             for entry in (entries[kind] ?? [:]).values { names.formUnion(entry.mentions.names[type] ?? []) }
             for entry in (active[kind] ?? [:]).values { names.formUnion(entry.mentions.names[type] ?? []) }
         }
         return names
     }
 
-    /// Forgets what no listener or cluster mentions.
+    /// Forgets what is mentioned no more.
     package mutating func forgetUnmentioned() {
-        for type in ResourceType.allCases where !type.isWildcard {
+        // Routes first: they mention secrets themselves.
+        for type in [ResourceType.routes, .endpoints, .secret, .extension] {
             let names = mentioned(type)
             entries[type] = entries[type]?.filter { names.contains($0.key) }
+            active[type] = active[type]?.filter { names.contains($0.key) }
         }
     }
 
     // MARK: What can be in force
 
-    private func isWarm(_ entry: Entry) -> Bool {
+    /// - Parameter isLate: without endpoints and routes it is done. Without secrets and policies nothing is.
+    private func isWarm(_ entry: Entry, isLate: Bool) -> Bool {
         entry.mentions.names.allSatisfy { type, names in
-            // Without secrets and policies nothing is done.
-            if type == .endpoints || type == .routes, givenUp.contains(entry.held) { return true }
-            let present = entries[type] ?? [:]
-            return names.allSatisfy { present[$0] != nil }
+            if isLate, type == .endpoints || type == .routes { return true }
+            return names.allSatisfy { isThere(type, $0) }
         }
     }
 
-    /// Listeners and clusters that wait for something.
-    package var waiting: Set<HeldResource> {
-        Set(
-            [ResourceType.listener, .cluster].flatMap { type in
-                (entries[type] ?? [:]).values.filter { !isWarm($0) }.map(\.held)
-            })
-    }
-    package var isWarming: Bool { !waiting.isEmpty }
+    private func isWarm(_ entry: Entry) -> Bool { isWarm(entry, isLate: givenUp.contains(entry.held)) }
 
-    /// Of these, what still waits does so no more. False: none does.
+    private func isThere(_ type: ResourceType, _ name: String) -> Bool {
+        guard let entry = entries[type]?[name] else { return false }
+        return type != .routes || isWarm(entry) || active[type]?[name] != nil
+    }
+
+    private var warmable: [Entry] { Self.warmed.flatMap { (entries[$0] ?? [:]).values } }
+
+    /// What waits for something.
+    package var waiting: Set<HeldResource> { Set(warmable.filter { !isWarm($0) }.map(\.held)) }
+    package var isWarming: Bool { warmable.contains { !isWarm($0) } }
+
+    /// Of these, what can do without what it still waits for does so from now on. False: there is none.
     package mutating func giveUp(_ resources: Set<HeldResource>) -> Bool {
-        let late = waiting.intersection(resources)
+        let late = warmable.filter { resources.contains($0.held) && !isWarm($0) && isWarm($0, isLate: true) }
         // What is not held any more need not be remembered.
-        givenUp = givenUp.filter { resource in
-            [ResourceType.listener, .cluster].contains { type in
-                (entries[type] ?? [:]).values.contains { $0.held == resource }
-            }
-        }
-        givenUp.formUnion(late)
+        givenUp.formIntersection(warmable.map(\.held))
+        givenUp.formUnion(late.map(\.held))
         return !late.isEmpty
     }
 
@@ -113,7 +117,7 @@ package struct ResourceCache: Sendable {
         var resources = MeshResources()
         let diagnostics = ConfigDiagnostics()
         var mentioned = ResourceMentions.Names()
-        for type in [ResourceType.cluster, .listener] {
+        for type in Self.warmed {
             var next: [String: Entry] = [:]
             for (name, entry) in entries[type] ?? [:] {
                 if isWarm(entry) {
@@ -123,19 +127,22 @@ package struct ResourceCache: Sendable {
                 }
             }
             active[type] = next
+            // Those are wanted only that listeners mention.
+            if type == .routes { continue }
             for (_, entry) in next.sorted(by: { $0.key < $1.key }) {
                 resources.add(entry.held.resource, diagnostics: diagnostics)
                 mentioned.add(entry.mentions)
             }
         }
-        for type in [ResourceType.endpoints, .routes, .secret, .extension] {
+        // Routes first: they mention secrets themselves.
+        for type in [ResourceType.routes, .endpoints, .secret, .extension] {
             for name in (mentioned.names[type] ?? []).sorted() {
-                guard let entry = entries[type]?[name] else {
+                guard let entry = type == .routes ? active[type]?[name] : entries[type]?[name] else {
                     resources.addEmpty(type, name)
                     continue
                 }
                 resources.add(entry.held.resource, diagnostics: diagnostics)
-                mentioned.clusters.formUnion(entry.mentions.clusters)
+                mentioned.add(entry.mentions)
             }
         }
         resources.mentionedClusters = mentioned.clusters

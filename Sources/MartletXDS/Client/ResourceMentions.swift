@@ -18,6 +18,10 @@ package struct ResourceMentions: Sendable, Equatable {
         case .routes:
             guard let table = try? RouteTableMessage(unpackingAny: resource) else { return }
             for host in table.virtualHosts { host.routes.forEach { add($0) } }
+            // Files that filters are given on single routes.
+            let reading = ResourceReading("RouteConfiguration", table.name, diagnostics: ConfigDiagnostics())
+            _ = table.routes(reading)
+            add(secretsOf: reading)
         case .endpoints, .secret, .extension: break
         }
     }
