@@ -88,9 +88,12 @@ private func transcript(_ pieces: [[UInt8]], _ isServer: Bool) -> [String] {
     _ = session.flush(into: Output(), atMost: .max)
     while let event = session.nextEvent() { log += line(event, session, [], &bodies) }
     // Of a body that breaks its stream, how much comes before that is chance.
-    for line in log where line.contains("closed(MartletHTTP.HTTP2Close.failed") {
+    let isFailed = { (line: String) in line.contains("closed(MartletHTTP.HTTP2Close.failed") }
+    for line in log where isFailed(line) {
         if let stream = line.split(separator: " ").first.flatMap({ Int32($0) }) { bodies[stream] = nil }
     }
+    // And in which order streams end with their connection is nobody's affair.
+    log = log.filter { !isFailed($0) } + log.filter(isFailed).sorted()
     return log + bodies.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" } + ["\(session.state)"]
 }
 
