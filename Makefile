@@ -28,7 +28,8 @@ release: packages ## release build of the proxy: optimised as one, Swift's libra
 test: ## installs what is missing, builds, runs every test
 	@Scripts/install-packages build test
 	swift build $(SWIFT_FLAGS) $(ARROWS) --build-tests
-	swift test $(SWIFT_FLAGS) --skip-build --disable-xctest
+	@set -o pipefail; swift test $(SWIFT_FLAGS) --skip-build --disable-xctest 2>&1 | tee .build/test.log \
+	    || { echo; echo 'What failed, from .build/test.log:'; grep '✘' .build/test.log; exit 1; }
 
 lint: ## formatting and the house rules
 	swift format lint --strict --recursive $(SWIFT_FOLDERS)
