@@ -187,9 +187,11 @@ struct PolicyStreamTests {
 
     @Test("A run that ends, and a client that goes, end the call")
     func abandoned() throws {
+        let asked = Locked(0)
         let ended = Locked(0)
         let files = try ScriptedUpstream { _, connection in
             guard connection.nextRequest() != nil else { return }
+            asked.withLock { $0 += 1 }
             try? connection.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nsome")
             if case .bytes = connection.receive() { return }
             ended.withLock { $0 += 1 }
@@ -207,7 +209,7 @@ struct PolicyStreamTests {
         #expect(eventually { ended.withLock { $0 } == 1 })
         let client = try TCPSocket(port: proxy.port)
         try client.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
-        #expect(eventually { files.accepted == 2 })
+        #expect(eventually { asked.withLock { $0 } == 2 })
         client.reset()
         #expect(eventually { ended.withLock { $0 } == 2 })
     }
