@@ -45,6 +45,7 @@ let package = Package(
     name: "martlet",
     products: [
         .executable(name: "martlet", targets: ["martlet"]),
+        .executable(name: "martlet-control", targets: ["martlet-control"]),
         .library(name: "MartletFilter", targets: ["MartletFilter"]),
     ],
     dependencies: [
@@ -54,6 +55,14 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        // The control plane's alone.
+        .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
+        .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.2"),
+        .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.1"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.4"),
     ],
     targets: [
         // C: the kernel calls, and the system libraries.
@@ -110,9 +119,25 @@ let package = Package(
         room(
             "MartletControl",
             [
-                "MartletCore", "MartletXDS", .product(name: "GRDB", package: "GRDB.swift"),
+                "MartletCore", "MartletConfig", "MartletXDS", .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ]),
+        room(
+            "MartletControlServer",
+            [
+                "MartletCore", "MartletConfig", "MartletXDS", "MartletXDSMessages", "MartletControl",
+                .product(name: "AsyncAlgorithms", package: "swift-async-algorithms"),
+                .product(name: "GRPCCore", package: "grpc-swift-2"),
+                .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+                .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTLS", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ]),
 
         // Built-in filters. SwiftPM reserves `Plugins/` for build-tool plugins, hence the explicit paths.
@@ -134,14 +159,33 @@ let package = Package(
             ["MartletCore", "MartletCoding", "MartletHTTP", "MartletGRPC", "MartletConfig", "MartletFilter"],
             path: "Plugins/Transform", settings: requestPath),
 
+        // What both executables know of filters: the one table.
+        room(
+            "MartletBuiltIn",
+            [
+                "MartletFilter", "MartletLua", "MartletNative", "MartletAuth", "MartletObserve", "MartletRouting",
+                "MartletResilience", "MartletTransform",
+            ]),
         .executableTarget(
             name: "martlet",
             dependencies: [
                 "MartletCore", "MartletNet", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua",
-                "MartletNative", "MartletProxy", "MartletAuth", "MartletObserve", "MartletRouting", "MartletResilience",
-                "MartletTransform",
+                "MartletProxy", "MartletRouting", "MartletBuiltIn",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: house),
+        .executableTarget(
+            name: "martlet-control",
+            dependencies: [
+                "MartletCore", "MartletConfig", "MartletFilter", "MartletLua", "MartletProxy", "MartletRouting",
+                "MartletBuiltIn", "MartletControl", "MartletControlServer",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOFoundationCompat", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: house),
 

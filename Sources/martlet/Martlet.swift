@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import MartletBuiltIn
 
 @main
 struct Martlet: ParsableCommand {

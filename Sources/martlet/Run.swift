@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import MartletBuiltIn
 internal import MartletFilter
 internal import MartletLua
 internal import MartletProxy

@@ -1,18 +1,20 @@
 internal import MartletAuth
-internal import MartletFilter
-internal import MartletLua
-internal import MartletNative
+package import MartletFilter
+package import MartletLua
+package import MartletNative
 internal import MartletObserve
 internal import MartletResilience
 internal import MartletRouting
 internal import MartletTransform
 
-/// Every filter compiled into this executable. To add one, import its module and add its kind here.
-enum BuiltInFilters {
-    static let policies = PolicyCatalog()
-    static let modules = ModuleCatalog()
+// MartletBuiltIn is what both executables know of filters: the one table.
 
-    static let registry = FilterRegistry([
+/// Every filter that is compiled in. To add one, import its module and add its kind here.
+package enum BuiltInFilters {
+    package static let policies = PolicyCatalog()
+    package static let modules = ModuleCatalog()
+
+    package static let registry = FilterRegistry([
         RouterKind(),
         AccessControlKind(),
         RBACKind(),

@@ -1,0 +1,4 @@
+/// Of both executables.
+package enum Version {
+    package static let text = "0.1.0"
+}

@@ -1,0 +1,47 @@
+/// What operators ask of the control plane, whichever way they ask. Implemented by `MeshControl`.
+package protocol ControlPlane: Sendable {
+    /// Checks, and writes if nothing is wrong.
+    func apply(_ submission: Submission, by author: String) async throws(OperationError) -> Applied
+
+    /// What `apply` would do.
+    func plan(_ submission: Submission) async throws(OperationError) -> ChangePlan
+
+    /// Refused while something else needs it.
+    func delete(_ keys: [DocumentKey], by author: String, message: String) async throws(OperationError) -> Applied
+
+    /// What `delete` would do.
+    func planDeletion(_ keys: [DocumentKey]) async throws(OperationError) -> ChangePlan
+
+    /// Sorted by key. Nil: of all.
+    func documents(namespace: String?, kind: MeshKind?) async throws(OperationError) -> [DocumentView]
+
+    /// - Parameter revision: as it was then; nil: as it is.
+    func document(_ key: DocumentKey, at revision: Revision?) async throws(OperationError) -> DocumentView
+
+    /// Newest first.
+    func history(_ key: DocumentKey, limit: Int) async throws(OperationError) -> [DocumentVersion]
+
+    /// All transactions, newest first; nil: of all namespaces.
+    func log(namespace: String?, limit: Int) async throws(OperationError) -> [StoreEvent]
+
+    /// Makes documents what they were after a revision, in a new one.
+    /// - Parameter keys: nil: all of the namespace.
+    func rollback(
+        namespace: String, keys: [DocumentKey]?, to revision: Revision, by author: String, message: String
+    ) async throws(OperationError) -> Applied
+
+    /// Of the store's newest transaction that proxies are told of here.
+    func revision() async -> Revision
+
+    /// By namespace and id.
+    func proxies() async -> [ProxyStatus]
+}
+
+/// A document as it is shown.
+package struct DocumentView: Sendable, Equatable {
+    package let key: DocumentKey
+    package let revision: Revision
+    package let created: Revision
+    /// YAML, as `apply` takes it. What keys and other secret files hold is left out.
+    package let text: String
+}

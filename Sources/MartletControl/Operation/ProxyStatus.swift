@@ -1,0 +1,43 @@
+package import MartletXDS
+
+/// Where one connected proxy stands.
+package struct ProxyStatus: Sendable {
+    package enum State: String, Sendable {
+        /// It has what it is to have.
+        case synced
+        /// Something has been sent and is not answered yet.
+        case pending
+        /// It has refused something that it is to have.
+        case refused
+    }
+
+    package struct Feed: Sendable, Equatable {
+        package var type: ResourceType
+        package var sentVersion: String?
+        package var acknowledgedVersion: String?
+        package var refusal: ErrorDetail?
+        package var withheld: [String]
+    }
+
+    package var id: String
+    package var cluster: String
+    package var namespace: String
+    package var zone = ""
+    package var labels: [String: String] = [:]
+    /// `martlet 0.1.0`, `envoy 1.40.0`.
+    package var agent = ""
+    /// `delta` or `sotw`.
+    package var method: String
+    package var address = ""
+    /// Milliseconds since 1970.
+    package var connectedAt: Int64
+    package var state = State.pending
+    /// The newest revision whose effects it was sent, and the newest that it has accepted.
+    package var sentRevision: Revision = 0
+    package var acknowledgedRevision: Revision = 0
+    /// The newest revision that is in force on all its workers, as far as it has told: Martlet's own acknowledgements tell it.
+    package var appliedRevision: Revision?
+    /// Since when it has not had what it is to have, in milliseconds; nil when it has.
+    package var lag: Int64?
+    package var feeds: [Feed] = []
+}
