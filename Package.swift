@@ -175,11 +175,14 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: house),
+        room(
+            "MartletControlCheck",
+            ["MartletConfig", "MartletControl", "MartletLua", "MartletProxy", "MartletRouting", "MartletBuiltIn"]),
         .executableTarget(
             name: "martlet-control",
             dependencies: [
                 "MartletCore", "MartletConfig", "MartletFilter", "MartletLua", "MartletProxy", "MartletRouting",
-                "MartletBuiltIn", "MartletControl", "MartletControlServer",
+                "MartletBuiltIn", "MartletControl", "MartletControlCheck", "MartletControlServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Logging", package: "swift-log"),
@@ -203,7 +206,19 @@ let package = Package(
             ]),
         tests("MartletNetTests", ["MartletCore", "MartletNet", "MartletTesting"]),
         tests(
-            "MartletControlTests", ["MartletCore", "MartletXDS", "MartletControl", "MartletTesting", "StoreWriter"]),
+            "MartletControlTests",
+            [
+                "MartletCore", "MartletConfig", "MartletXDS", "MartletControl", "MartletControlCheck", "MartletTesting",
+                "StoreWriter",
+            ]),
+        // The control plane with real proxies under it.
+        tests(
+            "MeshTests",
+            [
+                "MartletCore", "MartletConfig", "MartletControl", "MartletControlCheck", "MartletControlServer",
+                "MartletTesting", "martlet", "martlet-control",
+                .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+            ], exclude: ["Peers"]),
         // The process that the tests of the store kill.
         .executableTarget(
             name: "StoreWriter", dependencies: ["MartletControl"], path: "Tests/StoreWriter", swiftSettings: house),

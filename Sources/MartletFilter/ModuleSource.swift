@@ -30,9 +30,26 @@ extension FilterRegistry {
     package func check(
         file: String, diagnostics: ConfigDiagnostics
     ) -> (config: ProxyConfig?, registry: FilterRegistry) {
-        let (read, registry) = loading { names, modules in
-            ProxyConfig.decode(file: file, filters: names, modules: modules, diagnostics: diagnostics)
-        }
+        checked(
+            loading { names, modules in
+                ProxyConfig.decode(file: file, filters: names, modules: modules, diagnostics: diagnostics)
+            }, diagnostics)
+    }
+
+    /// As `check(file:)`, of what was put together from elsewhere.
+    package func check(
+        root: ConfigNode, diagnostics: ConfigDiagnostics
+    ) -> (config: ProxyConfig?, registry: FilterRegistry) {
+        checked(
+            loading { names, modules in
+                ProxyConfig.decode(root: root, filters: names, modules: modules, diagnostics: diagnostics)
+            }, diagnostics)
+    }
+
+    private func checked(
+        _ loaded: (config: ProxyConfig?, registry: FilterRegistry), _ diagnostics: ConfigDiagnostics
+    ) -> (config: ProxyConfig?, registry: FilterRegistry) {
+        let (read, registry) = loaded
         guard let config = read, diagnostics.hasErrors else { return (read, registry) }
         let load = LoadContext(config: config, workers: 1)
         for listener in config.listeners {

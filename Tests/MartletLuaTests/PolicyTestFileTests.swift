@@ -77,7 +77,7 @@ struct PolicyTestFileTests {
     func mistake(_ mistake: Mistake) throws {
         let folder = try PolicyTestFolder(policy: "function on_request() end", tests: mistake.text)
         let report = folder.run()
-        let errors = report.errors.map { folder.short($0) }
+        let errors = report.errors.map { folder.short($0.description) }
         #expect(errors == mistake.errors.map { "tests.yaml:" + $0 })
         #expect(report.entries.isEmpty)
     }
@@ -86,6 +86,6 @@ struct PolicyTestFileTests {
     func missing() {
         let report = PolicyTestReport(path: "/nowhere/tests.yaml")
         #expect(
-            report.errors == ["/nowhere/tests.yaml:1:1: error: cannot read the file: No such file or directory"])
+            report.errors.map(\.description) == ["/nowhere/tests.yaml:1:1: error: cannot read the file: No such file or directory"])
     }
 }

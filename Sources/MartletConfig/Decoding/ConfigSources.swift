@@ -5,6 +5,8 @@ public final class ConfigSources {
     private var states: [String: ConfigFile.State] = [:]
     /// In the order of their first reading.
     package private(set) var paths: [String] = []
+    /// What was not supplied does not exist: the configuration is somebody else's, and this machine's files are not for it.
+    package var isClosed = false
 
     package init() {}
 
@@ -14,6 +16,13 @@ public final class ConfigSources {
         if contents[path] == nil { paths.append(path) }
         contents[path] = .success(bytes)
         states[path] = ConfigFile.State(supplied: bytes.count)
+    }
+
+    /// These files are all there are. Nil changes nothing.
+    package func supply(_ files: [String: [UInt8]]?) {
+        guard let files else { return }
+        for (path, bytes) in files { supply(bytes, as: path) }
+        isClosed = true
     }
 
     /// Whether the load has asked for it.
@@ -27,6 +36,7 @@ public final class ConfigSources {
             guard bytes.count <= limit else { throw ConfigFile.Failure(tooLarge: limit) }
             return bytes
         }
+        if isClosed { throw Self.notSupplied }
         if contents[path] == nil { paths.append(path) }
         let result = Result { () throws(ConfigFile.Failure) in try ConfigFile.read(path, atMost: limit) }
         contents[path] = result
@@ -38,12 +48,15 @@ public final class ConfigSources {
         bytes: [UInt8], state: ConfigFile.State
     ) {
         if let known = states[path], known.isSupplied { return (try read(path, atMost: limit), known) }
+        if isClosed { throw Self.notSupplied }
         if !paths.contains(path) { paths.append(path) }
         let (bytes, state) = try ConfigFile.readWithState(path, atMost: limit)
         states[path] = state
         if state.size < ConfigFile.largeSize { contents[path] = .success(bytes) }
         return (bytes, state)
     }
+
+    private static let notSupplied = ConfigFile.Failure(reason: "it was not handed in with the configuration")
 
     /// FNV-1a over the paths and contents of `files`, or, of large ones, when and as what they were written. Those that this
     /// load has not read are looked at for it.

@@ -17,6 +17,14 @@ package struct ProxyStatus: Sendable {
         package var acknowledgedVersion: String?
         package var refusal: ErrorDetail?
         package var withheld: [String]
+
+        package init(
+            type: ResourceType, sentVersion: String?, acknowledgedVersion: String?, refusal: ErrorDetail?,
+            withheld: [String]
+        ) {
+            (self.type, self.sentVersion, self.acknowledgedVersion) = (type, sentVersion, acknowledgedVersion)
+            (self.refusal, self.withheld) = (refusal, withheld)
+        }
     }
 
     package var id: String
@@ -40,4 +48,10 @@ package struct ProxyStatus: Sendable {
     /// Since when it has not had what it is to have, in milliseconds; nil when it has.
     package var lag: Int64?
     package var feeds: [Feed] = []
+
+    package init(_ proxy: ProxyIdentity, method: String, address: String, connectedAt: Int64) {
+        (id, cluster, namespace) = (proxy.id, proxy.cluster, proxy.namespace)
+        (zone, labels, agent) = (proxy.zone, proxy.labels, proxy.agent)
+        (self.method, self.address, self.connectedAt) = (method, address, connectedAt)
+    }
 }

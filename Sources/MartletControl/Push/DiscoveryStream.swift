@@ -103,6 +103,12 @@ package struct DiscoveryStream: Sendable {
         return status
     }
 
+    /// The client has accepted all that it is to have of what it asked for.
+    package var isSettled: Bool { feeds.allSatisfy { !$0.isRequested || $0.isSettled } }
+
+    /// It has refused something that it is to have.
+    package var isRefused: Bool { feeds.contains { $0.status.refusal != nil } }
+
     // MARK: Requests
 
     /// Only the first request must say who the client is; what later ones say changes nothing.

@@ -40,6 +40,10 @@ package struct StreamOutput: Sendable {
     /// In this order.
     package internal(set) var responses: [PushResponse] = []
     package internal(set) var events: [StreamEvent] = []
+
+    package init() {}
+
+    init(events: [StreamEvent]) { self.events = events }
 }
 
 /// Where a stream stands with one type.

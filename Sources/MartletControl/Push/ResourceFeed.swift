@@ -33,6 +33,8 @@ struct ResourceFeed: Sendable {
         return subscription.covers(name) && table[name] != nil
     }
 
+    var isSettled: Bool { outstanding == nil && differences.isEmpty && !isAnswerOwed && status.refusal == nil }
+
     func isRefused(_ name: String, _ target: Resource?) -> Bool { refusals.blames(name, target) }
 
     func wasRefused(_ items: [String: Resource?]) -> Bool { refusals.covers(items) }

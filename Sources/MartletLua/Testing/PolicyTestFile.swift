@@ -12,26 +12,32 @@ package struct PolicyTestFile: Sendable {
     /// Of the policy; labels its metrics.
     let name: String
     private let root: ConfigNode
+    /// Files that came with it; nil: they are on this machine.
+    let supplied: [String: [UInt8]]?
 
     /// What a request is forwarded to when the file has no routes of its own.
     static let upstream = "upstream"
 
     /// Nil after errors were reported.
-    package static func read(_ path: String, diagnostics: ConfigDiagnostics) -> PolicyTestFile? {
+    /// - Parameter supplied: every file that may be read, by path; nil: those of this machine.
+    package static func read(
+        _ path: String, supplied: [String: [UInt8]]? = nil, diagnostics: ConfigDiagnostics
+    ) -> PolicyTestFile? {
         let bytes: [UInt8]
+        diagnostics.files.supply(supplied)
         do {
-            bytes = try ConfigFile.read(path, atMost: ConfigFile.maxConfiguration)
+            bytes = try diagnostics.files.read(path, atMost: ConfigFile.maxConfiguration)
         } catch {
             let mark = ConfigMark(file: path, line: 1, column: 1)
             diagnostics.add(ConfigError(mark: mark, path: "", message: "cannot read the file: \(error.reason)"))
             return nil
         }
-        return decode(bytes, path: path, diagnostics: diagnostics)
+        return decode(bytes, path: path, supplied: supplied, diagnostics: diagnostics)
     }
 
     /// As `read`, of a text. The policy's path in it is relative to the folder of `path`.
     package static func decode(
-        _ bytes: [UInt8], path: String, diagnostics: ConfigDiagnostics
+        _ bytes: [UInt8], path: String, supplied: [String: [UInt8]]? = nil, diagnostics: ConfigDiagnostics
     ) -> PolicyTestFile? {
         guard let root = YAMLDocument.read(bytes, file: path, diagnostics: diagnostics) else { return nil }
         if root.isNull {
@@ -39,7 +45,7 @@ package struct PolicyTestFile: Sendable {
             return nil
         }
         let section = ConfigSection(root, diagnostics: diagnostics)
-        let file = PolicyTestFile(section, path: path, root: root)
+        let file = PolicyTestFile(section, path: path, root: root, supplied: supplied)
         section.finish()
         if let test = file.tests.first {
             // What the engine decodes itself is the same for every test, so it is looked at here, once.
@@ -49,9 +55,10 @@ package struct PolicyTestFile: Sendable {
         return diagnostics.hasErrors ? nil : file
     }
 
-    private init(_ section: ConfigSection, path: String, root: ConfigNode) {
+    private init(_ section: ConfigSection, path: String, root: ConfigNode, supplied: [String: [UInt8]]?) {
         self.path = path
         self.root = root
+        self.supplied = supplied
         name = section.value("name", .label) ?? "policy"
         let config = section.raw("config")
         tests = section.sections("tests").map { PolicyTestCase($0, config: config) }

@@ -1,4 +1,4 @@
-internal import MartletConfig
+package import MartletConfig
 package import MartletFilter
 
 /// What one `tests.yaml` came to, as text.
@@ -6,6 +6,8 @@ package struct PolicyTestReport: Sendable {
     /// One test's line, with what was wrong below it.
     package struct Entry: Sendable, Equatable {
         package let name: String
+        /// Where the file has it.
+        package let mark: ConfigMark
         package let text: String
         package let passed: Bool
     }
@@ -13,7 +15,7 @@ package struct PolicyTestReport: Sendable {
     package let path: String
     package private(set) var entries: [Entry] = []
     /// Why the file could not be read.
-    package private(set) var errors: [String] = []
+    package private(set) var errors: [ConfigError] = []
     /// A line a source file, if asked for.
     package private(set) var coverage: [String] = []
 
@@ -22,15 +24,16 @@ package struct PolicyTestReport: Sendable {
 
     /// Reads a file and runs its tests.
     /// - Parameters:
+    ///   - supplied: every file that may be read, by path; nil: those of this machine.
     ///   - filter: only tests whose name has this text.
     ///   - router: the kind that ends each chain; without one, a stand-in.
     package init(
-        path: String, filter: String? = nil, coverage wanted: Bool = false, router: (any FilterKind)? = nil
+        path: String, supplied: [String: [UInt8]]? = nil, filter: String? = nil, coverage wanted: Bool = false, router: (any FilterKind)? = nil
     ) {
         self.path = path
         let diagnostics = ConfigDiagnostics()
-        guard let file = PolicyTestFile.read(path, diagnostics: diagnostics) else {
-            errors = diagnostics.errors.map(\.description)
+        guard let file = PolicyTestFile.read(path, supplied: supplied, diagnostics: diagnostics) else {
+            errors = diagnostics.errors
             return
         }
         let runner = PolicyTestRunner(router: router)
@@ -49,14 +52,14 @@ package struct PolicyTestReport: Sendable {
 
     private static func entry(_ number: Int, _ result: PolicyTestResult) -> Entry {
         guard !result.passed else {
-            return Entry(name: result.name, text: "ok \(number) \(result.name)", passed: true)
+            return Entry(name: result.name, mark: result.mark, text: "ok \(number) \(result.name)", passed: true)
         }
         var lines = ["\(result.mark.file):\(result.mark.line):\(result.mark.column)"]
         for failure in result.failures { lines += failure.lines }
         lines += result.seen
         let body = lines.map { line in line.allSatisfy { $0 == " " } ? "" : "    " + printable(line) }
         return Entry(
-            name: result.name, text: (["not ok \(number) \(result.name)"] + body).joined(separator: "\n"),
+            name: result.name, mark: result.mark, text: (["not ok \(number) \(result.name)"] + body).joined(separator: "\n"),
             passed: false)
     }
 
@@ -76,7 +79,7 @@ package struct PolicyTestReport: Sendable {
 
     /// Everything, under the file's name.
     package var text: String {
-        ([path] + errors + entries.map(\.text) + coverage).joined(separator: "\n")
+        ([path] + errors.map(\.description) + entries.map(\.text) + coverage).joined(separator: "\n")
     }
 
     /// What is not as it was in `earlier`; nil when nothing is.
@@ -85,7 +88,7 @@ package struct PolicyTestReport: Sendable {
         let gone = earlier.entries.filter { entry in !entries.contains { $0.name == entry.name } }
             .map { "gone: \($0.name)" }
         let lines =
-            (errors == earlier.errors ? [] : errors) + changed + (errors.isEmpty ? gone : [])
+            (errors == earlier.errors ? [] : errors.map(\.description)) + changed + (errors.isEmpty ? gone : [])
             + (coverage == earlier.coverage ? [] : coverage)
         let recovered = errors.isEmpty && !earlier.errors.isEmpty && lines.isEmpty ? ["can be read again"] : []
         let all = lines + recovered

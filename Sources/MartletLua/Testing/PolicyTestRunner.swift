@@ -17,6 +17,7 @@ package struct PolicyTestRunner {
         defer { worker.end() }
         let catalog = PolicyCatalog()
         let diagnostics = ConfigDiagnostics()
+        diagnostics.files.supply(file.supplied)
         guard let engine = engine(test, file, worker, catalog, diagnostics) else {
             return refused(test, diagnostics.errors.map(\.description))
         }

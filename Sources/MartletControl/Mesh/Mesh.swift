@@ -1,0 +1,97 @@
+/// All documents as they were at one revision. Immutable; a change makes another one, which shares what is the same.
+package struct Mesh: Sendable {
+    package let revision: Revision
+    package let documents: [DocumentKey: MeshDocument]
+    /// Those that other namespaces may use.
+    private let shared: [MeshDocument]
+    /// By namespace and kind, by key.
+    private let listed: [String: [MeshKind: [MeshDocument]]]
+
+    package init() { self.init(revision: 0, documents: [:]) }
+
+    package init(revision: Revision, documents: [DocumentKey: MeshDocument]) {
+        self.revision = revision
+        self.documents = documents
+        var listed: [String: [MeshKind: [MeshDocument]]] = [:]
+        for (_, document) in documents.sorted(by: { $0.key < $1.key }) {
+            listed[document.key.namespace, default: [:]][document.kind, default: []].append(document)
+        }
+        self.listed = listed
+        shared = documents.values.filter { !$0.sharedWith.isEmpty }.sorted { $0.key < $1.key }
+    }
+
+    /// - Parameter changes: nil deletes.
+    package func changing(_ changes: [DocumentKey: MeshDocument?], revision: Revision) -> Mesh {
+        var documents = documents
+        for (key, document) in changes { documents[key] = document }
+        return Mesh(revision: revision, documents: documents)
+    }
+
+    package var namespaces: Set<String> { Set(listed.keys) }
+
+    /// Namespaces that see something of this one, and itself.
+    package func audience(of namespace: String) -> Set<String> {
+        var namespaces: Set<String> = [namespace]
+        for document in shared where document.key.namespace == namespace {
+            namespaces.formUnion(document.sharedWith.contains("*") ? self.namespaces : document.sharedWith)
+        }
+        return namespaces
+    }
+
+    package func documents(in namespace: String, _ kind: MeshKind) -> [MeshDocument] {
+        listed[namespace]?[kind] ?? []
+    }
+
+    /// What a namespace sees of a kind: its own, and what others share with it. Its own come first where names are alike.
+    func visible(_ kind: MeshKind, in namespace: String) -> [String: MeshDocument] {
+        var visible: [String: MeshDocument] = [:]
+        for document in shared.reversed()
+        where document.kind == kind && document.key.namespace != namespace && document.shares(with: namespace) {
+            visible[document.name] = document
+        }
+        for document in documents(in: namespace, kind) {
+            visible[document.name] = document
+        }
+        return visible
+    }
+
+    /// What a proxy gets.
+    package func selection(for proxy: ProxyIdentity) -> MeshSelection {
+        selection(
+            in: proxy.namespace,
+            listeners: documents(in: proxy.namespace, .listeners).filter { $0.proxies?.covers(proxy) ?? true })
+    }
+
+    /// These listeners, the policies that they name, and the clusters that they or their policies can reach.
+    package func selection(in namespace: String, listeners: [MeshDocument]) -> MeshSelection {
+        let clusters = visible(.clusters, in: namespace)
+        let policies = visible(.policies, in: namespace)
+        var chosen: [DocumentKey: MeshDocument] = [:]
+        var open = listeners
+        var wantsAll = false
+        while let document = open.popLast() {
+            if document.callsAnyCluster { wantsAll = true }
+            for text in document.texts {
+                for found in [clusters[text], document.kind == .clusters ? nil : policies[text]] {
+                    guard let found, chosen[found.key] == nil else { continue }
+                    chosen[found.key] = found
+                    open.append(found)
+                }
+            }
+        }
+        if wantsAll { for cluster in clusters.values { chosen[cluster.key] = cluster } }
+        let sorted = chosen.values.sorted { $0.key < $1.key }
+        return MeshSelection(
+            listeners: listeners, clusters: sorted.filter { $0.kind == .clusters },
+            policies: sorted.filter { $0.kind == .policies })
+    }
+}
+
+/// Documents that one proxy gets, each kind by key.
+package struct MeshSelection: Sendable {
+    package var listeners: [MeshDocument]
+    package var clusters: [MeshDocument]
+    package var policies: [MeshDocument]
+
+    package var documents: [MeshDocument] { clusters + policies + listeners }
+}

@@ -1,0 +1,133 @@
+internal import MartletConfig
+internal import MartletCore
+
+/// The control plane behind its doors: checks what is handed in, keeps it in the store, tells proxies of what the store has.
+package final class MeshControl: ControlPlane {
+    let store: any ConfigStore
+    let checker: any MeshChecker
+    package let publisher: Publisher
+    package let fleet = Fleet()
+    let follower: MeshFollower
+    private let now: @Sendable () -> Int64
+
+    /// - Parameter now: milliseconds since 1970.
+    /// - Parameter log: what an operator should know.
+    package init(
+        store: any ConfigStore, checker: any MeshChecker, now: @escaping @Sendable () -> Int64,
+        log: @escaping @Sendable (String) -> Void
+    ) {
+        (self.store, self.checker, self.now) = (store, checker, now)
+        publisher = Publisher(now: now)
+        follower = MeshFollower(store: store, publisher: publisher, log: log)
+    }
+
+    /// Follows the store until the task is cancelled.
+    package func run() async { await follower.run() }
+
+    /// Proxies can be told what the store has.
+    package var isReady: Bool { get async { await follower.isReady } }
+
+    package func revision() async -> Revision { await publisher.revision }
+
+    package func proxies() async -> [ProxyStatus] {
+        let time = now()
+        return fleet.proxies.map { status in
+            var status = status
+            if let since = status.lag { status.lag = max(0, time - since) }
+            return status
+        }
+    }
+
+    // MARK: Reading
+
+    package func documents(namespace: String?, kind: MeshKind?) async throws(OperationError) -> [DocumentView] {
+        await follower.mesh.documents.values
+            .filter { (namespace == nil || $0.key.namespace == namespace) && (kind == nil || $0.kind == kind) }
+            .sorted { $0.key < $1.key }.map(\.view)
+    }
+
+    package func document(_ key: DocumentKey, at revision: Revision?) async throws(OperationError) -> DocumentView {
+        let found = try await asking { () throws(StoreError) in try await self.store.document(key, at: revision) }
+        guard let found else { throw .notFound(revision.map { "\(key) was not there at revision \($0)" } ?? "\(key)") }
+        return try read(found).view
+    }
+
+    package func history(_ key: DocumentKey, limit: Int) async throws(OperationError) -> [DocumentVersion] {
+        let versions = try await asking { () throws(StoreError) in try await self.store.history(key, limit: limit) }
+        guard !versions.isEmpty else { throw .notFound("\(key)") }
+        // Files that documents take along may be keys, and are nobody's to read.
+        return versions.map { version in
+            let text = version.body.flatMap { body in
+                try? read(Document(key: key, body: body, revision: version.revision, created: 0)).text
+            }
+            return DocumentVersion(
+                revision: version.revision, body: text.map { Array($0.utf8) }, attribution: version.attribution)
+        }
+    }
+
+    package func log(namespace: String?, limit: Int) async throws(OperationError) -> [StoreEvent] {
+        let latest = await follower.mesh.revision
+        let prefix = namespace.map { DocumentPrefix(namespace: $0) } ?? .all
+        var after = max(0, latest - Revision(max(1, min(limit, Self.logLimit))))
+        var events: [StoreEvent] = []
+        while after < latest {
+            let from = after
+            do {
+                let found = try await store.events(prefix, after: from, limit: 64)
+                events += found.events
+                guard found.through > after else { break }
+                after = found.through
+            } catch .compacted(let oldest) where oldest - 1 > after {
+                after = oldest - 1
+            } catch {
+                throw Self.operation(error)
+            }
+        }
+        return events.reversed().map { event in
+            StoreEvent(
+                revision: event.revision, attribution: event.attribution,
+                changes: event.changes.filter { MeshKind(rawValue: $0.key.kind) != nil })
+        }
+    }
+
+    private static let logLimit = 1000
+
+    func read(_ document: Document) throws(OperationError) -> MeshDocument {
+        let diagnostics = ConfigDiagnostics()
+        guard let read = MeshDocument(document, diagnostics: diagnostics), !diagnostics.hasErrors else {
+            throw .unavailable("\(document.key) is damaged: \(diagnostics.errors.first.map { "\($0)" } ?? "")")
+        }
+        return read
+    }
+
+    // MARK: The store
+
+    func asking<Value: Sendable>(
+        _ body: () async throws(StoreError) -> Value
+    ) async throws(OperationError) -> Value {
+        do { return try await body() } catch { throw Self.operation(error) }
+    }
+
+    static func operation(_ error: StoreError) -> OperationError {
+        switch error {
+        case .conflict: .conflict(error.description)
+        case .compacted, .future: .notFound(error.description)
+        case .invalidKey, .invalidTransaction: .badRequest(error.description)
+        case .inUse, .closed, .unavailable: .unavailable(error.description)
+        }
+    }
+}
+
+extension MeshDocument {
+    var view: DocumentView {
+        DocumentView(key: key, revision: revision, created: created, text: text)
+    }
+}
+
+extension MeshControl {
+    /// A proxy's stream has ended.
+    package func leave(_ stream: UInt64) {
+        fleet.remove(stream)
+        Task { await publisher.leave(stream) }
+    }
+}

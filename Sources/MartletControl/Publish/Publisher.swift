@@ -1,0 +1,121 @@
+internal import MartletCore
+internal import MartletXDS
+
+/// Works out what each proxy is to have, and tells its stream when that changes. Proxies that are told the same share all of it.
+package actor Publisher {
+    /// What decides on what a proxy is told.
+    private struct Group: Hashable {
+        let namespace: String
+        let audience: ProxyIdentity.Audience
+        let listeners: [DocumentKey]
+    }
+
+    private struct Member {
+        let proxy: ProxyIdentity
+        var group: Group
+        let changes: AsyncStream<Publication>.Continuation
+    }
+
+    private var mesh = Mesh()
+    private var snapshots: [Group: Snapshot] = [:]
+    private var members: [UInt64: Member] = [:]
+    private var nextMember: UInt64 = 0
+    private var time: Int64 = 0
+    private let renderer = DocumentRenderer()
+    private let now: @Sendable () -> Int64
+
+    package init(now: @escaping @Sendable () -> Int64) { self.now = now }
+
+    // MARK: Proxies
+
+    package struct Membership: Sendable {
+        package let id: UInt64
+        /// What it is to have now, and each time that changes. Of what comes while it is busy, the newest.
+        package let publications: AsyncStream<Publication>
+    }
+
+    package func join(_ proxy: ProxyIdentity) -> Membership {
+        let (stream, continuation) = AsyncStream.makeStream(of: Publication.self, bufferingPolicy: .bufferingNewest(1))
+        nextMember += 1
+        let group = group(of: proxy)
+        members[nextMember] = Member(proxy: proxy, group: group, changes: continuation)
+        continuation.yield(publication(for: group))
+        return Membership(id: nextMember, publications: stream)
+    }
+
+    package func leave(_ id: UInt64) {
+        guard let member = members.removeValue(forKey: id) else { return }
+        member.changes.finish()
+        forgetUnused()
+    }
+
+    package var proxies: [ProxyIdentity] { members.values.map(\.proxy) }
+
+    // MARK: Changes
+
+    package var revision: Revision { mesh.revision }
+
+    package func publish(_ mesh: Mesh) {
+        self.mesh = mesh
+        time = now()
+        let previous = snapshots
+        snapshots = [:]
+        for (id, member) in members {
+            let group = group(of: member.proxy)
+            // One that is new to its group moves on from what it had.
+            if snapshots[group] == nil {
+                snapshots[group] = snapshot(group, after: previous[group] ?? previous[member.group] ?? Snapshot())
+            }
+            members[id]?.group = group
+            member.changes.yield(publication(for: group))
+        }
+        keepUsed()
+    }
+
+    private func group(of proxy: ProxyIdentity) -> Group {
+        let listeners = mesh.documents(in: proxy.namespace, .listeners).filter { $0.proxies?.covers(proxy) ?? true }
+        return Group(namespace: proxy.namespace, audience: proxy.audience, listeners: listeners.map(\.key))
+    }
+
+    private func publication(for group: Group) -> Publication {
+        let snapshot = snapshots[group] ?? snapshot(group, after: Snapshot())
+        snapshots[group] = snapshot
+        return Publication(snapshot: snapshot, revision: mesh.revision, time: time)
+    }
+
+    /// What a proxy would have under another mesh.
+    package func snapshot(for proxy: ProxyIdentity, under mesh: Mesh) -> Snapshot {
+        snapshot(mesh.selection(for: proxy), proxy.audience, after: Snapshot())
+    }
+
+    private func snapshot(_ group: Group, after previous: Snapshot) -> Snapshot {
+        let listeners = group.listeners.compactMap { mesh.documents[$0] }
+        return snapshot(
+            mesh.selection(in: group.namespace, listeners: listeners), group.audience, after: previous)
+    }
+
+    private func snapshot(
+        _ selection: MeshSelection, _ audience: ProxyIdentity.Audience, after previous: Snapshot
+    ) -> Snapshot {
+        var resources: [Resource] = []
+        var seen: Set<Reference> = []
+        for document in selection.documents {
+            for resource in renderer.resources(of: document, for: audience)
+            where seen.insert(Reference(resource.type, resource.name)).inserted { resources.append(resource) }
+        }
+        // Names are made unique just now, and that is all that can be wrong.
+        return (try? Snapshot(resources, after: previous)) ?? previous
+    }
+
+    // MARK: Memory
+
+    private func forgetUnused() {
+        let used = Set(members.values.map(\.group))
+        snapshots = snapshots.filter { used.contains($0.key) }
+    }
+
+    private func keepUsed() {
+        renderer.keep(
+            Set(mesh.documents.values.map { DocumentRenderer.Version(key: $0.key, revision: $0.revision) }))
+    }
+}
