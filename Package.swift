@@ -212,13 +212,14 @@ let package = Package(
                 "StoreWriter",
             ]),
         // The control plane with real proxies under it.
-        tests(
-            "MeshTests",
-            [
-                "MartletCore", "MartletConfig", "MartletControl", "MartletControlCheck", "MartletControlServer",
-                "MartletTesting", "martlet", "martlet-control",
+        tests("MeshTests", ["MartletCore", "MartletTesting", "martlet", "MeshDriver"], exclude: ["Peers"]),
+        // A control plane that does what lines of standard input say.
+        .executableTarget(
+            name: "MeshDriver",
+            dependencies: [
+                "MartletConfig", "MartletControl", "MartletControlCheck", "MartletControlServer", "MartletXDS",
                 .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
-            ], exclude: ["Peers"]),
+            ], path: "Tests/MeshDriver", swiftSettings: house),
         // The process that the tests of the store kill.
         .executableTarget(
             name: "StoreWriter", dependencies: ["MartletControl"], path: "Tests/StoreWriter", swiftSettings: house),

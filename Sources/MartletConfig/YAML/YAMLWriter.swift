@@ -77,10 +77,12 @@ package struct YAMLWriter {
         }
     }
 
-    /// It can stand as a block: nothing in it needs an escape, and its first line shows how far it is indented.
+    /// It can stand as a block: nothing in it needs an escape, or could be taken for an anchor, and its first line shows how far it is indented.
     private func isLiteral(_ value: String) -> Bool {
         guard let first = value.unicodeScalars.first, !["\n", " ", "\t"].contains(first) else { return false }
-        return value.unicodeScalars.allSatisfy { $0 == "\n" || $0 == "\t" || Self.isPrintable($0) }
+        return value.unicodeScalars.allSatisfy {
+            $0 != "&" && ($0 == "\n" || $0 == "\t" || Self.isPrintable($0))
+        }
     }
 
     private func literal(_ value: String, indent: Int) -> String {
@@ -101,6 +103,8 @@ package struct YAMLWriter {
             case "\n": out += "\\n"
             case "\r": out += "\\r"
             case "\t": out += "\\t"
+            // Without it the reader need not wonder what is an anchor.
+            case "&": out += "\\x26"
             case _ where Self.isPrintable(scalar): out.unicodeScalars.append(scalar)
             default:
                 let digits = String(scalar.value, radix: 16)

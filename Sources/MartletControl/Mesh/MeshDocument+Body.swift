@@ -56,6 +56,18 @@ extension MeshDocument {
             created: document.created)
     }
 
+    /// Reports it if what the store would keep could not be read again.
+    func checkKept(_ diagnostics: ConfigDiagnostics) {
+        let own = ConfigDiagnostics()
+        let kept = Document(key: key, body: body, revision: 1, created: 1)
+        guard MeshDocument(kept, diagnostics: own)?.body == kept.body, !own.hasErrors else {
+            let reason = own.errors.first.map { ": \($0.message)" } ?? ""
+            diagnostics.error(
+                at: config.place, "cannot be kept\(reason)", hint: "put quotes around texts with &, * or ? in them")
+            return
+        }
+    }
+
     /// As `apply` takes it, less what its files hold.
     package var text: String {
         var entries = (config.entries ?? []).map { ($0.key, $0.value) }

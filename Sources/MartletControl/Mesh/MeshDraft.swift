@@ -17,7 +17,8 @@ struct MeshDraft {
                 let mark = ConfigMark(file: path, line: 1, column: 1)
                 diagnostics.add(
                     ConfigError(
-                        mark: mark, path: "", message: "paths below \(MeshDocument.reservedFolder) are the control plane's",
+                        mark: mark, path: "",
+                        message: "paths below \(MeshDocument.reservedFolder) are the control plane's",
                         hint: "name the file by another path"))
                 continue
             }

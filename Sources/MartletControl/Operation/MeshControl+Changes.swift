@@ -73,7 +73,8 @@ extension MeshControl {
         _ submission: Submission, _ proxies: [ProxyIdentity], against mesh: Mesh
     ) throws(OperationError) -> Checked {
         if let expected = submission.expected {
-            let written = mesh.documents.values.filter { $0.key.namespace == submission.namespace }.map(\.revision).max()
+            let written = mesh.documents.values.filter { $0.key.namespace == submission.namespace }.map(\.revision)
+                .max()
             if let written, written > expected {
                 throw .conflict("the namespace has changed since revision \(expected): it is at \(written)")
             }
@@ -115,7 +116,10 @@ extension MeshControl {
             .run(namespaces: namespaces, proxies: proxies, into: diagnostics)
         if !diagnostics.hasErrors {
             let renderer = DocumentRenderer()
-            for document in changes.values.compactMap(\.self) { renderer.check(document, diagnostics: diagnostics) }
+            for document in changes.values.compactMap(\.self) {
+                document.checkKept(diagnostics)
+                renderer.check(document, diagnostics: diagnostics)
+            }
         }
         guard !diagnostics.hasErrors else { throw .invalid(diagnostics.errors) }
         var told: [DocumentChange] = []
@@ -124,7 +128,8 @@ extension MeshControl {
             let present = mesh.documents[key]
             let body = document?.body
             let action: DocumentChange.Action =
-                body == nil ? (present == nil ? .unchanged : .delete)
+                body == nil
+                ? (present == nil ? .unchanged : .delete)
                 : present == nil ? .create : present?.body == body ? .unchanged : .update
             told.append(DocumentChange(key: key, action: action, before: present?.text, after: document?.text))
             guard action != .unchanged else { continue }

@@ -24,6 +24,8 @@ package final class MeshControl: ControlPlane {
     /// Follows the store until the task is cancelled.
     package func run() async { await follower.run() }
 
+    package var mesh: Mesh { get async { await follower.mesh } }
+
     /// Proxies can be told what the store has.
     package var isReady: Bool { get async { await follower.isReady } }
 

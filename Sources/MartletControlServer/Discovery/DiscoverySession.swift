@@ -55,32 +55,28 @@ struct DiscoverySession<Request: DiscoveryMessage> {
             let proxy = ProxyIdentity(first.node)
             let membership = await control.publisher.join(proxy)
             defer { control.leave(membership.id) }
+            guard let start = await membership.publications.first(where: { _ in true }) else { return }
             group.addTask {
                 for await publication in membership.publications { await inputs.send(.publication(publication)) }
             }
-            var progress = SessionProgress(proxy, method: Request.variant, address: address, time: now())
-            var stream = DiscoveryStream(Request.variant, snapshot: Snapshot())
-            var waiting: Request? = first
-            var isStarted = false
-            while let input = await iterator.next() {
-                var output = StreamOutput()
+            var progress = SessionProgress(
+                proxy, method: Request.variant, address: address, time: now(), publication: start)
+            var stream = DiscoveryStream(Request.variant, snapshot: start.snapshot)
+            var next: Input? = .request(first)
+            while let input = next {
+                let output: StreamOutput
                 switch input {
                 case .ended: return
                 case .resumed: output = stream.resumed()
                 case .publication(let publication):
                     progress.publication = publication
-                    if isStarted {
-                        output = stream.publish(publication.snapshot)
-                    } else {
-                        isStarted = true
-                        stream = DiscoveryStream(Request.variant, snapshot: publication.snapshot)
-                        if let request = waiting.take() { output = request.receive(into: &stream) }
-                    }
+                    output = stream.publish(publication.snapshot)
                 case .request(let request): output = request.receive(into: &stream)
                 }
                 try await write(output, writer)
                 progress.update(stream)
                 control.fleet.update(membership.id, progress.status)
+                next = await iterator.next()
             }
         }
     }

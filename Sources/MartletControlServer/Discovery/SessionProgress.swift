@@ -5,9 +5,12 @@ internal import MartletXDS
 struct SessionProgress {
     private(set) var status: ProxyStatus
     private let isMartlet: Bool
-    var publication: Publication?
+    var publication: Publication
 
-    init(_ proxy: ProxyIdentity, method: DiscoveryStream.Variant, address: String, time: Int64) {
+    init(
+        _ proxy: ProxyIdentity, method: DiscoveryStream.Variant, address: String, time: Int64, publication: Publication
+    ) {
+        self.publication = publication
         status = ProxyStatus(
             proxy, method: method == .delta ? "delta" : "sotw", address: address, connectedAt: time)
         isMartlet = proxy.audience == .martlet
@@ -21,7 +24,6 @@ struct SessionProgress {
                 type: type, sentVersion: feed.sentVersion, acknowledgedVersion: feed.acknowledgedVersion,
                 refusal: feed.refusal, withheld: feed.withheld)
         }
-        guard let publication else { return }
         status.sentRevision = publication.revision
         if stream.isSettled {
             status.state = .synced

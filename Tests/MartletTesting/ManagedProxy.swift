@@ -1,23 +1,21 @@
-import Foundation
-import MartletTesting
-import Testing
+internal import Foundation
 
 /// A proxy whose listeners are a control plane's affair, in a process of its own.
-final class ManagedProxy {
+public final class ManagedProxy {
     private let adminPort: UInt16
     private let folder: URL
     private let arguments: [String]
     private var tool: TalkingTool?
 
     /// - Parameter text: the configuration but `admin`.
-    convenience init(_ text: String) throws {
+    public convenience init(_ text: String) throws {
         let (folder, port) = (try Self.makeFolder(), try TCPListener.freePort())
         let file = folder.appendingPathComponent("martlet.yaml")
         try "admin: { address: 127.0.0.1:\(port) }\n\(text)\n".write(to: file, atomically: true, encoding: .utf8)
         try self.init(folder, port, ["--config", file.path])
     }
 
-    convenience init(arguments: [String]) throws {
+    public convenience init(arguments: [String]) throws {
         let (folder, port) = (try Self.makeFolder(), try TCPListener.freePort())
         try self.init(folder, port, arguments + ["--admin-address", "127.0.0.1:\(port)"])
     }
@@ -45,15 +43,15 @@ final class ManagedProxy {
     }
 
     /// Ends it and starts it anew, with what it has kept.
-    func restart() throws {
+    public func restart() throws {
         // Its ports must be free again.
         tool = nil
         tool = try TalkingTool(Tool.martlet.path, arguments)
         try waitUntilReady()
     }
 
-    var logged: String { tool?.said ?? "" }
-    func hasFile(_ name: String) -> Bool {
+    public var logged: String { tool?.said ?? "" }
+    public func hasFile(_ name: String) -> Bool {
         FileManager.default.fileExists(atPath: folder.appendingPathComponent(name).path)
     }
 
@@ -67,21 +65,21 @@ final class ManagedProxy {
     }
 
     /// The body of the answer.
-    func answer(_ port: UInt16) throws -> String {
+    public func answer(_ port: UInt16) throws -> String {
         try get(port, "/").components(separatedBy: "\r\n\r\n").dropFirst().joined()
     }
 
-    func status(_ port: UInt16) throws -> String {
+    public func status(_ port: UInt16) throws -> String {
         String(try get(port, "/").split(separator: " ").dropFirst().first ?? "")
     }
 
     /// Asks it to end; its exit code.
-    func end() -> Int32? { tool?.end() }
+    public func end() -> Int32? { tool?.end() }
 
-    func metric(_ series: String) throws -> String? {
+    public func metric(_ series: String) throws -> String? {
         let line = try admin("/metrics").split(separator: "\n").first { $0.hasPrefix(series + " ") }
         return line?.split(separator: " ").last.map(String.init)
     }
 
-    func admin(_ path: String) throws -> String { try get(adminPort, path) }
+    public func admin(_ path: String) throws -> String { try get(adminPort, path) }
 }
