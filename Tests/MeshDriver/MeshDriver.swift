@@ -95,7 +95,8 @@ struct MeshDriver {
     private static func text(_ plan: ChangePlan) -> String {
         plan.proxies.map { proxy in
             "\(proxy.id): "
-                + (proxy.resources.map { "\($0.type) \($0.name) \($0.action.rawValue)" } + proxy.drains.map { "drains \($0)" })
+                + (proxy.resources.map { "\($0.type) \($0.name) \($0.action.rawValue)" }
+                + proxy.drains.map { "drains \($0)" })
                 .joined(separator: ", ")
         }.joined(separator: "; ")
     }

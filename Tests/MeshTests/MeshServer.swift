@@ -37,7 +37,8 @@ final class MeshServer {
         let files: [String: String]
     }
 
-    private func order(_ word: String, _ text: String, _ namespace: String, _ files: [String: String]) throws -> String {
+    private func order(_ word: String, _ text: String, _ namespace: String, _ files: [String: String]) throws -> String
+    {
         let json = try JSONEncoder().encode(Order(namespace: namespace, text: text, files: files))
         return try ask("\(word) " + String(decoding: json, as: UTF8.self))
     }

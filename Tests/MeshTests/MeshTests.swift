@@ -10,7 +10,9 @@ private func upstream(_ word: String) throws -> ScriptedUpstream {
     }
 }
 
-private func proxy(_ mesh: MeshServer, _ id: String, _ more: String = "", method: String = "delta") throws -> ManagedProxy {
+private func proxy(_ mesh: MeshServer, _ id: String, _ more: String = "", method: String = "delta") throws
+    -> ManagedProxy
+{
     try ManagedProxy(
         """
         control_plane: { cluster: mesh, method: \(method), node: { id: \(id)\(more) } }
@@ -47,7 +49,8 @@ struct MeshTests {
 
         // Other endpoints.
         #expect(
-            try mesh.plan("clusters:\n" + MeshServer.cluster("api", two)).contains("a: ClusterLoadAssignment api update"))
+            try mesh.plan("clusters:\n" + MeshServer.cluster("api", two)).contains(
+                "a: ClusterLoadAssignment api update"))
         revision = try mesh.apply("clusters:\n" + MeshServer.cluster("api", two))
         #expect(try mesh.settles(2, revision))
         for (proxy, port) in zip(proxies, ports) { #expect(try proxy.answer(port) == "two") }

@@ -55,11 +55,15 @@ package struct Mesh: Sendable {
         return visible
     }
 
+    /// Listeners of a proxy; of a gRPC client, services.
+    package func entries(for proxy: ProxyIdentity) -> [MeshDocument] {
+        documents(in: proxy.namespace, proxy.audience == .grpc ? .services : .listeners)
+            .filter { $0.proxies?.covers(proxy) ?? true }
+    }
+
     /// What a proxy gets.
     package func selection(for proxy: ProxyIdentity) -> MeshSelection {
-        selection(
-            in: proxy.namespace,
-            listeners: documents(in: proxy.namespace, .listeners).filter { $0.proxies?.covers(proxy) ?? true })
+        selection(in: proxy.namespace, listeners: entries(for: proxy))
     }
 
     /// These listeners, the policies that they name, and the clusters that they or their policies can reach.
@@ -89,6 +93,7 @@ package struct Mesh: Sendable {
 
 /// Documents that one proxy gets, each kind by key.
 package struct MeshSelection: Sendable {
+    /// Or services.
     package var listeners: [MeshDocument]
     package var clusters: [MeshDocument]
     package var policies: [MeshDocument]

@@ -27,9 +27,9 @@ struct MeshCheck {
             // A proxy that no other selector means runs these and those that are everybody's.
             sets.insert(listeners.filter { $0.proxies == nil || $0.proxies == selector }.map(\.key))
         }
-        for proxy in proxies where proxy.namespace == namespace {
-            sets.insert(listeners.filter { $0.proxies?.covers(proxy) ?? true }.map(\.key))
-        }
+        for proxy in proxies where proxy.namespace == namespace { sets.insert(mesh.entries(for: proxy).map(\.key)) }
+        sets.insert(mesh.documents(in: namespace, .services).map(\.key))
+        sets.remove([])
         var selections = sets.sorted { $0.lexicographicallyPrecedes($1) }.map { keys in
             mesh.selection(in: namespace, listeners: keys.compactMap { mesh.documents[$0] })
         }
@@ -49,9 +49,9 @@ struct MeshCheck {
         func list(_ documents: [MeshDocument]) -> ConfigNode {
             .made(
                 documents.map { document in
-                    if let draft = drafts[document.key] { return draft.node }
-                    document.supply(to: diagnostics.files)
-                    return document.node
+                    let node = drafts[document.key]?.node ?? document.node
+                    if drafts[document.key] == nil { document.supply(to: diagnostics.files) }
+                    return document.kind == .services ? node.serviceListener : node
                 })
         }
         let root = ConfigNode.made([

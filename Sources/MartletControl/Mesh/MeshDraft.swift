@@ -56,7 +56,8 @@ struct MeshDraft {
         mutating func read(_ file: Submission.File) -> [MeshDraft] {
             guard let root = YAMLDocument.read(file.bytes, file: file.name, diagnostics: diagnostics) else { return [] }
             if root.isNull {
-                diagnostics.error(at: root.place, "the file is empty", hint: "it has listeners, clusters or policies")
+                diagnostics.error(
+                    at: root.place, "the file is empty", hint: "it has listeners, clusters, policies or services")
                 return []
             }
             let section = ConfigSection(root, diagnostics: diagnostics)
@@ -94,11 +95,12 @@ struct MeshDraft {
             var config = item
             var selector: ProxySelector?
             var shared: [String] = []
+            if kind == .services { checkService(section) }
             if kind == .listeners {
                 selector = section.section("proxies").map { ProxySelector($0) } ?? proxies
                 config.content = .mapping(entries.filter { $0.key != "proxies" })
             } else {
-                shared = section.strings("shared_with")
+                if kind != .services { shared = section.strings("shared_with") }
                 config.content = .mapping(entries.filter { $0.key != "shared_with" })
             }
             let key: DocumentKey
@@ -112,6 +114,12 @@ struct MeshDraft {
             let document = MeshDocument(
                 key, kind, kept, proxies: selector, sharedWith: Set(shared), files: files)
             return MeshDraft(document: document, node: config, tests: kind == .policies ? tests(of: config) : nil)
+        }
+
+        private func checkService(_ section: ConfigSection) {
+            for key in ConfigNode.serviceKeys { _ = section.raw(key) }
+            section.oneOf(["cluster", "routes"], required: true)
+            section.finish()
         }
 
         /// The script of a policy becomes part of it; other files are taken along.

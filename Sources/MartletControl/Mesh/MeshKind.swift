@@ -1,6 +1,8 @@
 /// What a mesh is made of, as the configuration language has it.
 package enum MeshKind: String, Sendable, CaseIterable {
     case listeners, clusters, policies
+    /// What gRPC's own clients ask for by name: routes without a listener.
+    case services
 
     /// Of one.
     package var singular: String {
@@ -8,6 +10,7 @@ package enum MeshKind: String, Sendable, CaseIterable {
         case .listeners: "listener"
         case .clusters: "cluster"
         case .policies: "policy"
+        case .services: "service"
         }
     }
 

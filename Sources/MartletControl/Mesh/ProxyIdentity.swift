@@ -5,6 +5,8 @@ package struct ProxyIdentity: Sendable, Hashable {
         case martlet
         /// Envoy, and what else reads Envoy's messages only.
         case other
+        /// A gRPC client or server, which asks for services by name.
+        case grpc
     }
 
     package var id: String

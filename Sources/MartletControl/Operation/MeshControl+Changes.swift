@@ -82,7 +82,9 @@ extension MeshControl {
         let diagnostics = ConfigDiagnostics()
         let drafts = MeshDraft.read(submission, diagnostics: diagnostics)
         guard !diagnostics.hasErrors else { throw .invalid(diagnostics.errors) }
-        guard !drafts.isEmpty else { throw .badRequest("there is nothing in it: no listeners, clusters or policies") }
+        guard !drafts.isEmpty else {
+            throw .badRequest("there is nothing in it: no listeners, clusters, policies or services")
+        }
         var changes: [DocumentKey: MeshDocument?] = [:]
         for draft in drafts { changes.updateValue(draft.document, forKey: draft.document.key) }
         return try check(

@@ -45,9 +45,16 @@ final class DocumentRenderer: Sendable {
     ) -> [Resource] {
         diagnostics.files.isClosed = true
         document.supply(to: diagnostics.files)
-        let root = ConfigNode.made([(document.kind.rawValue, .made([document.node]))])
-        let resources = MeshResources(root, diagnostics: diagnostics)
-        let told = audience == .martlet ? resources : resources.forOthers
+        let isService = document.kind == .services
+        let kind: MeshKind = isService ? .listeners : document.kind
+        let node = isService ? document.node.serviceListener : document.node
+        let resources = MeshResources(.made([(kind.rawValue, .made([node]))]), diagnostics: diagnostics)
+        let told =
+            switch audience {
+            case .martlet: resources
+            case .other: resources.forOthers
+            case .grpc: resources.forGRPC
+            }
         var rendered: [Resource] = []
         for type in ResourceType.allCases {
             do {

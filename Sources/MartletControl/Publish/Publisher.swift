@@ -73,8 +73,8 @@ package actor Publisher {
     }
 
     private func group(of proxy: ProxyIdentity) -> Group {
-        let listeners = mesh.documents(in: proxy.namespace, .listeners).filter { $0.proxies?.covers(proxy) ?? true }
-        return Group(namespace: proxy.namespace, audience: proxy.audience, listeners: listeners.map(\.key))
+        Group(
+            namespace: proxy.namespace, audience: proxy.audience, listeners: mesh.entries(for: proxy).map(\.key))
     }
 
     private func publication(for group: Group) -> Publication {

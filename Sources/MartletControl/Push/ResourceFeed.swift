@@ -57,6 +57,8 @@ struct ResourceFeed: Sendable {
         for (name, difference) in differences where difference.held.isSame(as: table[name]) {
             if !difference.isOwed, !difference.isAsked { differences[name] = nil }
         }
+        // What it refused is not what it is to have any more.
+        if differences.isEmpty { status.refusal = nil }
         // An empty dictionary keeps the memory that it had; there are thousands of these.
         if differences.isEmpty { differences = [:] }
     }

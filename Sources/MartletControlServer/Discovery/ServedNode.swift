@@ -12,7 +12,13 @@ extension ProxyIdentity {
         }
         self.init(
             id: node.id, cluster: node.cluster, region: node.locality.region, zone: node.locality.zone, labels: labels,
-            audience: node.userAgentName == "martlet" ? .martlet : .other, agent: Self.agent(node))
+            audience: Self.audience(node.userAgentName), agent: Self.agent(node))
+    }
+
+    private static func audience(_ agent: String) -> Audience {
+        if agent == "martlet" { return .martlet }
+        // "gRPC C-core Python", "gRPC Java", "gRPC Go" and so on.
+        return agent.hasPrefix("gRPC ") || agent.hasPrefix("grpc-") ? .grpc : .other
     }
 
     private static func agent(_ node: Envoy_Config_Core_V3_Node) -> String {

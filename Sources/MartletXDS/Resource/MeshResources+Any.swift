@@ -44,6 +44,26 @@ extension MeshResources {
         return resources
     }
 
+    /// For gRPC's own clients (gRFC A27): what a listener serves, they do themselves, and so it has no socket.
+    package var forGRPC: MeshResources {
+        var resources = forOthers
+        resources.listeners = resources.listeners.map { listener in
+            let chain = listener.filterChains.first ?? listener.defaultFilterChain
+            guard let manager = chain.filters.first?.typedConfig else { return listener }
+            return .with {
+                $0.name = listener.name
+                $0.apiListener.apiListener = manager
+            }
+        }
+        // They refuse a cluster that is balanced in another way.
+        for index in resources.clusters.indices
+        where ![.roundRobin, .ringHash].contains(resources.clusters[index].lbPolicy) {
+            resources.clusters[index].lbPolicy = .roundRobin
+            resources.clusters[index].lbConfig = nil
+        }
+        return resources
+    }
+
     /// Takes one in. A resource that is of no type of ours, or cannot be read, is reported.
     package mutating func add(_ resource: Google_Protobuf_Any, diagnostics: ConfigDiagnostics) {
         let reading = ResourceReading("resource", resource.shortName, diagnostics: diagnostics)

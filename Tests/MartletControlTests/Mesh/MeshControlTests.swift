@@ -235,7 +235,8 @@ struct MeshControlTests {
     func namespaces() async throws {
         try await Desk().use { desk in
             try await desk.apply(shop, namespace: "one")
-            let route = "listeners: [{ name: l, address: 127.0.0.1:18090, filters: [router], routes: [{ match: {}, cluster: api }] }]"
+            let route =
+                "listeners: [{ name: l, address: 127.0.0.1:18090, filters: [router], routes: [{ match: {}, cluster: api }] }]"
             #expect(await desk.errors(route, namespace: "two").first?.contains("no cluster \"api\"") == true)
             try await desk.apply(
                 "clusters: [{ name: api, shared_with: [two], endpoints: [\"127.0.0.1:9001\"] }]", namespace: "one")
