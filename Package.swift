@@ -138,7 +138,8 @@ let package = Package(
             name: "martlet",
             dependencies: [
                 "MartletCore", "MartletNet", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua",
-                "MartletNative", "MartletProxy", "MartletAuth", "MartletObserve", "MartletRouting", "MartletResilience",
+                "MartletNative", "MartletProxy", "MartletXDS", "MartletAuth", "MartletObserve", "MartletRouting",
+                "MartletResilience",
                 "MartletTransform",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),

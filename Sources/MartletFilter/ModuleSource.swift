@@ -28,10 +28,11 @@ extension FilterRegistry {
 
     /// As `load(file:)`, for telling all that is wrong: in a file with mistakes elsewhere the filters tell theirs too.
     package func check(
-        file: String, diagnostics: ConfigDiagnostics
+        file: String, adding: ((ConfigNode) -> ConfigNode)? = nil, diagnostics: ConfigDiagnostics
     ) -> (config: ProxyConfig?, registry: FilterRegistry) {
         let (read, registry) = loading { names, modules in
-            ProxyConfig.decode(file: file, filters: names, modules: modules, diagnostics: diagnostics)
+            ProxyConfig.decode(
+                file: file, filters: names, modules: modules, adding: adding, diagnostics: diagnostics)
         }
         guard let config = read, diagnostics.hasErrors else { return (read, registry) }
         let load = LoadContext(config: config, workers: 1)

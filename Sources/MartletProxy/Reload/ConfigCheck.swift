@@ -1,11 +1,16 @@
 package import MartletConfig
 internal import MartletCore
 package import MartletFilter
+package import MartletXDS
 
 /// `martlet check`: everything a load does short of binding and serving, by the same code.
 package enum ConfigCheck {
-    package static func run(file: String, registry: FilterRegistry, diagnostics: ConfigDiagnostics) {
-        let (config, registry) = registry.check(file: file, diagnostics: diagnostics)
+    package static func run(
+        file: String, language: ProcessLanguage = .martlet, registry: FilterRegistry, diagnostics: ConfigDiagnostics
+    ) {
+        let document = ProcessDocument(language)
+        let (config, registry) = registry.check(
+            file: file, adding: { document.whole($0, nil, diagnostics: diagnostics) }, diagnostics: diagnostics)
         guard let config else { return }
         _ = SnapshotBuilder(registry: registry, workers: 1).build(
             config, previous: nil, sinks: LogSinks(), diagnostics: diagnostics)
