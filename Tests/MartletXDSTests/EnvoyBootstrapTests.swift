@@ -88,4 +88,39 @@ struct EnvoyBootstrapTests {
         let chain = try #require(certificates[1]["certificate"]?.text)
         #expect(try diagnostics.files.read("/etc/" + chain, atMost: 9) == Array("one".utf8))
     }
+
+    @Test("Secrets come from files, too, which name others")
+    func secretFiles() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-sds-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let (sds, authority) = (folder.appendingPathComponent("sds.yaml"), folder.appendingPathComponent("ca.pem"))
+        try "AUTHORITY".write(to: authority, atomically: true, encoding: .utf8)
+        try """
+        resources:
+          - "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret
+            name: trusted
+            validation_context: { trusted_ca: { filename: \(authority.path) } }
+        """.write(to: sds, atomically: true, encoding: .utf8)
+        let (root, diagnostics) = try document(
+            """
+            static_resources:
+              clusters:
+                - name: a
+                  type: STATIC
+                  transport_socket:
+                    name: envoy.transport_sockets.tls
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+                      common_tls_context:
+                        validation_context_sds_secret_config:
+                          { name: trusted, sds_config: { path_config_source: { path: \(sds.path) } } }
+              listeners: [{ name: l }]
+            """)
+        let cluster = try #require(root["clusters"]?.items?.first)
+        let path = try #require(cluster["tls"]?["ca"]?.text)
+        #expect(try diagnostics.files.read("/etc/" + path, atMost: 99) == Array("AUTHORITY".utf8))
+        #expect(diagnostics.files.paths.contains(sds.path) && diagnostics.files.paths.contains(authority.path))
+        #expect(!diagnostics.errors.contains { $0.message.contains("secret") }, "\(diagnostics.report)")
+    }
 }

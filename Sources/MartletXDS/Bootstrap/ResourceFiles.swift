@@ -37,7 +37,9 @@ final class ResourceFiles {
             return diagnostics.error(
                 at: root.place, "there is no list of \"resources\"", hint: "it has a DiscoveryResponse: resources: []")
         }
+        let (listeners, clusters) = (resources.listeners.count, resources.clusters.count)
         for item in items { add(item, type) }
+        addMentioned(listeners: listeners, clusters: clusters)
     }
 
     private static let known = [
@@ -57,26 +59,22 @@ final class ResourceFiles {
             return diagnostics.error(
                 at: node.place, "\(type.rawValue) \"\(name)\" twice", hint: "the other is at \(other.mark)")
         }
-        add(resource, key, node.place)
+        resources.origin.places[key] = node.place
+        resources.add(resource, diagnostics: diagnostics)
         // Routes by discovery may lead to clusters that are not there.
         if type == .routes { resources.mentionedClusters.formUnion(ResourceMentions(of: resource, type).clusters) }
     }
 
-    private func add(_ resource: Google_Protobuf_Any, _ key: String, _ place: ConfigPlace) {
-        resources.origin.places[key] = place
-        resources.add(resource, diagnostics: diagnostics)
-        addMentioned()
-    }
-
-    /// Reads the files that resources name for their routes and endpoints. Secrets are found when they are read.
-    func addMentioned() {
-        for listener in resources.listeners {
+    /// Reads the files that resources name for their routes and endpoints: those from these positions on. Secrets are found when
+    /// resources are translated.
+    func addMentioned(listeners: Int = 0, clusters: Int = 0) {
+        for listener in resources.listeners.dropFirst(listeners) {
             guard case .rds(let rds) = listener.routeSource else { continue }
             let reading = ResourceReading("Listener", listener.name, diagnostics: diagnostics, origin: resources.origin)
             guard let path = reading.file(of: rds.configSource) else { continue }
             read(path, .routes, namedAt: reading.place)
         }
-        for cluster in resources.clusters where cluster.type == .eds {
+        for cluster in resources.clusters.dropFirst(clusters) where cluster.type == .eds {
             let reading = ResourceReading("Cluster", cluster.name, diagnostics: diagnostics, origin: resources.origin)
             guard let path = reading.file(of: cluster.edsClusterConfig.edsConfig) else { continue }
             read(path, .endpoints, namedAt: reading.place)

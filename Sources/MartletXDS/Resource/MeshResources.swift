@@ -119,9 +119,9 @@ package struct MeshResources: Sendable, Equatable {
         }
         for (section, reading) in findings.policies { add("policies", section, reading) }
         let secrets = secretsWithFiles(findings, diagnostics)
-        let reader = SecretReader(secrets, diagnostics: diagnostics) { reading("Secret", $0.name, $0) }
+        let reader = SecretReader(secrets, findings, diagnostics: diagnostics) { reading("Secret", $0.name, $0) }
         reader.supply()
-        reader.check(findings)
+        reader.check()
         return Self.root(process, nodes)
     }
 

@@ -1,9 +1,12 @@
+internal import MartletConfig
 internal import MartletXDSMessages
 
 /// What the reading of resources has come upon that is no part of the resource that says it.
 final class ReadingFindings {
     /// The secrets that are named, and who does.
     private(set) var secrets: [String: ResourceReading] = [:]
+    /// In which files they are named: relative paths begin there.
+    private(set) var secretPlaces: [String: Set<String>] = [:]
     /// Files that have some of them, and who says so.
     private(set) var secretFiles: [String: ResourceReading] = [:]
     /// Scripts that stand in filters.
@@ -18,6 +21,7 @@ final class ReadingFindings {
 
     func add(_ name: String, _ reading: ResourceReading) {
         if secrets[name] == nil { secrets[name] = reading }
+        secretPlaces[name, default: []].insert(reading.place.mark.file)
     }
 
     /// Adds a policy under a name like `wanted`; the name.

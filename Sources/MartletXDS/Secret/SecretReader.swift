@@ -11,14 +11,15 @@ struct SecretReader {
 
     private let diagnostics: ConfigDiagnostics
     private let secrets: [String: SecretMessage]
+    private let findings: ReadingFindings
     /// Of a secret.
     private let reading: (SecretMessage) -> ResourceReading
 
     init(
-        _ secrets: [SecretMessage], diagnostics: ConfigDiagnostics,
+        _ secrets: [SecretMessage], _ findings: ReadingFindings, diagnostics: ConfigDiagnostics,
         reading: @escaping (SecretMessage) -> ResourceReading
     ) {
-        (self.diagnostics, self.reading) = (diagnostics, reading)
+        (self.findings, self.diagnostics, self.reading) = (findings, diagnostics, reading)
         self.secrets = Dictionary(secrets.map { ($0.name, $0) }) { first, _ in first }
     }
 
@@ -59,28 +60,30 @@ struct SecretReader {
     }
 
     /// Reports the names that nothing came for: what they stand for must not be looked for on this machine.
-    func check(_ findings: ReadingFindings) {
+    func check() {
         for (name, reading) in findings.secrets.sorted(by: { $0.key < $1.key }) where secrets[name] == nil {
             reading.error("there is no secret \"\(name)\"")
         }
     }
 
     private func supply(_ source: Envoy_Config_Core_V3_DataSource, as path: String, _ reading: ResourceReading) {
-        // Where the configuration looks for it.
-        let path = ConfigFile.resolve(path, from: reading.place.mark.file)
+        let bytes: [UInt8]
         switch source.specifier {
-        case .inlineBytes(let data): diagnostics.files.supply(Array(data), as: path)
-        case .inlineString(let text): diagnostics.files.supply(Array(text.utf8), as: path)
+        case .inlineBytes(let data): bytes = Array(data)
+        case .inlineString(let text): bytes = Array(text.utf8)
         case .filename(let file) where reading.origin.isLocal:
             do throws(ConfigFile.Failure) {
-                let bytes = try diagnostics.files.read(ResourceOrigin.absolute(file), atMost: Self.limit)
-                diagnostics.files.supply(bytes, as: path)
+                bytes = try diagnostics.files.read(ResourceOrigin.absolute(file), atMost: Self.limit)
             } catch {
-                reading.error("cannot read \"\(file)\": \(error.reason)")
+                return reading.error("cannot read \"\(file)\": \(error.reason)")
             }
-        case .filename: reading.unsupported("a DataSource", "filename")
-        case .environmentVariable: reading.unsupported("a DataSource", "environment_variable")
-        case nil: reading.error("\(path): there is nothing in it")
+        case .filename: return reading.unsupported("a DataSource", "filename")
+        case .environmentVariable: return reading.unsupported("a DataSource", "environment_variable")
+        case nil: return reading.error("\(path): there is nothing in it")
+        }
+        // Where the configuration looks for it.
+        for file in findings.secretPlaces[reading.name] ?? [reading.place.mark.file] {
+            diagnostics.files.supply(bytes, as: ConfigFile.resolve(path, from: file))
         }
     }
 }
