@@ -170,7 +170,7 @@ let package = Package(
             name: "martlet",
             dependencies: [
                 "MartletCore", "MartletNet", "MartletHTTP", "MartletConfig", "MartletFilter", "MartletLua",
-                "MartletProxy", "MartletRouting", "MartletBuiltIn",
+                "MartletProxy", "MartletXDS", "MartletRouting", "MartletBuiltIn",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -28,11 +28,12 @@ extension FilterRegistry {
 
     /// As `load(file:)`, for telling all that is wrong: in a file with mistakes elsewhere the filters tell theirs too.
     package func check(
-        file: String, diagnostics: ConfigDiagnostics
+        file: String, adding: ((ConfigNode) -> ConfigNode)? = nil, diagnostics: ConfigDiagnostics
     ) -> (config: ProxyConfig?, registry: FilterRegistry) {
         checked(
             loading { names, modules in
-                ProxyConfig.decode(file: file, filters: names, modules: modules, diagnostics: diagnostics)
+                ProxyConfig.decode(
+                    file: file, filters: names, modules: modules, adding: adding, diagnostics: diagnostics)
             }, diagnostics)
     }
 

@@ -3,6 +3,7 @@ internal import MartletCore
 /// The configuration of a proxy that is told everything by a control plane, from what the command line says.
 struct Bootstrap {
     let controlPlane: String
+    let method: String?
     let node: String
     let cluster: String?
     let state: String?
@@ -16,12 +17,14 @@ struct Bootstrap {
             ? "endpoints: [\(quoted(controlPlane))]" : "discovery: { dns: \(quoted(controlPlane)) }"
         let settings = [
             "cluster: control-plane", "node: { id: \(quoted(node)), cluster: \(quoted(cluster ?? "default")) }",
-            state.map { "state: \(quoted($0))" },
+            method.map { "method: \(quoted($0))" }, state.map { "state: \(quoted($0))" },
         ]
+        // REST is spoken over what the cluster has by default.
+        let version = method == "rest" ? "" : "protocol: http2, "
         return """
             admin: { address: \(quoted(adminAddress ?? "127.0.0.1:9901")) }
             control_plane: { \(settings.compactMap { $0 }.joined(separator: ", ")) }
-            clusters: [{ name: control-plane, protocol: http2, \(target) }]
+            clusters: [{ name: control-plane, \(version)\(target) }]
 
             """
     }

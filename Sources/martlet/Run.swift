@@ -3,6 +3,7 @@ internal import MartletBuiltIn
 internal import MartletFilter
 internal import MartletLua
 internal import MartletProxy
+internal import MartletXDS
 
 #if canImport(Glibc)
 internal import Glibc
@@ -19,8 +20,14 @@ struct Run: ParsableCommand {
     @Option(help: "The configuration file.")
     var config: String?
 
+    @Option(help: ArgumentHelp("Envoy's bootstrap, YAML or JSON, in place of a file of Martlet's.", valueName: "FILE"))
+    var envoyConfig: String?
+
     @Option(help: "A control plane in place of a file: HOST:PORT. A file can say more: `control_plane`.")
     var controlPlane: String?
+
+    @Option(help: "How it is asked: delta, sotw or rest. Default: delta.")
+    var method: String?
 
     @Option(help: "Who this proxy is to its control plane: unique among its proxies.")
     var node: String?
@@ -47,17 +54,22 @@ struct Run: ParsableCommand {
         if let workers, !(1...1024).contains(workers) {
             throw ValidationError("--workers takes a number from 1 to 1024, not \(workers)")
         }
-        switch (config, controlPlane) {
-        case (nil, nil): throw ValidationError("--config FILE or --control-plane HOST:PORT is needed")
+        if config != nil, envoyConfig != nil {
+            throw ValidationError("--config and --envoy-config exclude each other")
+        }
+        switch (config ?? envoyConfig, controlPlane) {
+        case (nil, nil):
+            throw ValidationError("--config FILE, --envoy-config FILE or --control-plane HOST:PORT is needed")
         case (.some, .some):
-            throw ValidationError("--config and --control-plane exclude each other: write control_plane in the file")
+            throw ValidationError("a file and --control-plane exclude each other: the control plane stands in the file")
         case (nil, .some):
             if node == nil { throw ValidationError("--node ID is needed with --control-plane") }
         case (.some, nil):
             for (name, value) in [
-                ("--node", node), ("--cluster", cluster), ("--state", state), ("--admin-address", adminAddress),
+                ("--method", method), ("--node", node), ("--cluster", cluster), ("--state", state),
+                ("--admin-address", adminAddress),
             ] where value != nil {
-                throw ValidationError("\(name) is for --control-plane: with --config it stands in the file")
+                throw ValidationError("\(name) is for --control-plane: otherwise it stands in the file")
             }
         }
     }
@@ -67,10 +79,12 @@ struct Run: ParsableCommand {
             OperatorLog.write(.warning, "core dumps may hold keys: /proc/self/coredump_filter cannot be written")
         }
         guard let controlPlane, let node else {
-            throw ExitCode(try Self.proxy(config ?? "", workers: workers))
+            let language: ProcessLanguage = envoyConfig == nil ? .martlet : .envoy
+            throw ExitCode(try Self.proxy(config ?? envoyConfig ?? "", language: language, workers: workers))
         }
         let bootstrap = Bootstrap(
-            controlPlane: controlPlane, node: node, cluster: cluster, state: state, adminAddress: adminAddress)
+            controlPlane: controlPlane, method: method, node: node, cluster: cluster, state: state,
+            adminAddress: adminAddress)
         let name = "the command line"
         throw ExitCode(
             try Self.proxy(name, supplied: [name: Array(bootstrap.text.utf8)], workers: workers))
@@ -80,13 +94,14 @@ struct Run: ParsableCommand {
     /// - Parameter signalsBlocked: runs before anything else once signals are the supervisor's. What starts a thread earlier
     ///   leaves one that a signal ends the process by.
     static func proxy(
-        _ file: String, supplied: [String: [UInt8]] = [:], workers: Int?, signalsBlocked: () throws -> Void = {},
+        _ file: String, language: ProcessLanguage = .martlet, supplied: [String: [UInt8]] = [:], workers: Int?,
+        signalsBlocked: () throws -> Void = {},
         ready: (@Sendable () -> Void)? = nil
     ) throws -> Int32 {
         var options = SupervisorOptions(
             file: file, workers: workers, registry: BuiltInFilters.registry, version: Version.text,
             policies: { BuiltInFilters.policies.json }, log: OperatorLog.write, ready: ready)
-        options.supplied = supplied
+        (options.language, options.supplied) = (language, supplied)
         let supervisor = try Supervisor(options)
         try signalsBlocked()
         let code = supervisor.run()

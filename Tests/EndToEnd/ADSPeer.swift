@@ -7,22 +7,10 @@ final class ADSPeer {
     let port: UInt16
     private let tool: TalkingTool
 
-    /// Made once, and kept in the build folder.
-    private static let python = Result { () throws -> String in
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        let made = try Tool.run(
-            root.appendingPathComponent("Scripts/peer-environment").path,
-            [Origin.script("xds-requirements.txt")])
-        guard made.code == 0, let path = made.output.split(separator: "\n").last else {
-            throw TestProxy.NotReady(description: made.output)
-        }
-        return String(path)
-    }
-
     init(port: UInt16? = nil) throws {
         self.port = try port ?? TCPListener.freePort()
-        tool = try TalkingTool(try Self.python.get(), [Origin.script("ads_server.py"), "\(self.port)"])
+        tool = try TalkingTool(
+            PeerEnvironment.python("xds-requirements.txt").path, [Origin.script("ads_server.py"), "\(self.port)"])
         try waitUntilReady()
     }
 

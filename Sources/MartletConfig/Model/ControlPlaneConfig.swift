@@ -6,9 +6,11 @@ package struct ControlPlaneConfig: Sendable, Equatable {
         case delta
         /// All there is, at each change.
         case stateOfTheWorld = "sotw"
+        /// By polling, over REST.
+        case rest
     }
 
-    /// One of the file's own clusters, which speaks HTTP/2.
+    /// One of the file's own clusters; it speaks HTTP/2 unless the method is `rest`.
     package var cluster: ClusterReference
     package var node: ProxyNodeConfig
     /// Default: delta.
@@ -18,10 +20,15 @@ package struct ControlPlaneConfig: Sendable, Equatable {
     /// How long is waited for what a new listener or cluster needs, and at the start for a first configuration. Default 15s,
     /// 100ms to 10m (Envoy's initial_fetch_timeout).
     package var initialFetchTimeout = Duration.seconds(15)
+    /// Of `rest`: how long after an answer is asked again, at the latest. Default 5s, 100ms to 1h.
+    package var refresh = Duration.seconds(5)
+    /// Of `rest`: how long an answer is waited for. Default 5s, 100ms to 10m.
+    package var requestTimeout = Duration.seconds(5)
 
     package static func == (one: Self, other: Self) -> Bool {
         one.cluster.name == other.cluster.name && one.node == other.node && one.method == other.method
             && one.state == other.state && one.initialFetchTimeout == other.initialFetchTimeout
+            && one.refresh == other.refresh && one.requestTimeout == other.requestTimeout
     }
 }
 
@@ -46,6 +53,12 @@ extension ControlPlaneConfig {
         state = section.value("state", .name).map { ConfigFile.resolve($0, from: section.place.mark.file) }
         initialFetchTimeout = section.duration(
             "initial_fetch_timeout", default: .seconds(15), in: .milliseconds(100) ... .seconds(600))
+        refresh = section.duration("refresh", default: .seconds(5), in: .milliseconds(100) ... .seconds(3600))
+        requestTimeout = section.duration(
+            "request_timeout", default: .seconds(5), in: .milliseconds(100) ... .seconds(600))
+        for key in ["refresh", "request_timeout"] where method != .rest && section.has(key) {
+            section.error(at: key, "is for method: rest", hint: "the other methods are told of changes; leave it out")
+        }
         guard let cluster, let node else { return nil }
         self.cluster = cluster
         self.node = node
@@ -56,6 +69,8 @@ extension ControlPlaneConfig {
             ("cluster", .string(cluster.name)), ("node", node.json), ("method", .string(method.rawValue)),
             ("state", state.map { .string($0) }),
             ("initial_fetch_timeout", .string(ConfigText.duration(initialFetchTimeout))),
+            ("refresh", method == .rest ? .string(ConfigText.duration(refresh)) : nil),
+            ("request_timeout", method == .rest ? .string(ConfigText.duration(requestTimeout)) : nil),
         ])
     }
 }

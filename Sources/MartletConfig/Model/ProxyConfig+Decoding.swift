@@ -84,7 +84,10 @@ extension ProxyConfig {
         clusters = section.sections("clusters").map { ClusterConfig($0) }
         policies = section.sections("policies").map { PolicyConfig($0) }
         controlPlane = section.section("control_plane").flatMap { ControlPlaneConfig($0) }
-        if section.has("control_plane") || section.diagnostics.isDiscovered {
+        xdsFiles = section.section("xds_files").flatMap { XDSFilesConfig($0) }
+        if section.has("control_plane") || section.node["xds_files"]?["listeners"] != nil
+            || section.diagnostics.isDiscovered
+        {
             // Listeners come from there, and there may be none yet.
         } else if !section.has("listeners") {
             section.missing("listeners", hint: "a proxy needs at least one listener")

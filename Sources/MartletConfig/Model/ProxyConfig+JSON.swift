@@ -19,6 +19,7 @@ extension ProxyConfig {
             ("policies", .list(policies, \.json)),
             ("modules", .list(modules, \.json)),
             ("control_plane", controlPlane?.json),
+            ("xds_files", xdsFiles?.json),
         ]).text
     }
 }

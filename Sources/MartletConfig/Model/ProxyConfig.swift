@@ -22,6 +22,8 @@ package struct ProxyConfig: Sendable {
     package var modules: [ModuleConfig]
     /// Nil: the file says all.
     package var controlPlane: ControlPlaneConfig?
+    /// Nil: none.
+    package var xdsFiles: XDSFilesConfig?
     /// The file's path as given; empty for a text that came from elsewhere.
     package var file: String
 }

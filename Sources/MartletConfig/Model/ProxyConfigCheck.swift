@@ -41,14 +41,14 @@ struct ProxyConfigCheck {
         guard let cluster = config.clusters.first(where: { $0.name == reference.name }) else {
             diagnostics.error(
                 at: reference.place, "no cluster \"\(reference.name.prefix(60))\"",
-                hint: "add it to clusters, with protocol: http2")
+                hint: "add it to clusters" + (config.controlPlane?.method == .rest ? "" : ", with protocol: http2"))
             return
         }
-        guard cluster.protocol != .http2 else { return }
+        guard config.controlPlane?.method != .rest, cluster.protocol != .http2 else { return }
         diagnostics.error(
             at: reference.place,
             "control planes speak gRPC, and cluster \"\(reference.name.prefix(60))\" does not speak HTTP/2",
-            hint: "add protocol: http2 to the cluster")
+            hint: "add protocol: http2 to the cluster, or method: rest to control_plane")
     }
 
     /// A key that nobody chooses by, and a choice by a key that nobody makes: allowed, and most likely a mistake.

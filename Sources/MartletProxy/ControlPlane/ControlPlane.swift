@@ -4,27 +4,23 @@ internal import MartletFilter
 internal import MartletNet
 internal import MartletXDS
 
-/// Keeps a proxy at what its control plane says: asks, puts in force what it is offered, and answers each offer when that is
-/// done. On the supervisor's thread; the stream itself is a worker's.
+/// Keeps a proxy at what its control plane says: puts in force what it is offered, and answers each offer when that is done.
+/// On the supervisor's thread. How it asks and hears is its source's.
 ///
-///     away ──▶ streaming ──offers──▶ loading ──in force──▶ acknowledged
-///       ▲          │                    └──errors──▶ the resources that have them are refused, and the rest is loaded
-///       └──ended───┘  tried again after a pause
+///     idle ──offers──▶ loading ──in force──▶ acknowledged
+///                         └──errors──▶ the resources that have them are refused, and the rest is loaded
 ///
 /// Several responses that came together are loaded together: routes, clusters and endpoints change at one stroke.
 final class ControlPlane {
     private unowned let supervisor: Supervisor
     private let config: ControlPlaneConfig
-    private var client: DiscoveryClient
+    private let version: String
+    private lazy var source: any DiscoverySource = makeSource()
     /// In force, or being put in force.
     private var cache = ResourceCache()
-    private var arrived: [[UInt8]] = []
-    private var stream = 0
-    private var isStreaming = false
+    /// Offers that wait for what they mention, which is being asked for.
+    private var taken: [DiscoveryOffer] = []
     private var isLoading = false
-    /// Streams that ended without a word since the last that brought one.
-    private var failures = 0
-    private static let backoff = RetryPolicy.Backoff(base: .milliseconds(500), max: .seconds(30))
     private var isUnsaved = false
     private var isWriting = false
     /// When what is warming now is used as it is.
@@ -39,13 +35,18 @@ final class ControlPlane {
     private(set) var status = ControlPlaneStatus()
 
     init(_ supervisor: Supervisor, _ config: ControlPlaneConfig, version: String) {
-        self.supervisor = supervisor
-        self.config = config
+        (self.supervisor, self.config, self.version) = (supervisor, config, version)
+    }
+
+    private func makeSource() -> any DiscoverySource {
         var node = DiscoveryNode(id: config.node.id, cluster: config.node.cluster, version: version)
         node.region = config.node.region
         node.zone = config.node.zone
         node.labels = config.node.labels
-        client = DiscoveryClient(config.method == .delta ? .delta : .stateOfTheWorld, node)
+        return switch config.method {
+        case .delta, .stateOfTheWorld: DiscoveryStream(self, supervisor, config, node)
+        case .rest: DiscoveryPolling(self, supervisor, config, node)
+        }
     }
 
     /// What is kept from the last run, to be loaded before anything else. Nil: nothing, or nothing of use.
@@ -59,7 +60,7 @@ final class ControlPlane {
                 return nil
             }
             self.cache = cache
-            return self.cache.resources()
+            return resources(of: &self.cache)
         } catch {
             supervisor.options.log(.error, "\(path): \(error.reason)")
             return nil
@@ -76,7 +77,7 @@ final class ControlPlane {
         } else {
             settle()
         }
-        connect()
+        source.start()
     }
 
     private func settle() {
@@ -85,117 +86,76 @@ final class ControlPlane {
         settled()
     }
 
-    // MARK: The stream
+    // MARK: The source
 
-    private func connect() {
-        guard !supervisor.isDraining else { return }
-        stream += 1
-        isStreaming = true
-        arrived = []
-        status.isConnected = false
-        supervisor.carry(
-            .open(
-                stream: stream, cluster: config.cluster.name, path: client.method.path,
-                authority: config.cluster.name))
-        for message in client.open(held: cache.held) { send(message) }
+    var held: [ResourceType: [String: HeldResource]] { cache.held }
+
+    func heard(_ news: DiscoveryNews) { source.heard(news) }
+
+    func connected() {
+        if !status.isConnected { supervisor.options.log(.info, "control plane: connected") }
+        status.isConnected = true
     }
 
-    private func send(_ message: [UInt8]?) {
-        guard isStreaming, let message else { return }
-        supervisor.carry(.send(stream: stream, message))
-    }
-
-    func heard(_ news: DiscoveryNews) {
-        switch news {
-        case .message(let stream, let bytes):
-            guard stream == self.stream, isStreaming else { return }
-            if !status.isConnected { supervisor.options.log(.info, "control plane: connected") }
-            status.isConnected = true
-            failures = 0
-            arrived.append(bytes)
-            take()
-        case .ended(let stream, let reason):
-            guard stream == self.stream, isStreaming else { return }
-            lost(reason)
-        }
-    }
-
-    private func lost(_ reason: String) {
-        isStreaming = false
+    func lost(_ reason: String, next: Nanoseconds) {
         status.isConnected = false
         status.lastEnd = reason
-        arrived = []
-        failures += 1
-        // Each proxy another share of it, so that a thousand that lost their control plane do not come back at once.
-        let next = Self.backoff.wait(before: failures, random: .random(in: 0..<1))
         supervisor.options.log(
             .warning, "control plane: \(reason); what is in force stays, next try in \(next.milliseconds) ms")
-        supervisor.after(next) { [weak self] in self?.connect() }
     }
 
     // MARK: Offers
 
     /// Loads what has arrived, all together, unless a load is under way.
-    private func take() {
-        guard !isLoading, !arrived.isEmpty else { return }
-        var offers: [DiscoveryOffer] = []
-        var candidate = cache
-        let messages = arrived
-        arrived = []
-        for message in messages {
-            do throws(DiscoveryClient.Unreadable) {
-                guard let offer = try client.received(message) else { continue }
-                if let fault = offer.fault {
-                    refuse(offer, fault, on: stream)
-                    continue
-                }
-                candidate.apply(offer)
-                offers.append(offer)
-            } catch {
-                supervisor.carry(.close)
-                return lost(error.description)
-            }
+    func take() {
+        guard !isLoading else { return }
+        for offer in source.take() {
+            if let fault = offer.fault { refuse(offer, fault) } else { taken.append(offer) }
         }
-        guard !offers.isEmpty else { return }
-        subscribe(candidate)
-        load(offers, candidate, refused: [:], on: stream)
+        guard !taken.isEmpty else { return }
+        var candidate = cache
+        for offer in taken { candidate.apply(offer) }
+        // Before it can be used.
+        guard source.subscribe(to: candidate) else { return }
+        let offers = taken
+        taken = []
+        load(offers, candidate, refused: [:])
     }
 
-    private func refuse(_ offer: DiscoveryOffer, _ reason: String, on stream: Int) {
+    private func refuse(_ offer: DiscoveryOffer, _ reason: String, isPartly: Bool = false) {
         status.refused += 1
         let words = "\(offer.type.rawValue) of version \"\(offer.version)\": \(reason)"
         status.lastRefusal = words
         supervisor.options.log(.error, "control plane: refused \(words)")
-        answer(offer, refusedFor: reason, on: stream)
+        source.answer(offer, refusedFor: reason, isPartly: isPartly)
     }
 
-    /// Asks for what the resources mention, before they can be used.
-    private func subscribe(_ cache: ResourceCache) {
-        for type in ResourceType.allCases where !type.isWildcard {
-            send(client.subscribe(type, to: cache.mentioned(type), held: cache.held(type)))
-        }
+    private var origin: ResourceOrigin {
+        ResourceOrigin(polledCluster: config.method == .rest ? config.cluster.name : nil)
     }
 
-    /// Answers what came by a stream that is over are for nobody.
-    private func answer(_ offer: DiscoveryOffer, refusedFor reason: String?, on stream: Int) {
-        let message = client.answer(offer, refusedFor: reason)
-        if stream == self.stream { send(message) }
+    private func resources(of cache: inout ResourceCache) -> MeshResources {
+        var resources = cache.resources()
+        resources.origin = origin
+        return resources
     }
 
     /// - Parameter refused: why, by the resources that a try before this one found wrong.
     private func load(
-        _ offers: [DiscoveryOffer], _ candidate: ResourceCache, refused: [ResourceName: [String]], on stream: Int
+        _ offers: [DiscoveryOffer], _ candidate: ResourceCache, refused: [ResourceName: [String]]
     ) {
         isLoading = true
         var candidate = candidate
-        let resources = candidate.resources()
-        supervisor.load(resources, checking: candidate.warming()) { [weak self] result in
+        let resources = resources(of: &candidate)
+        var warming = candidate.warming()
+        warming?.origin = origin
+        supervisor.load(resources, checking: warming) { [weak self] result in
             guard let self else { return }
             switch result {
             case .success:
-                self.inForce(candidate, offers, refused, on: stream)
+                self.inForce(candidate, offers, refused)
             case .failure(let failure):
-                self.tryWithout(failure.errors, offers, candidate, refused, on: stream)
+                self.tryWithout(failure.errors, offers, candidate, refused)
             }
         }
     }
@@ -203,7 +163,7 @@ final class ControlPlane {
     /// The resources that are at fault stay as they were, and the rest is tried again; without any to blame nothing is used.
     private func tryWithout(
         _ errors: [ConfigError], _ offers: [DiscoveryOffer], _ candidate: ResourceCache,
-        _ refused: [ResourceName: [String]], on stream: Int
+        _ refused: [ResourceName: [String]]
     ) {
         var next = candidate
         var reasons = refused
@@ -217,16 +177,16 @@ final class ControlPlane {
             }
             reasons[name, default: []].append(error.description)
         }
-        if isAny { return load(offers, next, refused: reasons, on: stream) }
+        if isAny { return load(offers, next, refused: reasons) }
         let all = errors.map(\.description).joined(separator: "\n")
-        for offer in offers { refuse(offer, all, on: stream) }
-        subscribe(cache)
-        supervisor.stay(with: cache.resources())
+        for offer in offers { refuse(offer, all) }
+        source.subscribe(to: cache)
+        supervisor.stay(with: resources(of: &cache))
         loaded()
     }
 
     private func inForce(
-        _ candidate: ResourceCache, _ offers: [DiscoveryOffer], _ refused: [ResourceName: [String]], on stream: Int
+        _ candidate: ResourceCache, _ offers: [DiscoveryOffer], _ refused: [ResourceName: [String]]
     ) {
         cache = candidate
         cache.forgetUnmentioned()
@@ -235,14 +195,14 @@ final class ControlPlane {
             if reasons.isEmpty {
                 status.accepted += 1
                 status.versions[offer.type.rawValue] = offer.version
-                answer(offer, refusedFor: nil, on: stream)
+                source.answer(offer, refusedFor: nil, isPartly: false)
             } else {
                 let words = reasons.sorted { $0.key.name < $1.key.name }.flatMap(\.value)
-                refuse(offer, words.joined(separator: "\n"), on: stream)
+                refuse(offer, words.joined(separator: "\n"), isPartly: true)
             }
         }
         status.waiting = cache.waiting.count
-        subscribe(cache)
+        source.subscribe(to: cache)
         save()
         watchWarming()
         heard.formUnion(offers.map(\.type))
@@ -277,7 +237,7 @@ final class ControlPlane {
         watchWarming()
         guard isAny else { return }
         isLoading = true
-        supervisor.load(cache.resources()) { [weak self] _ in
+        supervisor.load(resources(of: &cache)) { [weak self] _ in
             self?.settle()
             self?.loaded()
         }

@@ -1,8 +1,9 @@
 internal import MartletCore
 internal import MartletFilter
 internal import MartletGRPC
+internal import MartletHTTP
 
-/// Carries the supervisor's stream to the control plane over one worker's connections. It looks at no message.
+/// Carries the supervisor's stream, or its questions, to the control plane over one worker's connections. It looks at no message.
 final class DiscoveryCarrier {
     private unowned let worker: Worker
     private let tell: @Sendable (DiscoveryNews) -> Void
@@ -24,6 +25,28 @@ final class DiscoveryCarrier {
         case .close:
             call?.cancel()
             call = nil
+        case .ask(let question): ask(question)
+        }
+    }
+
+    /// Resources of ten thousand clusters, as JSON.
+    private static let maxAnswer = ByteCount.mebibytes(64)
+
+    private func ask(_ question: DiscoveryQuestion) {
+        var request = CallRequest(cluster: question.cluster, path: question.path, authority: question.cluster)
+        request.method = "POST"
+        request.headers = [(.contentType, "application/json"), (.accept, "application/json")]
+        request.body = question.body
+        request.timeout = question.timeout
+        request.maxResponseBody = Self.maxAnswer
+        let tell = self.tell
+        _ = worker.call(request, of: nil) { result in
+            let answer: DiscoveryAnswer =
+                switch result {
+                case .response(let response): .response(status: Int(response.head.status), response.body)
+                case .failure(let failure): .failure(failure.rawValue)
+                }
+            tell(.answered(question: question.number, question.type, answer))
         }
     }
 

@@ -4,6 +4,16 @@ internal import MartletNet
 internal import MartletXDS
 
 extension Supervisor {
+    /// The configuration without what a control plane says: whom to ask, and what concerns the process. Nil when it has mistakes,
+    /// which the first load tells.
+    func preview(_ document: ProcessDocument) -> ProxyConfig? {
+        let diagnostics = ConfigDiagnostics()
+        for (path, bytes) in options.supplied { diagnostics.files.supply(bytes, as: path) }
+        return options.registry.load(
+            file: options.file, adding: { document.whole($0, nil, diagnostics: diagnostics) }, diagnostics: diagnostics
+        ).config
+    }
+
     /// With what was kept of a control plane's last word, if that can be used.
     func firstLoad(_ loader: ConfigLoader) -> ConfigLoad {
         guard let controlPlane else { return loader.load(previous: nil, resources: nil) }

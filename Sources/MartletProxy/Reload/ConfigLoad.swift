@@ -32,6 +32,7 @@ package struct ConfigLoadFailure: Error, Sendable {
 struct ConfigLoader: Sendable {
     let file: String
     let supplied: [String: [UInt8]]
+    let document: ProcessDocument
     let registry: FilterRegistry
     let workers: Int
     let sinks: LogSinks
@@ -43,7 +44,7 @@ struct ConfigLoader: Sendable {
         let diagnostics = ConfigDiagnostics()
         for (path, bytes) in supplied { diagnostics.files.supply(bytes, as: path) }
         let (config, registry) = self.registry.load(
-            file: file, adding: { resources?.document(process: $0, diagnostics: diagnostics) ?? $0 },
+            file: file, adding: { document.whole($0, resources, diagnostics: diagnostics) },
             diagnostics: diagnostics)
         guard let config else {
             // A policy file that does not exist yet must wake us when it does.
@@ -78,7 +79,7 @@ struct ConfigLoader: Sendable {
         let diagnostics = ConfigDiagnostics()
         for (path, bytes) in supplied { diagnostics.files.supply(bytes, as: path) }
         _ = registry.load(
-            file: file, adding: { resources.document(process: $0, diagnostics: diagnostics) }, diagnostics: diagnostics)
+            file: file, adding: { document.whole($0, resources, diagnostics: diagnostics) }, diagnostics: diagnostics)
         return diagnostics.hasErrors ? failed(diagnostics, diagnostics.files.paths) : nil
     }
 

@@ -98,12 +98,12 @@ package final class Supervisor {
     /// Apart from `run`, which lasts as long as the process: it must not hold the first snapshot.
     private func start() -> Bool {
         // The first load is made here: there is nothing to keep running when it fails.
-        let diagnostics = ConfigDiagnostics()
-        for (path, bytes) in options.supplied { diagnostics.files.supply(bytes, as: path) }
-        let preview = options.registry.load(file: options.file, diagnostics: diagnostics).config
+        let document = ProcessDocument(options.language)
+        let preview = preview(document)
         let count = options.workers ?? preview?.workers ?? Machine.cores
         let loader = ConfigLoader(
-            file: options.file, supplied: options.supplied, registry: options.registry, workers: count, sinks: sinks)
+            file: options.file, supplied: options.supplied, document: document, registry: options.registry,
+            workers: count, sinks: sinks)
         self.loader = loader
         controlPlane = preview?.controlPlane.map { ControlPlane(self, $0, version: options.version) }
         let load = firstLoad(loader)

@@ -1,10 +1,13 @@
 package import MartletFilter
+package import MartletXDS
 
 /// How a process runs, decided on the command line.
 package struct SupervisorOptions: Sendable {
     package var file: String
     /// Files that are not on the disk, by the name that stands for them: what the command line says.
     package var supplied: [String: [UInt8]] = [:]
+    /// What `file` is written in.
+    package var language = ProcessLanguage.martlet
     /// Nil: as the configuration says.
     package var workers: Int?
     package var registry: FilterRegistry

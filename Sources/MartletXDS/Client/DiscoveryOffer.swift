@@ -23,5 +23,5 @@ package struct DiscoveryOffer: Sendable {
     /// All resources there are: what is not among `changed` is gone (LDS and CDS of the state of the world).
     package let isWhole: Bool
     /// Why none of it can be used; nil: it can be looked at.
-    package let fault: String?
+    package internal(set) var fault: String?
 }

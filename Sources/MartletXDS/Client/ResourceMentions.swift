@@ -70,7 +70,7 @@ package struct ResourceMentions: Sendable, Equatable {
     }
 
     private mutating func add(secretsOf reading: ResourceReading) {
-        let secrets = reading.references.found.keys
+        let secrets = reading.findings.secrets.keys
         if !secrets.isEmpty { names[.secret, default: []].formUnion(secrets) }
     }
 }

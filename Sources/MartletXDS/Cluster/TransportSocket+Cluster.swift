@@ -74,14 +74,14 @@ extension UpstreamTLS {
         common.readParameters(&tls, reading)
         common.readTrust("ca", &tls, reading)
         if !sni.isEmpty, tls.texts("verify_san") == [sni] { tls["verify_san"] = nil }
-        if !common.tlsCertificates.isEmpty {
-            reading.unsupported("tls_certificates", "a certificate that is no secret")
+        if common.tlsCertificates.count + common.tlsCertificateSdsSecretConfigs.count > 1 {
+            reading.unsupported("tls_certificates", "more than one")
         }
-        if common.tlsCertificateSdsSecretConfigs.count > 1 {
-            reading.unsupported("tls_certificate_sds_secret_configs", "more than one certificate")
+        if let certificate = common.tlsCertificates.first {
+            for entry in certificate.document(reading).entries { tls[entry.key] = entry.value }
         }
         if let reference = common.tlsCertificateSdsSecretConfigs.first {
-            reading.references.add(reference, reading)
+            reading.findings.add(reference, reading)
             tls.putCertificate(SecretName(reference.name))
         }
         // What a cluster offers by ALPN follows from its protocol.
@@ -92,6 +92,22 @@ extension UpstreamTLS {
         // Nobody to trust is what Envoy takes for "anybody"; here that has to be said.
         if tls["ca"] == nil { tls["verify"] = .bool(false) }
         return tls
+    }
+}
+
+extension Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificate {
+    /// One that stands where it is used, and not under a name.
+    func document(_ reading: ResourceReading) -> DocumentSection {
+        var certificate = DocumentSection()
+        for (key, source, field) in [
+            ("certificate", certificateChain, "certificate_chain"), ("private_key", privateKey, "private_key"),
+        ] {
+            if let path = reading.path(source, in: "tls_certificates.\(field)") { certificate[key] = .text(path) }
+        }
+        if hasOcspStaple, let path = reading.path(ocspStaple, in: "tls_certificates.ocsp_staple") {
+            certificate["ocsp_staple"] = .text(path)
+        }
+        return certificate
     }
 }
 

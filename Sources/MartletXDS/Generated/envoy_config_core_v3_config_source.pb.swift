@@ -94,6 +94,46 @@ package nonisolated struct Envoy_Config_Core_V3_PathConfigSource: Sendable {
   package init() {}
 }
 
+/// Whom to call, of the process's own clusters.
+package nonisolated struct Envoy_Config_Core_V3_GrpcService: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var targetSpecifier: Envoy_Config_Core_V3_GrpcService.OneOf_TargetSpecifier? = nil
+
+  package var envoyGrpc: Envoy_Config_Core_V3_GrpcService.EnvoyGrpc {
+    get {
+      if case .envoyGrpc(let v)? = targetSpecifier {return v}
+      return Envoy_Config_Core_V3_GrpcService.EnvoyGrpc()
+    }
+    set {targetSpecifier = .envoyGrpc(newValue)}
+  }
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package nonisolated enum OneOf_TargetSpecifier: Equatable, Sendable {
+    case envoyGrpc(Envoy_Config_Core_V3_GrpcService.EnvoyGrpc)
+
+  }
+
+  package nonisolated struct EnvoyGrpc: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    package var clusterName: String = String()
+
+    package var authority: String = String()
+
+    package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    package init() {}
+  }
+
+  package init() {}
+}
+
 package nonisolated struct Envoy_Config_Core_V3_ApiConfigSource: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -111,6 +151,17 @@ package nonisolated struct Envoy_Config_Core_V3_ApiConfigSource: Sendable {
   package var hasRefreshDelay: Bool {self._refreshDelay != nil}
   /// Clears the value of `refreshDelay`. Subsequent reads from it will return its default value.
   package mutating func clearRefreshDelay() {self._refreshDelay = nil}
+
+  package var grpcServices: [Envoy_Config_Core_V3_GrpcService] = []
+
+  package var requestTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+    get {_requestTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
+    set {_requestTimeout = newValue}
+  }
+  /// Returns true if `requestTimeout` has been explicitly set.
+  package var hasRequestTimeout: Bool {self._requestTimeout != nil}
+  /// Clears the value of `requestTimeout`. Subsequent reads from it will return its default value.
+  package mutating func clearRequestTimeout() {self._requestTimeout = nil}
 
   package var setNodeOnFirstMessageOnly: Bool = false
 
@@ -171,6 +222,7 @@ package nonisolated struct Envoy_Config_Core_V3_ApiConfigSource: Sendable {
   package init() {}
 
   fileprivate var _refreshDelay: SwiftProtobuf.Google_Protobuf_Duration? = nil
+  fileprivate var _requestTimeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
 }
 
 /// Where a resource that another one names comes from.
@@ -387,9 +439,90 @@ nonisolated extension Envoy_Config_Core_V3_PathConfigSource: SwiftProtobuf.Messa
   }
 }
 
+nonisolated extension Envoy_Config_Core_V3_GrpcService: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".GrpcService"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}envoy_grpc\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try {
+        var v: Envoy_Config_Core_V3_GrpcService.EnvoyGrpc?
+        var hadOneofValue = false
+        if let current = self.targetSpecifier {
+          hadOneofValue = true
+          if case .envoyGrpc(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.targetSpecifier = .envoyGrpc(v)
+        }
+      }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if case .envoyGrpc(let v)? = self.targetSpecifier {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Envoy_Config_Core_V3_GrpcService, rhs: Envoy_Config_Core_V3_GrpcService) -> Bool {
+    if lhs.targetSpecifier != rhs.targetSpecifier {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Core_V3_GrpcService.EnvoyGrpc: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Envoy_Config_Core_V3_GrpcService.protoMessageName + ".EnvoyGrpc"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}cluster_name\0\u{1}authority\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.clusterName) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.authority) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.clusterName.isEmpty {
+      try visitor.visitSingularStringField(value: self.clusterName, fieldNumber: 1)
+    }
+    if !self.authority.isEmpty {
+      try visitor.visitSingularStringField(value: self.authority, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Envoy_Config_Core_V3_GrpcService.EnvoyGrpc, rhs: Envoy_Config_Core_V3_GrpcService.EnvoyGrpc) -> Bool {
+    if lhs.clusterName != rhs.clusterName {return false}
+    if lhs.authority != rhs.authority {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension Envoy_Config_Core_V3_ApiConfigSource: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ApiConfigSource"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}api_type\0\u{3}cluster_names\0\u{3}refresh_delay\0\u{4}\u{4}set_node_on_first_message_only\0\u{3}transport_api_version\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}api_type\0\u{3}cluster_names\0\u{3}refresh_delay\0\u{3}grpc_services\0\u{3}request_timeout\0\u{4}\u{2}set_node_on_first_message_only\0\u{3}transport_api_version\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -400,6 +533,8 @@ nonisolated extension Envoy_Config_Core_V3_ApiConfigSource: SwiftProtobuf.Messag
       case 1: try { try decoder.decodeSingularEnumField(value: &self.apiType) }()
       case 2: try { try decoder.decodeRepeatedStringField(value: &self.clusterNames) }()
       case 3: try { try decoder.decodeSingularMessageField(value: &self._refreshDelay) }()
+      case 4: try { try decoder.decodeRepeatedMessageField(value: &self.grpcServices) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._requestTimeout) }()
       case 7: try { try decoder.decodeSingularBoolField(value: &self.setNodeOnFirstMessageOnly) }()
       case 8: try { try decoder.decodeSingularEnumField(value: &self.transportApiVersion) }()
       default: break
@@ -421,6 +556,12 @@ nonisolated extension Envoy_Config_Core_V3_ApiConfigSource: SwiftProtobuf.Messag
     try { if let v = self._refreshDelay {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
     } }()
+    if !self.grpcServices.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.grpcServices, fieldNumber: 4)
+    }
+    try { if let v = self._requestTimeout {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
     if self.setNodeOnFirstMessageOnly != false {
       try visitor.visitSingularBoolField(value: self.setNodeOnFirstMessageOnly, fieldNumber: 7)
     }
@@ -434,6 +575,8 @@ nonisolated extension Envoy_Config_Core_V3_ApiConfigSource: SwiftProtobuf.Messag
     if lhs.apiType != rhs.apiType {return false}
     if lhs.clusterNames != rhs.clusterNames {return false}
     if lhs._refreshDelay != rhs._refreshDelay {return false}
+    if lhs.grpcServices != rhs.grpcServices {return false}
+    if lhs._requestTimeout != rhs._requestTimeout {return false}
     if lhs.setNodeOnFirstMessageOnly != rhs.setNodeOnFirstMessageOnly {return false}
     if lhs.transportApiVersion != rhs.transportApiVersion {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}

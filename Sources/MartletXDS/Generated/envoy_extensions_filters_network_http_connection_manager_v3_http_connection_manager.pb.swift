@@ -43,35 +43,47 @@ package nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManage
   fileprivate var _configSource: Envoy_Config_Core_V3_ConfigSource? = nil
 }
 
-package nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter: Sendable {
+package nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  package var name: String = String()
+  package var name: String {
+    get {_storage._name}
+    set {_uniqueStorage()._name = newValue}
+  }
 
-  package var configType: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter.OneOf_ConfigType? = nil
+  package var configType: OneOf_ConfigType? {
+    get {return _storage._configType}
+    set {_uniqueStorage()._configType = newValue}
+  }
 
   package var typedConfig: SwiftProtobuf.Google_Protobuf_Any {
     get {
-      if case .typedConfig(let v)? = configType {return v}
+      if case .typedConfig(let v)? = _storage._configType {return v}
       return SwiftProtobuf.Google_Protobuf_Any()
     }
-    set {configType = .typedConfig(newValue)}
+    set {_uniqueStorage()._configType = .typedConfig(newValue)}
   }
 
   package var configDiscovery: Envoy_Config_Core_V3_ExtensionConfigSource {
     get {
-      if case .configDiscovery(let v)? = configType {return v}
+      if case .configDiscovery(let v)? = _storage._configType {return v}
       return Envoy_Config_Core_V3_ExtensionConfigSource()
     }
-    set {configType = .configDiscovery(newValue)}
+    set {_uniqueStorage()._configType = .configDiscovery(newValue)}
   }
 
   /// Who does not know the filter may do without it.
-  package var isOptional: Bool = false
+  package var isOptional: Bool {
+    get {_storage._isOptional}
+    set {_uniqueStorage()._isOptional = newValue}
+  }
 
-  package var disabled: Bool = false
+  package var disabled: Bool {
+    get {_storage._disabled}
+    set {_uniqueStorage()._disabled = newValue}
+  }
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -82,6 +94,8 @@ package nonisolated struct Envoy_Extensions_Filters_Network_HttpConnectionManage
   }
 
   package init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 /// What becomes of a connection of HTTP.
@@ -544,79 +558,121 @@ nonisolated extension Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_
   package static let protoMessageName: String = _protobuf_package + ".HttpFilter"
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{4}\u{3}typed_config\0\u{3}config_discovery\0\u{3}is_optional\0\u{1}disabled\0")
 
+  fileprivate class _StorageClass {
+    var _name: String = String()
+    var _configType: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter.OneOf_ConfigType?
+    var _isOptional: Bool = false
+    var _disabled: Bool = false
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _name = source._name
+      _configType = source._configType
+      _isOptional = source._isOptional
+      _disabled = source._disabled
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
-      case 4: try {
-        var v: SwiftProtobuf.Google_Protobuf_Any?
-        var hadOneofValue = false
-        if let current = self.configType {
-          hadOneofValue = true
-          if case .typedConfig(let m) = current {v = m}
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularStringField(value: &_storage._name) }()
+        case 4: try {
+          var v: SwiftProtobuf.Google_Protobuf_Any?
+          var hadOneofValue = false
+          if let current = _storage._configType {
+            hadOneofValue = true
+            if case .typedConfig(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._configType = .typedConfig(v)
+          }
+        }()
+        case 5: try {
+          var v: Envoy_Config_Core_V3_ExtensionConfigSource?
+          var hadOneofValue = false
+          if let current = _storage._configType {
+            hadOneofValue = true
+            if case .configDiscovery(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._configType = .configDiscovery(v)
+          }
+        }()
+        case 6: try { try decoder.decodeSingularBoolField(value: &_storage._isOptional) }()
+        case 7: try { try decoder.decodeSingularBoolField(value: &_storage._disabled) }()
+        default: break
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.configType = .typedConfig(v)
-        }
-      }()
-      case 5: try {
-        var v: Envoy_Config_Core_V3_ExtensionConfigSource?
-        var hadOneofValue = false
-        if let current = self.configType {
-          hadOneofValue = true
-          if case .configDiscovery(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.configType = .configDiscovery(v)
-        }
-      }()
-      case 6: try { try decoder.decodeSingularBoolField(value: &self.isOptional) }()
-      case 7: try { try decoder.decodeSingularBoolField(value: &self.disabled) }()
-      default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.name.isEmpty {
-      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
-    }
-    switch self.configType {
-    case .typedConfig?: try {
-      guard case .typedConfig(let v)? = self.configType else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
-    }()
-    case .configDiscovery?: try {
-      guard case .configDiscovery(let v)? = self.configType else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
-    }()
-    case nil: break
-    }
-    if self.isOptional != false {
-      try visitor.visitSingularBoolField(value: self.isOptional, fieldNumber: 6)
-    }
-    if self.disabled != false {
-      try visitor.visitSingularBoolField(value: self.disabled, fieldNumber: 7)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if !_storage._name.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._name, fieldNumber: 1)
+      }
+      switch _storage._configType {
+      case .typedConfig?: try {
+        guard case .typedConfig(let v)? = _storage._configType else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+      }()
+      case .configDiscovery?: try {
+        guard case .configDiscovery(let v)? = _storage._configType else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+      }()
+      case nil: break
+      }
+      if _storage._isOptional != false {
+        try visitor.visitSingularBoolField(value: _storage._isOptional, fieldNumber: 6)
+      }
+      if _storage._disabled != false {
+        try visitor.visitSingularBoolField(value: _storage._disabled, fieldNumber: 7)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter, rhs: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.configType != rhs.configType {return false}
-    if lhs.isOptional != rhs.isOptional {return false}
-    if lhs.disabled != rhs.disabled {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._name != rhs_storage._name {return false}
+        if _storage._configType != rhs_storage._configType {return false}
+        if _storage._isOptional != rhs_storage._isOptional {return false}
+        if _storage._disabled != rhs_storage._disabled {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -39,20 +39,17 @@ extension DownstreamTLS {
             // Without ALPN clients speak HTTP/1.1.
             tls["alpn"] = .texts(protocols.isEmpty ? ["http/1.1"] : protocols)
         }
-        if !common.tlsCertificates.isEmpty {
-            reading.unsupported("tls_certificates", "a certificate that is no secret")
+        var certificates = common.tlsCertificates.map { $0.document(reading) }
+        for reference in common.tlsCertificateSdsSecretConfigs {
+            reading.findings.add(reference, reading)
+            var certificate = DocumentSection()
+            certificate.putCertificate(SecretName(reference.name))
+            certificates.append(certificate)
         }
-        let certificates = common.tlsCertificateSdsSecretConfigs
-        for reference in certificates { reading.references.add(reference, reading) }
         if certificates.count == 1 {
-            tls.putCertificate(SecretName(certificates[0].name))
+            for entry in certificates[0].entries { tls[entry.key] = entry.value }
         } else if certificates.count > 1 {
-            tls["certificates"] = .list(
-                certificates.map { reference in
-                    var certificate = DocumentSection()
-                    certificate.putCertificate(SecretName(reference.name))
-                    return .section(certificate)
-                })
+            tls["certificates"] = .list(certificates.map { .section($0) })
         }
         common.readTrust("client_ca", &tls, reading)
         let isRequired = hasRequireClientCertificate && requireClientCertificate.value
@@ -64,7 +61,7 @@ extension DownstreamTLS {
         switch sessionTicketKeysType {
         case .disableStatelessSessionResumption(let isMeant): if isMeant { tls["session_tickets"] = .word("off") }
         case .sessionTicketKeysSdsSecretConfig(let reference):
-            reading.references.add(reference, reading)
+            reading.findings.add(reference, reading)
             tls["session_tickets"] = .object(("keys", .texts(SecretName(reference.name).paths)))
         case .sessionTicketKeys: reading.unsupported("session_ticket_keys", "keys that are no secret")
         case nil: break

@@ -2,6 +2,7 @@ internal import MartletXDSMessages
 internal import SwiftProtobuf
 
 typealias HTTPFilterMessage = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter
+private typealias LuaMessage = Envoy_Extensions_Filters_Http_Lua_V3_Lua
 typealias RouterMessage = Envoy_Extensions_Filters_Http_Router_V3_Router
 
 // One filter of a chain. The router is Envoy's; the others are Martlet's own, which nobody who does not know them may skip.
@@ -28,12 +29,15 @@ extension HTTPFilterMessage {
                 _ = reading.unpack(any, as: RouterMessage.self, in: field)
                 return .text("router")
             }
+            if any.isA(LuaMessage.self) {
+                return reading.unpack(any, as: LuaMessage.self, in: field)?.document(name: name, reading)
+            }
             if isOptional, !any.isA(FilterMessage.self) {
                 reading.warning("\(field): \(any.shortName) has no counterpart, and may be left out")
                 return nil
             }
             guard let filter = reading.unpack(any, as: FilterMessage.self, in: field) else { return nil }
-            for name in filter.files { reading.references.add(name, reading) }
+            for name in filter.files { reading.findings.add(name, reading) }
             if case .null = filter.settings.kind { return .text(filter.name) }
             guard filter.hasSettings else { return .text(filter.name) }
             return .section(DocumentSection([(filter.name, Document(filter.settings))]))
@@ -53,5 +57,31 @@ extension FilterMessage {
         (self.name, self.policy) = (name, policy)
         self.settings = .init(settings)
         files = secrets.files(in: settings)
+    }
+}
+
+extension LuaMessage {
+    /// A script of Envoy's is a policy: the names of its hooks are known here. Where one fails Envoy goes on without it.
+    fileprivate func document(name: String, _ reading: ResourceReading) -> Document? {
+        var policy = DocumentSection()
+        if hasDefaultSourceCode {
+            switch defaultSourceCode.specifier {
+            case .inlineString(let text): policy["inline"] = .text(text)
+            default:
+                guard let path = reading.path(defaultSourceCode, in: "http_filters \(name).default_source_code") else {
+                    return nil
+                }
+                policy["file"] = .text(path)
+            }
+        } else if !inlineCode.isEmpty {
+            policy["inline"] = .text(inlineCode)
+        } else {
+            reading.error("http_filters \(name): there is no script that Martlet can find")
+            return nil
+        }
+        policy["on_error"] = .text("skip")
+        let words = name.split(separator: ".").last.map(String.init) ?? "lua"
+        let policyName = reading.findings.add(policy: policy, as: "\(reading.name).\(words)", reading)
+        return .object(("lua", .object(("policy", .text(policyName)))))
     }
 }

@@ -2,28 +2,45 @@
 enum EnvoyFields {
     /// Whatever they say changes what is counted, logged or traced, or how much memory is spent, and nothing about requests.
     private static let harmless: Set<String> = [
-        "access_log", "access_log_flush_interval", "access_log_options", "alt_stat_name",
+        "access_log", "access_log_flush_interval", "access_log_options", "access_log_path", "alt_stat_name",
         "always_log_health_check_failures", "always_log_health_check_success", "always_set_request_id_in_response",
-        "bypass_overload_manager", "cleanup_interval", "connection_balance_config", "decorator",
+        "application_log_config", "bypass_overload_manager", "cleanup_interval", "connection_balance_config",
+        "decorator",
         "delayed_close_timeout",
-        "dns_lookup_family", "drain_timeout", "drain_type", "dynamic_stats", "enable_reuse_port", "event_log_path",
-        "event_logger", "event_service", "filter_metadata", "flush_access_log_on_connected",
+        "deferred_stat_options", "dns_lookup_family", "drain_timeout", "drain_type", "dynamic_stats",
+        "enable_dispatcher_stats",
+        "enable_reuse_port", "event_log_path",
+        "event_logger", "event_service", "fatal_actions", "filter_metadata", "flags_path",
+        "flush_access_log_on_connected",
         "flush_access_log_on_new_request", "google_re2", "include_attempt_count_in_response", "lrs_server",
         "lrs_report_endpoint_metrics", "max_connections_to_accept_per_socket_event",
-        "max_direct_response_body_size_bytes",
-        "per_connection_buffer_limit_bytes", "per_request_buffer_limit_bytes", "preconnect_policy",
+        "max_direct_response_body_size_bytes", "memory_allocator_manager", "perf_tracing_file_path",
+        "per_connection_buffer_limit_bytes", "per_request_buffer_limit_bytes", "preconnect_policy", "profile_path",
         "request_id_extension", "retry_host_predicate",
         "respect_dns_ttl", "reuse_port", "runtime_key", "runtime_key_prefix", "start_child_span", "stat_prefix",
+        "stats_config", "stats_eviction_interval", "stats_flush_interval",
+        "stats_flush_on_admin", "stats_server_version_override", "stats_sinks",
         "tcp_backlog_size", "tcp_fast_open_queue_length", "total_weight", "trace_sampled", "tracing",
         "track_cluster_stats", "track_remaining", "track_timeout_budgets", "upstream_connection_options",
         "upstream_log",
-        "upstream_log_options", "validate_clusters", "virtual_clusters", "wait_for_warm_on_init",
+        "upstream_log_options", "validate_clusters", "virtual_clusters", "wait_for_warm_on_init", "watchdog",
+        "watchdogs", "watched_directory",
     ]
 
     static func isHarmless(_ name: String) -> Bool { harmless.contains(name) }
 
     /// The name of a field, or its number where that is all there is to tell.
     static func name(of number: Int, in message: String) -> String { names[message]?[number] ?? "\(number)" }
+
+    /// Of a field that ours leave out, by either of its names in JSON; nil: Envoy has none of that name.
+    static func number(of name: String, in message: String) -> Int? {
+        names[message]?.first { $0.value == name || camelCased($0.value) == name }?.key
+    }
+
+    private static func camelCased(_ name: String) -> String {
+        let words = name.split(separator: "_")
+        return words.dropFirst().reduce(String(words.first ?? "")) { $0 + $1.prefix(1).uppercased() + $1.dropFirst() }
+    }
 
     private static let names: [String: [Int: String]] = {
         var names: [String: [Int: String]] = [:]
@@ -46,6 +63,18 @@ enum EnvoyFields {
 
     /// A message and its fields a line, as `descriptors.py --names` of the tests prints them.
     private static let table = """
+        envoy.config.bootstrap.v3.Admin 1 access_log_path 2 profile_path 4 socket_options 5 access_log
+        6 ignore_global_conn_limit 7 allow_paths
+        envoy.config.bootstrap.v3.Bootstrap 4 cluster_manager 5 flags_path 6 stats_sinks 7 stats_flush_interval
+        8 watchdog 9 tracing 13 stats_config 14 hds_config 15 overload_manager 16 enable_dispatcher_stats
+        17 layered_runtime 18 header_prefix 19 stats_server_version_override 20 use_tcp_for_dns_lookups
+        21 bootstrap_extensions 22 config_sources 23 default_config_source 24 default_socket_interface
+        25 certificate_provider_instances 26 node_context_params 27 watchdogs 28 fatal_actions 29 stats_flush_on_admin
+        30 dns_resolution_config 31 typed_dns_resolver_config 32 inline_headers 33 perf_tracing_file_path
+        34 default_regex_engine 35 xds_delegate_extension 36 xds_config_tracker_extension 37 listener_manager
+        38 application_log_config 39 deferred_stat_options 40 grpc_async_client_manager_config
+        41 memory_allocator_manager 42 stats_eviction_interval
+        envoy.config.bootstrap.v3.Bootstrap.DynamicResources 5 lds_resources_locator 6 cds_resources_locator
         envoy.config.cluster.v3.CircuitBreakers 2 per_host_thresholds
         envoy.config.cluster.v3.CircuitBreakers.Thresholds 6 track_remaining 7 max_connection_pools 8 retry_budget
         envoy.config.cluster.v3.Cluster 5 per_connection_buffer_limit_bytes 9 max_requests_per_connection
@@ -64,11 +93,12 @@ enum EnvoyFields {
         envoy.config.cluster.v3.Cluster.LeastRequestLbConfig 1 choice_count 2 active_request_bias
         envoy.config.cluster.v3.OutlierDetection 24 monitors
         envoy.config.core.v3.Address 3 envoy_internal_address
-        envoy.config.core.v3.ApiConfigSource 4 grpc_services 5 request_timeout 6 rate_limit_settings
-        9 config_validators
+        envoy.config.core.v3.ApiConfigSource 6 rate_limit_settings 9 config_validators
         envoy.config.core.v3.BuildVersion 1 version
         envoy.config.core.v3.ConfigSource 1 path 7 authorities
         envoy.config.core.v3.DataSource 5 watched_directory
+        envoy.config.core.v3.GrpcService 2 google_grpc 3 timeout 5 initial_metadata 6 retry_policy
+        envoy.config.core.v3.GrpcService.EnvoyGrpc 3 retry_policy 4 max_receive_message_length 5 skip_envoy_headers
         envoy.config.core.v3.HeaderValue 3 raw_value
         envoy.config.core.v3.HeaderValueOption 2 append
         envoy.config.core.v3.HealthCheck 3 interval_jitter 13 custom_health_check 15 unhealthy_edge_interval
@@ -149,6 +179,7 @@ enum EnvoyFields {
         envoy.config.route.v3.WeightedCluster.ClusterWeight 3 metadata_match 4 request_headers_to_add
         5 response_headers_to_add 6 response_headers_to_remove 9 request_headers_to_remove 10 typed_per_filter_config
         11 host_rewrite_literal 12 cluster_header
+        envoy.extensions.filters.http.lua.v3.Lua 2 source_codes 4 stat_prefix 5 clear_route_cache
         envoy.extensions.filters.http.router.v3.Router 1 dynamic_stats 2 start_child_span 3 upstream_log
         4 suppress_envoy_headers 5 strict_check_headers 6 respect_expected_rq_timeout
         7 suppress_grpc_request_failure_code_stats 8 upstream_http_filters 9 upstream_log_options

@@ -22,6 +22,8 @@ package struct MeshResources: Sendable, Equatable {
     /// is none the worse.
     package var mentionedClusters: Set<String> = []
 
+    package var origin = ResourceOrigin()
+
     package init() {}
 
     /// Of a document that has been decoded without errors.
@@ -57,9 +59,10 @@ package struct MeshResources: Sendable, Equatable {
     /// - Parameter diagnostics: what Martlet cannot do of what others have written is an error there, named with its resource.
     package func document(process: ConfigNode? = nil, diagnostics: ConfigDiagnostics) -> ConfigNode {
         diagnostics.isDiscovered = true
-        let references = SecretReferences()
+        let findings = ReadingFindings()
         func reading(_ kind: String, _ name: String, _ message: some Message) -> ResourceReading {
-            let reading = ResourceReading(kind, name, diagnostics: diagnostics, references: references)
+            let reading = ResourceReading(
+                kind, name, diagnostics: diagnostics, findings: findings, origin: origin)
             reading.checkFields(message)
             return reading
         }
@@ -67,7 +70,7 @@ package struct MeshResources: Sendable, Equatable {
         let tables = Dictionary(routes.map { ($0.name, $0) }) { first, _ in first }
         var nodes: [String: [ConfigNode]] = [:]
         func add(_ key: String, _ section: DocumentSection, _ reading: ResourceReading) {
-            let path = ConfigPath.root.key(key).index(nodes[key]?.count ?? 0)
+            let path = origin.isLocal ? reading.place.path : .root.key(key).index(nodes[key]?.count ?? 0)
             nodes[key, default: []].append(Document.section(section).node(mark: reading.place.mark, path: path))
         }
         for listener in listeners {
@@ -77,7 +80,7 @@ package struct MeshResources: Sendable, Equatable {
             case .routeConfig(let table): section["routes"] = .list(table.routes(reading))
             case .rds(let rds):
                 if let table = tables[rds.routeConfigName] {
-                    let reading = self.reading("RouteConfiguration", table, diagnostics, references)
+                    let reading = self.reading("RouteConfiguration", table, diagnostics, findings)
                     section["routes"] = .list(table.routes(reading))
                 } else {
                     reading.error("there is no RouteConfiguration \"\(rds.routeConfigName)\"")
@@ -94,7 +97,8 @@ package struct MeshResources: Sendable, Equatable {
                 let service = cluster.edsClusterConfig.serviceName
                 let name = service.isEmpty ? cluster.name : service
                 if let assignment = assignments[name] {
-                    let reading = ResourceReading("ClusterLoadAssignment", name, diagnostics: diagnostics)
+                    let reading = ResourceReading(
+                        "ClusterLoadAssignment", name, diagnostics: diagnostics, origin: origin)
                     reading.checkFields(assignment)
                     section["endpoints"] = .list(assignment.endpoints(reading))
                 } else {
@@ -113,18 +117,30 @@ package struct MeshResources: Sendable, Equatable {
             let reading = reading("TypedExtensionConfig", policy.name, policy)
             if let section = policy.document(reading) { add("policies", section, reading) }
         }
-        let reader = SecretReader(secrets, diagnostics: diagnostics)
-        for secret in secrets { _ = reading("Secret", secret.name, secret) }
+        for (section, reading) in findings.policies { add("policies", section, reading) }
+        let secrets = secretsWithFiles(findings, diagnostics)
+        let reader = SecretReader(secrets, findings, diagnostics: diagnostics) { reading("Secret", $0.name, $0) }
         reader.supply()
-        reader.check(references)
+        reader.check()
         return Self.root(process, nodes)
+    }
+
+    /// And those of the files that were named while the others were read.
+    private func secretsWithFiles(_ findings: ReadingFindings, _ diagnostics: ConfigDiagnostics) -> [SecretMessage] {
+        guard !findings.secretFiles.isEmpty else { return secrets }
+        let files = ResourceFiles(diagnostics)
+        for (path, reading) in findings.secretFiles.sorted(by: { $0.key < $1.key }) {
+            files.read(path, .secret, namedAt: reading.place)
+        }
+        return secrets + files.resources.secrets
     }
 
     private func reading(
         _ kind: String, _ table: Envoy_Config_Route_V3_RouteConfiguration, _ diagnostics: ConfigDiagnostics,
-        _ references: SecretReferences
+        _ findings: ReadingFindings
     ) -> ResourceReading {
-        let reading = ResourceReading(kind, table.name, diagnostics: diagnostics, references: references)
+        let reading = ResourceReading(
+            kind, table.name, diagnostics: diagnostics, findings: findings, origin: origin)
         reading.checkFields(table)
         return reading
     }

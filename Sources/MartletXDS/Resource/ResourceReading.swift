@@ -1,5 +1,6 @@
 internal import Foundation
 internal import MartletConfig
+internal import MartletCore
 internal import MartletXDSMessages
 internal import SwiftProtobuf
 
@@ -7,16 +8,19 @@ internal import SwiftProtobuf
 /// passed over: an error refuses the version, a warning tells of what changes only what is seen.
 struct ResourceReading {
     let diagnostics: ConfigDiagnostics
+    let name: String
     let place: ConfigPlace
-    /// The secrets that are named on the way.
-    let references: SecretReferences
+    /// What is found on the way.
+    let findings: ReadingFindings
+    let origin: ResourceOrigin
 
     init(
         _ kind: String, _ name: String, diagnostics: ConfigDiagnostics,
-        references: SecretReferences = SecretReferences()
+        findings: ReadingFindings = ReadingFindings(), origin: ResourceOrigin = ResourceOrigin()
     ) {
-        (self.diagnostics, self.references) = (diagnostics, references)
-        place = ConfigPlace(mark: Self.mark(kind, name), path: .root)
+        (self.diagnostics, self.findings, self.origin) = (diagnostics, findings, origin)
+        self.name = name
+        place = origin.places["\(kind) \(name)"] ?? ConfigPlace(mark: Self.mark(kind, name), path: .root)
     }
 
     /// A resource has no lines. Slashes would make a folder of the name, where relative paths begin.
@@ -60,14 +64,45 @@ struct ResourceReading {
         }
     }
 
-    /// Whether what `source` names comes from whom this came from, which is the only way there is.
+    /// Whether what `source` names comes from whom this came from, which is the only way there is; or is in a file.
     func check(_ source: Envoy_Config_Core_V3_ConfigSource, in field: String) {
         switch source.configSourceSpecifier {
+        case .ads where origin.isLocal, .self_p where origin.isLocal:
+            unsupported(field, "a control plane for a part of what stands in a file")
         case .ads, .self_p: break
-        case .apiConfigSource: unsupported(field, "api_config_source")
+        case .apiConfigSource(let api) where origin.takes(api): break
+        case .apiConfigSource: unsupported(field, "api_config_source of another source than the control plane")
+        case .pathConfigSource where origin.isLocal: break
         case .pathConfigSource: unsupported(field, "path_config_source")
         case nil: error("\(field): no source is named")
         }
+    }
+
+    /// The file that is the source; nil: it is none.
+    func file(of source: Envoy_Config_Core_V3_ConfigSource) -> String? {
+        guard origin.isLocal, case .pathConfigSource(let path) = source.configSourceSpecifier else { return nil }
+        return ResourceOrigin.absolute(path.path)
+    }
+
+    /// The path under which the configuration finds what `source` has: that of a file, or of one that is on no disk. Nil after
+    /// reporting that there is none.
+    func path(_ source: Envoy_Config_Core_V3_DataSource, in field: String) -> String? {
+        switch source.specifier {
+        case .filename(let path) where origin.isLocal: return ResourceOrigin.absolute(path)
+        case .inlineBytes(let data): return supply(Array(data))
+        case .inlineString(let text): return supply(Array(text.utf8))
+        case .filename: unsupported(field, "a file of the proxy's machine")
+        case .environmentVariable: unsupported(field, "environment_variable")
+        case nil: error("\(field): there is nothing in it")
+        }
+        return nil
+    }
+
+    /// Other content is another file, so that a change is seen.
+    private func supply(_ bytes: [UInt8]) -> String {
+        let path = "/inline/" + String(StableHash.of(bytes.span), radix: 16)
+        diagnostics.files.supply(bytes, as: path)
+        return path
     }
 }
 

@@ -136,7 +136,7 @@ extension RouteMessage {
             } else {
                 guard let own = reading.unpack(any, as: FilterMessage.self, in: field) else { continue }
                 filter = own
-                for name in own.files { reading.references.add(name, reading) }
+                for name in own.files { reading.findings.add(name, reading) }
                 settings = Document(own.settings)
             }
             if filter.policy.isEmpty {

@@ -6,17 +6,26 @@ internal import SwiftProtobuf
 /// Puts what secrets hold where the configuration finds it: as the files that their names stand for. Nothing is written to
 /// a disk.
 struct SecretReader {
+    /// As where they are read without a control plane.
+    private static let limit = 1 << 20
+
     private let diagnostics: ConfigDiagnostics
     private let secrets: [String: SecretMessage]
+    private let findings: ReadingFindings
+    /// Of a secret.
+    private let reading: (SecretMessage) -> ResourceReading
 
-    init(_ secrets: [SecretMessage], diagnostics: ConfigDiagnostics) {
-        self.diagnostics = diagnostics
+    init(
+        _ secrets: [SecretMessage], _ findings: ReadingFindings, diagnostics: ConfigDiagnostics,
+        reading: @escaping (SecretMessage) -> ResourceReading
+    ) {
+        (self.findings, self.diagnostics, self.reading) = (findings, diagnostics, reading)
         self.secrets = Dictionary(secrets.map { ($0.name, $0) }) { first, _ in first }
     }
 
     func supply() {
         for secret in secrets.values {
-            let reading = ResourceReading("Secret", secret.name, diagnostics: diagnostics)
+            let reading = reading(secret)
             let name = SecretName(secret.name)
             switch secret.type {
             case .tlsCertificate(let certificate):
@@ -51,33 +60,30 @@ struct SecretReader {
     }
 
     /// Reports the names that nothing came for: what they stand for must not be looked for on this machine.
-    func check(_ references: SecretReferences) {
-        for (name, reading) in references.found.sorted(by: { $0.key < $1.key }) where secrets[name] == nil {
+    func check() {
+        for (name, reading) in findings.secrets.sorted(by: { $0.key < $1.key }) where secrets[name] == nil {
             reading.error("there is no secret \"\(name)\"")
         }
     }
 
     private func supply(_ source: Envoy_Config_Core_V3_DataSource, as path: String, _ reading: ResourceReading) {
+        let bytes: [UInt8]
         switch source.specifier {
-        case .inlineBytes(let data): diagnostics.files.supply(Array(data), as: path)
-        case .inlineString(let text): diagnostics.files.supply(Array(text.utf8), as: path)
-        case .filename: reading.unsupported("a DataSource", "filename")
-        case .environmentVariable: reading.unsupported("a DataSource", "environment_variable")
-        case nil: reading.error("\(path): there is nothing in it")
+        case .inlineBytes(let data): bytes = Array(data)
+        case .inlineString(let text): bytes = Array(text.utf8)
+        case .filename(let file) where reading.origin.isLocal:
+            do throws(ConfigFile.Failure) {
+                bytes = try diagnostics.files.read(ResourceOrigin.absolute(file), atMost: Self.limit)
+            } catch {
+                return reading.error("cannot read \"\(file)\": \(error.reason)")
+            }
+        case .filename: return reading.unsupported("a DataSource", "filename")
+        case .environmentVariable: return reading.unsupported("a DataSource", "environment_variable")
+        case nil: return reading.error("\(path): there is nothing in it")
         }
-    }
-}
-
-/// The secrets that resources name, and who does.
-final class SecretReferences {
-    private(set) var found: [String: ResourceReading] = [:]
-
-    func add(_ reference: SecretReference, _ reading: ResourceReading) {
-        reading.check(reference.sdsConfig, in: "sds_config")
-        add(reference.name, reading)
-    }
-
-    func add(_ name: String, _ reading: ResourceReading) {
-        if found[name] == nil { found[name] = reading }
+        // Where the configuration looks for it.
+        for file in findings.secretPlaces[reading.name] ?? [reading.place.mark.file] {
+            diagnostics.files.supply(bytes, as: ConfigFile.resolve(path, from: file))
+        }
     }
 }

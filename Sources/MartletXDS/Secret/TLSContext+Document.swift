@@ -61,7 +61,7 @@ extension CommonTLS {
     /// - Parameter ca: the key under which the authorities stand.
     func readTrust(_ ca: String, _ tls: inout DocumentSection, _ reading: ResourceReading) {
         func put(_ reference: SecretReference) {
-            reading.references.add(reference, reading)
+            reading.findings.add(reference, reading)
             let paths = SecretName(reference.name).paths
             tls[ca] = .text(paths[0])
             if paths.count > 1 { tls["crl"] = .text(paths[1]) }
@@ -79,9 +79,11 @@ extension CommonTLS {
             validation = own
             let isSystem = own.hasSystemRootCerts || own.trustedCa.specifier == .filename(Self.systemAuthorities)
             if isSystem { tls[ca] = .text("system") }
-            if own.hasTrustedCa && !isSystem || own.hasCrl {
-                reading.unsupported("validation_context", "trusted_ca that is no secret")
+            if own.hasTrustedCa, !isSystem, let path = reading.path(own.trustedCa, in: "validation_context.trusted_ca")
+            {
+                tls[ca] = .text(path)
             }
+            if own.hasCrl, let path = reading.path(own.crl, in: "validation_context.crl") { tls["crl"] = .text(path) }
         case nil: break
         }
         let names = validation.matchTypedSubjectAltNames.compactMap { $0.text(reading) }
