@@ -1,7 +1,7 @@
 # `make` alone lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help packages run build release test lint format house bench differential ceilings fuzz sanitize soak clean
+.PHONY: help packages run build release control test lint format house bench differential ceilings fuzz sanitize soak clean
 
 # Set VERBOSE=1 to see every compiler line.
 SWIFT_FLAGS := $(if $(VERBOSE),--verbose,)
@@ -24,6 +24,9 @@ build: packages ## debug build; the arrows between rooms are errors
 
 release: packages ## release build of the proxy: optimised as one, Swift's libraries linked in
 	swift build $(SWIFT_FLAGS) -c release --static-swift-stdlib --experimental-lto-mode full --product martlet
+
+control: packages ## release build of the control plane, martlet-control
+	swift build $(SWIFT_FLAGS) -c release --static-swift-stdlib --product martlet-control
 
 test: ## installs what is missing, builds, runs every test
 	@Scripts/install-packages build test

@@ -55,6 +55,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         // The control plane's alone.
         .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
         .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.2"),
@@ -127,15 +129,18 @@ let package = Package(
         room(
             "MartletControlServer",
             [
-                "MartletCore", "MartletConfig", "MartletXDS", "MartletXDSMessages", "MartletControl",
+                "MartletCore", "MartletCrypto", "MartletConfig", "MartletXDS", "MartletXDSMessages", "MartletControl",
                 .product(name: "AsyncAlgorithms", package: "swift-async-algorithms"),
                 .product(name: "GRPCCore", package: "grpc-swift-2"),
                 .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
                 .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ]),
@@ -188,7 +193,10 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOFoundationCompat", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: house),
 
@@ -209,10 +217,12 @@ let package = Package(
             "MartletControlTests",
             [
                 "MartletCore", "MartletConfig", "MartletXDS", "MartletControl", "MartletControlCheck", "MartletTesting",
-                "StoreWriter",
+                "MartletControlServer", "StoreWriter",
             ]),
         // The control plane with real proxies under it.
-        tests("MeshTests", ["MartletCore", "MartletTesting", "martlet", "MeshDriver"], exclude: ["Peers"]),
+        tests(
+            "MeshTests", ["MartletCore", "MartletTesting", "martlet", "martlet-control", "MeshDriver"],
+            exclude: ["Peers"]),
         // A control plane that does what lines of standard input say.
         .executableTarget(
             name: "MeshDriver",

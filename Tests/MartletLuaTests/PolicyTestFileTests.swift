@@ -86,6 +86,8 @@ struct PolicyTestFileTests {
     func missing() {
         let report = PolicyTestReport(path: "/nowhere/tests.yaml")
         #expect(
-            report.errors.map(\.description) == ["/nowhere/tests.yaml:1:1: error: cannot read the file: No such file or directory"])
+            report.errors.map(\.description) == [
+                "/nowhere/tests.yaml:1:1: error: cannot read the file: No such file or directory"
+            ])
     }
 }

@@ -33,7 +33,8 @@ public struct ConfigError: Error, Sendable, Hashable, CustomStringConvertible {
         return text
     }
 
-    private static func printable(_ text: String) -> String {
+    /// On one line, without what a terminal would obey.
+    package static func printable(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars {
             switch scalar.value {

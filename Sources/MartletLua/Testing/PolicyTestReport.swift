@@ -28,7 +28,8 @@ package struct PolicyTestReport: Sendable {
     ///   - filter: only tests whose name has this text.
     ///   - router: the kind that ends each chain; without one, a stand-in.
     package init(
-        path: String, supplied: [String: [UInt8]]? = nil, filter: String? = nil, coverage wanted: Bool = false, router: (any FilterKind)? = nil
+        path: String, supplied: [String: [UInt8]]? = nil, filter: String? = nil, coverage wanted: Bool = false,
+        router: (any FilterKind)? = nil
     ) {
         self.path = path
         let diagnostics = ConfigDiagnostics()
@@ -59,7 +60,8 @@ package struct PolicyTestReport: Sendable {
         lines += result.seen
         let body = lines.map { line in line.allSatisfy { $0 == " " } ? "" : "    " + printable(line) }
         return Entry(
-            name: result.name, mark: result.mark, text: (["not ok \(number) \(result.name)"] + body).joined(separator: "\n"),
+            name: result.name, mark: result.mark,
+            text: (["not ok \(number) \(result.name)"] + body).joined(separator: "\n"),
             passed: false)
     }
 

@@ -1,0 +1,133 @@
+internal import MartletControl
+
+/// What the routes of the API do: they ask the control plane, for callers who may.
+struct APIDesk: Sendable {
+    let control: any ControlPlane
+    let audit: AuditLog
+    let counters: APICounters
+    /// Why the control plane is not ready; nil: it is.
+    let unready: @Sendable () async -> String?
+
+    // MARK: Documents
+
+    func list(_ call: APICall) async throws -> APIAnswer {
+        let kind = call.path["kind"] == nil ? nil : try call.kind()
+        let namespace = call.path["namespace"]
+        let revision = await control.revision()
+        let documents = try await control.documents(namespace: namespace, kind: kind)
+        return try APIAnswer(
+            DocumentList(
+                revision: revision,
+                documents: documents.filter { call.caller.sees($0.key.namespace) }.map { DocumentMessage($0) }))
+    }
+
+    func document(_ call: APICall) async throws -> APIAnswer {
+        try APIAnswer(DocumentMessage(try await control.document(try call.key(), at: try call.revision())))
+    }
+
+    func history(_ call: APICall) async throws -> APIAnswer {
+        let versions = try await control.history(try call.key(), limit: try call.limit())
+        return try APIAnswer(HistoryMessage(versions: versions.map { VersionMessage($0) }))
+    }
+
+    func log(_ call: APICall) async throws -> APIAnswer {
+        let events = try await control.log(namespace: call.namespace, limit: try call.limit())
+        return try APIAnswer(LogMessage(transactions: events.map { TransactionMessage($0) }))
+    }
+
+    // MARK: Changes
+
+    func apply(_ call: APICall) async throws -> APIAnswer {
+        let request = try call.decode(
+            ApplyRequest.self,
+            keys: ["": ["files", "attachments", "message", "expected_revision"], "files[]": ["name", "text"]])
+        guard (request.message ?? "").utf8.count <= APICall.maxMessage else { throw APICall.messageTooLong }
+        var submission = Submission(
+            namespace: call.namespace, files: request.files.map { .init(name: $0.name, bytes: Array($0.text.utf8)) },
+            attachments: (request.attachments ?? [:]).mapValues { Array($0) })
+        submission.message = request.message ?? ""
+        submission.expected = request.expectedRevision
+        if call.isDryRun || call.caller.namespaces != nil {
+            let plan = try await control.plan(submission)
+            // Files may say themselves where they belong; which documents they have does not change from here to there.
+            for change in plan.changes where !call.caller.sees(change.key.namespace) {
+                throw APIFailure.forbidden(
+                    "the token \"\(call.caller.name)\" is not for namespace \"\(change.key.namespace)\", which the files name"
+                )
+            }
+            if call.isDryRun { return try APIAnswer(PlanMessage(plan, for: call.caller)) }
+        }
+        return try APIAnswer(of: AppliedMessage(try await control.apply(submission, by: call.caller.name)))
+    }
+
+    func delete(_ call: APICall) async throws -> APIAnswer {
+        let key = try call.key()
+        if call.isDryRun { return try APIAnswer(PlanMessage(try await control.planDeletion([key]), for: call.caller)) }
+        let applied = try await control.delete([key], by: call.caller.name, message: call.message)
+        return try APIAnswer(of: AppliedMessage(applied))
+    }
+
+    /// Several at once, for what none of them can be deleted without.
+    func deleteAll(_ call: APICall) async throws -> APIAnswer {
+        let request = try call.decode(
+            DeleteRequest.self, keys: ["": ["documents", "message"], "documents[]": ["kind", "name"]])
+        guard (request.message ?? "").utf8.count <= APICall.maxMessage else { throw APICall.messageTooLong }
+        let keys = try request.documents.map { document in
+            guard let kind = MeshKind(word: document.kind) else {
+                throw APIFailure.badRequest("there is no kind \"\(document.kind.prefix(60))\"")
+            }
+            return try DocumentKey(call.namespace, kind.rawValue, document.name)
+        }
+        if call.isDryRun { return try APIAnswer(PlanMessage(try await control.planDeletion(keys), for: call.caller)) }
+        let applied = try await control.delete(keys, by: call.caller.name, message: request.message ?? "")
+        return try APIAnswer(of: AppliedMessage(applied))
+    }
+
+    func rollback(_ call: APICall) async throws -> APIAnswer {
+        let request = try call.decode(RollbackRequest.self, keys: ["": ["revision", "message"]])
+        guard (request.message ?? "").utf8.count <= APICall.maxMessage else { throw APICall.messageTooLong }
+        let keys = call.path["name"] == nil ? nil : [try call.key()]
+        let applied = try await control.rollback(
+            namespace: call.namespace, keys: keys, to: request.revision, by: call.caller.name,
+            message: request.message ?? "")
+        return try APIAnswer(of: AppliedMessage(applied))
+    }
+
+    // MARK: Proxies
+
+    func proxies(_ call: APICall) async throws -> APIAnswer {
+        try APIAnswer(ProxyList(revision: await control.revision(), proxies: await visible(to: call.caller)))
+    }
+
+    func proxy(_ call: APICall) async throws -> APIAnswer {
+        let id = call.path["id"] ?? ""
+        guard let proxy = await visible(to: call.caller).first(where: { $0.id == id }) else {
+            throw APIFailure.notFound("no proxy \"\(id.prefix(100))\" is connected")
+        }
+        return try APIAnswer(proxy)
+    }
+
+    private func visible(to caller: Caller) async -> [ProxyMessage] {
+        await control.proxies().filter { caller.sees($0.namespace) }.map { ProxyMessage($0) }
+    }
+
+    // MARK: About itself
+
+    func auditEntries(_ call: APICall) throws -> APIAnswer {
+        let entries = audit.recent(limit: AuditLog.kept).filter { entry in
+            call.caller.namespaces == nil || entry.namespace.map { call.caller.sees($0) } == true
+        }
+        return try APIAnswer(AuditList(entries: Array(entries.prefix(try call.limit()))))
+    }
+
+    func ready() async -> APIAnswer {
+        guard let reason = await unready() else { return APIAnswer(text: "ready\n") }
+        return APIAnswer(text: reason + "\n", status: 503)
+    }
+
+    func metrics() async -> APIAnswer {
+        APIAnswer(
+            text: counters.text(revision: await control.revision(), proxies: await control.proxies()),
+            type: "text/plain; version=0.0.4; charset=utf-8")
+    }
+}

@@ -1,0 +1,95 @@
+internal import MartletConfig
+internal import MartletControl
+internal import MartletXDS
+
+extension DocumentMessage {
+    init(_ view: DocumentView) {
+        (namespace, kind, name) = (view.key.namespace, view.key.kind, view.key.name)
+        (revision, created, text) = (view.revision, view.created, view.text)
+    }
+}
+
+extension ChangeMessage {
+    init(_ change: DocumentChange, texts: Bool) {
+        (namespace, kind, name) = (change.key.namespace, change.key.kind, change.key.name)
+        action = change.action.rawValue
+        before = texts ? change.before : nil
+        after = texts ? change.after : nil
+    }
+}
+
+extension MistakeMessage {
+    init(_ error: ConfigError) {
+        severity = error.severity.rawValue
+        (file, line, column) = (error.mark.file, error.mark.line, error.mark.column)
+        (path, message, hint, text) = (error.path, error.message, error.hint, error.description)
+    }
+}
+
+extension AppliedMessage {
+    init(_ applied: Applied) {
+        revision = applied.revision
+        changes = applied.changes.map { ChangeMessage($0, texts: false) }
+        warnings = applied.warnings.map { MistakeMessage($0) }
+    }
+}
+
+extension PlanMessage {
+    /// - Parameter caller: who is told of no proxy that is none of theirs.
+    init(_ plan: ChangePlan, for caller: Caller) {
+        changes = plan.changes.map { ChangeMessage($0, texts: true) }
+        proxies = plan.proxies.filter { caller.sees($0.namespace) }.map { proxy in
+            Proxy(
+                id: proxy.id, namespace: proxy.namespace,
+                resources: proxy.resources.map {
+                    Resource(type: $0.type, name: $0.name, action: $0.action.rawValue)
+                }, drains: proxy.drains)
+        }
+        warnings = plan.warnings.map { MistakeMessage($0) }
+    }
+}
+
+extension VersionMessage {
+    init(_ version: DocumentVersion) {
+        revision = version.revision
+        (author, message) = (version.attribution.author, version.attribution.message)
+        time = APICoding.time(version.attribution.time)
+        deleted = version.body == nil
+    }
+}
+
+extension TransactionMessage {
+    init(_ event: StoreEvent) {
+        revision = event.revision
+        (author, message) = (event.attribution.author, event.attribution.message)
+        time = APICoding.time(event.attribution.time)
+        changes = event.changes.map { change in
+            Change(
+                namespace: change.key.namespace, kind: change.key.kind, name: change.key.name,
+                deleted: change.document == nil)
+        }
+    }
+}
+
+extension ProxyMessage {
+    init(_ proxy: ProxyStatus) {
+        (id, cluster, namespace, zone) = (proxy.id, proxy.cluster, proxy.namespace, proxy.zone)
+        (labels, agent, method, address) = (proxy.labels, proxy.agent, proxy.method, proxy.address)
+        connectedAt = APICoding.time(proxy.connectedAt)
+        state = proxy.state.rawValue
+        (sentRevision, acknowledgedRevision) = (proxy.sentRevision, proxy.acknowledgedRevision)
+        (appliedRevision, lagMilliseconds) = (proxy.appliedRevision, proxy.lag)
+        feeds = proxy.feeds.map { feed in
+            Feed(
+                type: String(feed.type.rawValue.split(separator: ".").last ?? ""), sentVersion: feed.sentVersion,
+                acknowledgedVersion: feed.acknowledgedVersion, refusal: feed.refusal?.message, withheld: feed.withheld)
+        }
+    }
+}
+
+extension FailureMessage {
+    init(_ failure: APIFailure) {
+        error = Failure(
+            code: failure.code, message: failure.message, errors: failure.errors.map { MistakeMessage($0) })
+    }
+}

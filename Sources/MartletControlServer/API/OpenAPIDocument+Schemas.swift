@@ -1,0 +1,156 @@
+internal import MartletControl
+internal import MartletCore
+
+extension OpenAPIDocument {
+    private static let string = kind("string")
+    private static let integer = kind("integer")
+    private static let boolean = kind("boolean")
+
+    private static func kind(_ type: String) -> JSONValue { ["type": .string(type)] }
+    private static func list(_ item: JSONValue) -> JSONValue { ["type": "array", "items": item] }
+    private static func list(_ schema: String) -> JSONValue {
+        list(["$ref": .string("#/components/schemas/\(schema)")])
+    }
+    private static func described(_ schema: JSONValue, _ words: String) -> JSONValue {
+        .object((schema.members ?? []) + [JSONMember(name: "description", value: .string(words))])
+    }
+
+    /// Members in `optional` may be absent.
+    private static func object(_ members: KeyValuePairs<String, JSONValue>, optional: Set<String> = []) -> JSONValue {
+        let required = members.map(\.key).filter { !optional.contains($0) }
+        return [
+            "type": "object", "required": .array(required.map { .string($0) }), "additionalProperties": false,
+            "properties": .object(members.map { JSONMember(name: $0.key, value: $0.value) }),
+        ]
+    }
+
+    static var schemas: JSONValue {
+        .object((documents + mesh + failures).map { JSONMember(name: $0.0, value: $0.1) })
+    }
+
+    private static let documents: [(String, JSONValue)] = [
+        ("Kind", ["type": "string", "enum": .array(MeshKind.allCases.map { .string($0.rawValue) })]),
+        (
+            "Document",
+            object([
+                "namespace": string, "kind": string, "name": string, "revision": integer, "created": integer,
+                "text": described(string, "YAML, as apply takes it. What keys and other files hold is left out."),
+            ])
+        ),
+        ("DocumentList", object(["revision": integer, "documents": list("Document")])),
+        (
+            "ApplyRequest",
+            object(
+                [
+                    "files": list(object(["name": string, "text": string])),
+                    "attachments": [
+                        "type": "object",
+                        "description":
+                            "What the files name, by path as resolved from the file that names it, in Base64.",
+                        "additionalProperties": ["type": "string", "contentEncoding": "base64"],
+                    ],
+                    "message": string,
+                    "expected_revision": described(
+                        integer, "Nothing is changed if the namespace has changed since this revision."),
+                ], optional: ["attachments", "message", "expected_revision"])
+        ),
+        (
+            "DeleteRequest",
+            object(
+                ["documents": list(object(["kind": string, "name": string])), "message": string], optional: ["message"])
+        ),
+        ("RollbackRequest", object(["revision": integer, "message": string], optional: ["message"])),
+        (
+            "Change",
+            object(
+                [
+                    "namespace": string, "kind": string, "name": string,
+                    "action": ["type": "string", "enum": ["create", "update", "delete", "unchanged"]],
+                    "before": string, "after": string,
+                ], optional: ["before", "after"])
+        ),
+        ("Applied", object(["revision": integer, "changes": list("Change"), "warnings": list("Mistake")])),
+        (
+            "Plan",
+            object([
+                "changes": list("Change"),
+                "proxies": list(
+                    object([
+                        "id": string, "namespace": string,
+                        "resources": list(object(["type": string, "name": string, "action": string])),
+                        "drains": described(list(string), "Listeners whose connections would drain."),
+                    ])), "warnings": list("Mistake"),
+            ])
+        ),
+        (
+            "History",
+            object([
+                "versions": list(
+                    object([
+                        "revision": integer, "author": string, "message": string, "time": string, "deleted": boolean,
+                    ]))
+            ])
+        ),
+        (
+            "Log",
+            object([
+                "transactions": list(
+                    object([
+                        "revision": integer, "author": string, "message": string, "time": string,
+                        "changes": list(
+                            object(["namespace": string, "kind": string, "name": string, "deleted": boolean])),
+                    ]))
+            ])
+        ),
+    ]
+
+    private static let mesh: [(String, JSONValue)] = [
+        (
+            "Proxy",
+            object(
+                [
+                    "id": string, "cluster": string, "namespace": string, "zone": string,
+                    "labels": ["type": "object", "additionalProperties": string], "agent": string, "method": string,
+                    "address": string, "connected_at": string,
+                    "state": ["type": "string", "enum": ["synced", "pending", "refused"]], "sent_revision": integer,
+                    "acknowledged_revision": integer, "applied_revision": integer,
+                    "lag_milliseconds": described(integer, "Since when it has not had what it is to have."),
+                    "feeds": list(
+                        object(
+                            [
+                                "type": string, "sent_version": string, "acknowledged_version": string,
+                                "refusal": string,
+                                "withheld": list(string),
+                            ], optional: ["sent_version", "acknowledged_version", "refusal"])),
+                ], optional: ["applied_revision", "lag_milliseconds"])
+        ),
+        ("ProxyList", object(["revision": integer, "proxies": list("Proxy")])),
+        (
+            "AuditList",
+            object([
+                "entries": list(
+                    object(
+                        [
+                            "time": string, "who": string, "from": string, "action": string, "namespace": string,
+                            "documents": list(string),
+                            "result": ["type": "string", "enum": ["started", "done", "refused"]], "status": integer,
+                            "reason": string, "revision": integer, "suppressed": integer,
+                        ], optional: ["who", "action", "namespace", "status", "reason", "revision", "suppressed"]))
+            ])
+        ),
+        ("Description", ["type": "object"]),
+    ]
+
+    private static let failures: [(String, JSONValue)] = [
+        (
+            "Mistake",
+            object(
+                [
+                    "severity": ["type": "string", "enum": ["error", "warning"]], "file": string, "line": integer,
+                    "column": integer, "path": string, "message": string, "hint": string,
+                    "text": described(string, "As martlet check prints it."),
+                ], optional: ["hint"])
+        ),
+        ("Failure", object(["error": object(["code": string, "message": string, "errors": list("Mistake")])])),
+    ]
+}

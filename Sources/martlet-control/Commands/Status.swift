@@ -1,0 +1,103 @@
+internal import ArgumentParser
+internal import MartletControlServer
+
+struct Status: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show where each connected proxy stands.",
+        discussion: """
+            SENT, ACKED and APPLIED are revisions: the newest that it was sent, has accepted, and has in force on all its \
+            workers. With --wait it exits 0 once every proxy has what it is to have, and 1 when the time is over before.
+            """)
+
+    @OptionGroup var server: ServerOptions
+
+    @Argument(help: "One proxy, with what it was sent by type.")
+    var proxy: String?
+
+    @Flag(help: "Again each second, until it is interrupted.")
+    var watch = false
+
+    @Option(help: ArgumentHelp("Wait until every proxy is synced.", valueName: "SECONDS"))
+    var wait: Int?
+
+    @Option(name: .shortAndLong, help: "table, json or yaml.")
+    var output = OutputFormat.table
+
+    private static let pause = Duration.milliseconds(100)
+
+    func validate() throws {
+        if let wait, !(0...86_400).contains(wait) {
+            throw ValidationError("--wait takes seconds from 0 to 86400, not \(wait)")
+        }
+        if watch, wait != nil { throw ValidationError("--watch and --wait exclude each other") }
+    }
+
+    func run() async throws {
+        try await server.withClient { client in
+            if let wait {
+                try await settle(client, within: .seconds(wait))
+            } else if watch {
+                while true {
+                    try await show(client)
+                    print("")
+                    try await Task.sleep(for: .seconds(1))
+                }
+            } else {
+                try await show(client)
+            }
+        }
+    }
+
+    private func settle(_ client: ControlClient, within limit: Duration) async throws {
+        let deadline = ContinuousClock.now + limit
+        while true {
+            let states = try await states(client)
+            if states.allSatisfy({ $0 == "synced" }) { return try await show(client) }
+            guard ContinuousClock.now < deadline else { break }
+            try await Task.sleep(for: Self.pause)
+        }
+        try await show(client)
+        throw CommandFailure.silent
+    }
+
+    private func states(_ client: ControlClient) async throws -> [String] {
+        if let proxy { return [try await client.get(["v1", "proxies", proxy], as: ProxyMessage.self).message.state] }
+        return try await client.get(["v1", "proxies"], as: ProxyList.self).message.proxies.map(\.state)
+    }
+
+    private func show(_ client: ControlClient) async throws {
+        if let proxy {
+            let answer = try await client.get(["v1", "proxies", proxy], as: ProxyMessage.self)
+            guard output == .table else { return Printout.answer(answer.data, output) }
+            table([answer.message])
+            return feeds(answer.message)
+        }
+        let answer = try await client.get(["v1", "proxies"], as: ProxyList.self)
+        guard output == .table else { return Printout.answer(answer.data, output) }
+        table(answer.message.proxies)
+    }
+
+    private func table(_ proxies: [ProxyMessage]) {
+        Printout.table(
+            ["PROXY", "NAMESPACE", "CLUSTER", "STATE", "SENT", "ACKED", "APPLIED", "LAG", "LAST REFUSAL"],
+            proxies.map { proxy in
+                [
+                    proxy.id, proxy.namespace, proxy.cluster, proxy.state, "\(proxy.sentRevision)",
+                    "\(proxy.acknowledgedRevision)", proxy.appliedRevision.map { "\($0)" } ?? "",
+                    Printout.lag(proxy.lagMilliseconds), proxy.feeds.compactMap(\.refusal).joined(separator: " "),
+                ]
+            })
+    }
+
+    private func feeds(_ proxy: ProxyMessage) {
+        print("")
+        Printout.table(
+            ["TYPE", "SENT", "ACKED", "WITHHELD", "REFUSAL"],
+            proxy.feeds.map { feed in
+                [
+                    feed.type, feed.sentVersion ?? "", feed.acknowledgedVersion ?? "",
+                    feed.withheld.joined(separator: " "), feed.refusal ?? "",
+                ]
+            })
+    }
+}
