@@ -52,11 +52,16 @@ extension FilterRegistry {
     ) -> (config: ProxyConfig?, registry: FilterRegistry) {
         let (read, registry) = loaded
         guard let config = read, diagnostics.hasErrors else { return (read, registry) }
+        registry.decodeFilters(of: config, diagnostics: diagnostics)
+        return (nil, registry)
+    }
+
+    /// Has every filter read its settings, for what they report and for the files that they read.
+    package func decodeFilters(of config: ProxyConfig, diagnostics: ConfigDiagnostics) {
         let load = LoadContext(config: config, workers: 1)
         for listener in config.listeners {
-            _ = registry.compileChain(of: listener, clusterIndex: { _ in nil }, load: load, diagnostics: diagnostics)
+            _ = compileChain(of: listener, clusterIndex: { _ in nil }, load: load, diagnostics: diagnostics)
         }
-        return (nil, registry)
     }
 
     /// As `load(file:)`, for bytes; relative paths in them are relative to the folder of `file`.

@@ -125,7 +125,8 @@ struct APITests {
         for refusal in cases {
             let answer = try control.ask(refusal.method, refusal.path, body: refusal.body, options: refusal.options)
             #expect(answer.status == refusal.status, "\(refusal): \(answer)")
-            #expect(answer["error.message"].contains(refusal.message), "\(refusal): \(answer)")
+            #expect(
+                refusal.message.isEmpty || answer["error.message"].contains(refusal.message), "\(refusal): \(answer)")
             #expect(answer["error.code"] != "" && answer["error.errors"].hasSuffix("items"), "\(refusal): \(answer)")
         }
     }

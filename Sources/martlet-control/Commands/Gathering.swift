@@ -91,7 +91,7 @@ struct Gathering {
             found += Self.references(ofTests: tests, policy.place)
         }
         // Filters read theirs while they are decoded, and say where they stand when they cannot.
-        _ = registry.check(root: root, diagnostics: diagnostics)
+        registry.decodeFilters(of: config, diagnostics: diagnostics)
         let unread = diagnostics.errors.filter { $0.message.hasPrefix("cannot read ") }
         for path in diagnostics.files.paths {
             let mark = unread.first { $0.message.contains(path) }?.mark ?? root.mark
