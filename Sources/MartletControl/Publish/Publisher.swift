@@ -17,6 +17,8 @@ package actor Publisher {
     }
 
     private var mesh = Mesh()
+    /// The store has been read. Before that, what is known is nothing, and to tell a proxy so would take everything from it.
+    private var isKnown = false
     private var snapshots: [Group: Snapshot] = [:]
     private var members: [UInt64: Member] = [:]
     private var nextMember: UInt64 = 0
@@ -30,7 +32,7 @@ package actor Publisher {
 
     package struct Membership: Sendable {
         package let id: UInt64
-        /// What it is to have now, and each time that changes. Of what comes while it is busy, the newest.
+        /// What it is to have, once that is known and each time that changes. Of what comes while it is busy, the newest.
         package let publications: AsyncStream<Publication>
     }
 
@@ -39,7 +41,7 @@ package actor Publisher {
         nextMember += 1
         let group = group(of: proxy)
         members[nextMember] = Member(proxy: proxy, group: group, changes: continuation)
-        continuation.yield(publication(for: group))
+        if isKnown { continuation.yield(publication(for: group)) }
         return Membership(id: nextMember, publications: stream)
     }
 
@@ -57,6 +59,7 @@ package actor Publisher {
 
     package func publish(_ mesh: Mesh) {
         self.mesh = mesh
+        isKnown = true
         time = now()
         let previous = snapshots
         snapshots = [:]
