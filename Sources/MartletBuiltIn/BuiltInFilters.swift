@@ -7,7 +7,7 @@ internal import MartletResilience
 internal import MartletRouting
 internal import MartletTransform
 
-// MartletBuiltIn is what both executables know of filters: the one table.
+// MartletBuiltIn is what both executables share: the one table of filters, their version, what they keep out of core dumps.
 
 /// Every filter that is compiled in. To add one, import its module and add its kind here.
 package enum BuiltInFilters {

@@ -51,6 +51,9 @@ struct Run: AsyncParsableCommand {
     func run() async throws {
         // Keys are in the store, and names of tokens in the audit log: the files of this process are its user's alone.
         umask(0o077)
+        if !CoreDumps.leaveMemoryOut() {
+            OperatorLog.write(.warning, "core dumps may hold keys: /proc/self/coredump_filter cannot be written")
+        }
         let diagnostics = ConfigDiagnostics()
         let loaded =
             config.map { ControlConfig.load(file: $0, diagnostics: diagnostics) }
@@ -117,8 +120,8 @@ struct Run: AsyncParsableCommand {
                     }, successTerminationBehavior: .ignore),
             ], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
         settings.maximumGracefulShutdownDuration = .seconds(10)
+        defer { OperatorLog.flush() }
         try await ServiceGroup(configuration: settings).run()
-        OperatorLog.flush()
     }
 }
 

@@ -64,11 +64,11 @@ struct MeshDriver {
                     let parts = word.split(separator: "/").map(String.init)
                     return try DocumentKey("default", parts[0], parts[1])
                 }
-                return "\(try await control.delete(keys, by: "driver", message: "").revision)"
+                return "\(try await control.delete(keys, within: nil, by: "driver", message: "").revision)"
             case "rollback":
                 let revision = Revision(words[1]) ?? 0
                 return
-                    "\(try await control.rollback(namespace: "default", keys: nil, to: revision, by: "driver", message: "").revision)"
+                    "\(try await control.rollback(namespace: "default", keys: nil, to: revision, within: nil, by: "driver", message: "").revision)"
             case "proxies": return await control.proxies().map(Self.text).joined(separator: "; ")
             default: return "what is \(words[0])?"
             }

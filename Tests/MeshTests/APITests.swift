@@ -136,6 +136,11 @@ struct APITests {
         let control = try ControlProcess(api: ControlProcess.guarded).start()
         let apply = try ControlProcess.apply(ControlProcess.cluster("api"))
         let dodge = try ControlProcess.apply("namespace: default\n" + ControlProcess.cluster("api"))
+        let spying = try ControlProcess.apply(
+            "namespace: default\nlisteners: [{ name: l, address: 127.0.0.1:1, filters: [router], routes: [{ match: {}, cluster: ap }] }]"
+        )
+        let sharing = try ControlProcess.apply(
+            "clusters: [{ name: s, shared_with: [default], endpoints: [\"127.0.0.1:1\"] }]")
         let back = "{\"revision\":1}"
         let shop = "/v1/namespaces/shop"
         let cases: [(who: String?, method: String, path: String, body: String?, status: Int)] = [
@@ -151,6 +156,10 @@ struct APITests {
             ("shopkeeper", "POST", Self.documents + "/apply", apply, 403),
             ("shopkeeper", "POST", shop + "/apply", dodge, 403),
             ("shopkeeper", "POST", shop + "/apply?dry_run=true", dodge, 403),
+            ("shopkeeper", "POST", shop + "/apply", spying, 403),
+            ("shopkeeper", "POST", shop + "/apply?dry_run=true", spying, 403),
+            ("shopkeeper", "POST", shop + "/apply", sharing, 403),
+            ("shopkeeper", "POST", shop + "/rollback", "{\"revision\":0}", 400),
             ("shopkeeper", "POST", Self.documents + "/rollback", back, 403),
             ("shopkeeper", "DELETE", Self.documents + "/clusters/api", nil, 403),
         ]

@@ -74,3 +74,10 @@ extension MeshServer {
         "- { name: \(name), endpoints: [\(upstreams.map { "\"127.0.0.1:\($0.port)\"" }.joined(separator: ", "))] }\n"
     }
 }
+
+extension ScriptedUpstream {
+    /// Answers every request with one word.
+    static func saying(_ word: String) throws -> ScriptedUpstream {
+        try answering("HTTP/1.1 200 OK\r\nContent-Length: \(word.utf8.count)\r\n\r\n\(word)")
+    }
+}

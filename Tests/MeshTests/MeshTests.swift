@@ -2,14 +2,6 @@ import Foundation
 import MartletTesting
 import Testing
 
-private func upstream(_ word: String) throws -> ScriptedUpstream {
-    try ScriptedUpstream { _, connection in
-        while connection.nextRequest() != nil {
-            try? connection.send("HTTP/1.1 200 OK\r\nContent-Length: \(word.utf8.count)\r\n\r\n\(word)")
-        }
-    }
-}
-
 private func proxy(_ mesh: MeshServer, _ id: String, _ more: String = "", method: String = "delta") throws
     -> ManagedProxy
 {
@@ -25,7 +17,7 @@ struct MeshTests {
     @Test("What is applied is in force on every proxy, and where it is can be seen", arguments: ["delta", "sotw"])
     func life(_ method: String) throws {
         let mesh = try MeshServer()
-        let (one, two) = (try upstream("one"), try upstream("two"))
+        let (one, two) = (try ScriptedUpstream.saying("one"), try ScriptedUpstream.saying("two"))
         let ports = try (0..<2).map { _ in try TCPListener.freePort() }
         let proxies = try ["a", "b"].map { try proxy(mesh, $0, method: method) }
         var revision = try mesh.apply(
@@ -68,7 +60,7 @@ struct MeshTests {
     @Test("A control plane that is killed costs no request, and one that comes back is told where everybody is")
     func killed() throws {
         let mesh = try MeshServer()
-        let (one, two) = (try upstream("one"), try upstream("two"))
+        let (one, two) = (try ScriptedUpstream.saying("one"), try ScriptedUpstream.saying("two"))
         let port = try TCPListener.freePort()
         let managed = try proxy(mesh, "a")
         let revision = try mesh.apply("clusters:\n" + MeshServer.cluster("api", one) + MeshServer.plain(port))
@@ -85,7 +77,7 @@ struct MeshTests {
     @Test("Namespaces are told apart by a proxy's label")
     func tenants() throws {
         let mesh = try MeshServer()
-        let (one, two) = (try upstream("one"), try upstream("two"))
+        let (one, two) = (try ScriptedUpstream.saying("one"), try ScriptedUpstream.saying("two"))
         let ports = try (0..<2).map { _ in try TCPListener.freePort() }
         let proxies = [
             try proxy(mesh, "a", ", labels: { namespace: red }"), try proxy(mesh, "b", ", labels: { namespace: blue }"),

@@ -38,6 +38,21 @@ package struct Mesh: Sendable {
         return namespaces
     }
 
+    /// It shares something with others, or sees something of theirs.
+    func sharesAnything(_ namespace: String) -> Bool {
+        shared.contains { $0.key.namespace == namespace || $0.shares(with: namespace) }
+    }
+
+    /// Another's of the same kind and name, which some namespace would see beside this one.
+    func rival(of document: MeshDocument) -> MeshDocument? {
+        guard !document.sharedWith.isEmpty else { return nil }
+        return shared.first { other in
+            other.kind == document.kind && other.name == document.name && other.key.namespace != document.key.namespace
+                && (other.sharedWith.contains("*") || document.sharedWith.contains("*")
+                    || !other.sharedWith.isDisjoint(with: document.sharedWith))
+        }
+    }
+
     package func documents(in namespace: String, _ kind: MeshKind) -> [MeshDocument] {
         listed[namespace]?[kind] ?? []
     }

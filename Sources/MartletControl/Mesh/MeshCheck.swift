@@ -10,8 +10,8 @@ struct MeshCheck {
 
     /// - Parameter proxies: connected ones, whose sets of listeners no selector says.
     func run(namespaces: Set<String>, proxies: [ProxyIdentity], into result: ConfigDiagnostics) {
+        checkShares(result)
         for namespace in namespaces.sorted() {
-            ambiguous(namespace, result)
             for selection in selections(namespace, proxies) { check(selection, result) }
         }
         for draft in drafts.values.sorted(by: { $0.document.key < $1.document.key }) {
@@ -19,7 +19,7 @@ struct MeshCheck {
         }
     }
 
-    /// Each set of listeners that a proxy may run, and what no listener needs.
+    /// Each set of listeners that a connected proxy runs, or that one runs that a single selector means; and what no listener needs.
     private func selections(_ namespace: String, _ proxies: [ProxyIdentity]) -> [MeshSelection] {
         let listeners = mesh.documents(in: namespace, .listeners)
         var sets = Set<[DocumentKey]>()
@@ -62,18 +62,14 @@ struct MeshCheck {
         for error in diagnostics.errors + diagnostics.warnings { result.add(error) }
     }
 
-    /// Two namespaces share different things of one name with a third that has none of that name.
-    private func ambiguous(_ namespace: String, _ result: ConfigDiagnostics) {
-        for kind in MeshKind.allCases {
-            var owners: [String: DocumentKey] = [:]
-            for document in mesh.documents.values.sorted(by: { $0.key < $1.key })
-            where document.kind == kind && document.key.namespace != namespace && document.shares(with: namespace) {
-                guard let other = owners.updateValue(document.key, forKey: document.name) else { continue }
-                let place = drafts[document.key]?.node.place ?? document.config.place
-                result.error(
-                    at: place, "namespace \(namespace) would have two shared \(kind.rawValue) \"\(document.name)\"",
-                    hint: "\(other) is the other; share one of them")
-            }
+    /// Whoever shares something under a name that another shares already has to choose a new one.
+    private func checkShares(_ result: ConfigDiagnostics) {
+        for draft in drafts.values.sorted(by: { $0.document.key < $1.document.key }) {
+            guard mesh.rival(of: draft.document) != nil else { continue }
+            result.error(
+                at: draft.node.place,
+                "another namespace shares a \(draft.document.kind.singular) \"\(draft.document.name)\", and some would see both",
+                hint: "give it another name, or share it with fewer")
         }
     }
 }

@@ -92,6 +92,7 @@ struct MeshDraft {
             // The language's own keys are read by the check.
             let section = ConfigSection(item, diagnostics: diagnostics)
             guard let name = section.value(required: "name", .label) else { return nil }
+            guard isUsable(item, name) else { return nil }
             var config = item
             var selector: ProxySelector?
             var shared: [String] = []
@@ -114,6 +115,31 @@ struct MeshDraft {
             let document = MeshDocument(
                 key, kind, kept, proxies: selector, sharedWith: Set(shared), files: files)
             return MeshDraft(document: document, node: config, tests: kind == .policies ? tests(of: config) : nil)
+        }
+
+        /// Texts that stand for files of others, or that a file of the same path would take the place of; and more of them than
+        /// is kept, which aliases can make of little.
+        private func isUsable(_ item: ConfigNode, _ name: String) -> Bool {
+            var (size, isReserved) = (0, false)
+            item.forEachText { text in
+                size += text.utf8.count
+                isReserved = isReserved || text.hasPrefix(MeshDocument.reservedFolder)
+            }
+            if size > StoreTransaction.byteLimit {
+                diagnostics.error(at: item.place, "is longer than \(StoreTransaction.byteLimit) bytes")
+            } else if isReserved {
+                diagnostics.error(
+                    at: item.place,
+                    "names something below \(MeshDocument.reservedFolder), which is the control plane's",
+                    hint: "name the file by another path")
+            } else if submission.attachments[ConfigFile.resolve(name, from: item.mark.file)] != nil {
+                diagnostics.error(
+                    at: item["name"]?.place ?? item.place, "\"\(name)\" is also the path of a file that was handed in",
+                    hint: "name the file by another path, such as ./\(name)")
+            } else {
+                return true
+            }
+            return false
         }
 
         private func checkService(_ section: ConfigSection) {

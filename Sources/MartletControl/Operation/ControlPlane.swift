@@ -7,10 +7,13 @@ package protocol ControlPlane: Sendable {
     func plan(_ submission: Submission) async throws(OperationError) -> ChangePlan
 
     /// Refused while something else needs it.
-    func delete(_ keys: [DocumentKey], by author: String, message: String) async throws(OperationError) -> Applied
+    /// - Parameter within: namespaces whose documents the sender may be told of; nil: all.
+    func delete(
+        _ keys: [DocumentKey], within: Set<String>?, by author: String, message: String
+    ) async throws(OperationError) -> Applied
 
     /// What `delete` would do.
-    func planDeletion(_ keys: [DocumentKey]) async throws(OperationError) -> ChangePlan
+    func planDeletion(_ keys: [DocumentKey], within: Set<String>?) async throws(OperationError) -> ChangePlan
 
     /// Sorted by key. Nil: of all.
     func documents(namespace: String?, kind: MeshKind?) async throws(OperationError) -> [DocumentView]
@@ -26,8 +29,10 @@ package protocol ControlPlane: Sendable {
 
     /// Makes documents what they were after a revision, in a new one.
     /// - Parameter keys: nil: all of the namespace.
+    /// - Parameter within: as with `delete`; also those that the sender may share with.
     func rollback(
-        namespace: String, keys: [DocumentKey]?, to revision: Revision, by author: String, message: String
+        namespace: String, keys: [DocumentKey]?, to revision: Revision, within: Set<String>?, by author: String,
+        message: String
     ) async throws(OperationError) -> Applied
 
     /// Of the store's newest transaction that proxies are told of here.

@@ -8,6 +8,7 @@ package final class MeshControl: ControlPlane {
     package let publisher: Publisher
     package let fleet = Fleet()
     let follower: MeshFollower
+    let turns = Turnstile()
     private let now: @Sendable () -> Int64
 
     /// - Parameter now: milliseconds since 1970.
@@ -32,9 +33,11 @@ package final class MeshControl: ControlPlane {
     package func revision() async -> Revision { await publisher.revision }
 
     package func proxies() async -> [ProxyStatus] {
-        let time = now()
+        let (time, revision) = (now(), await publisher.revision)
         return fleet.proxies.map { status in
             var status = status
+            // It has not been told yet.
+            if status.state == .synced, status.sentRevision < revision { status.state = .pending }
             if let since = status.lag { status.lag = max(0, time - since) }
             return status
         }
@@ -43,7 +46,7 @@ package final class MeshControl: ControlPlane {
     // MARK: Reading
 
     package func documents(namespace: String?, kind: MeshKind?) async throws(OperationError) -> [DocumentView] {
-        await follower.mesh.documents.values
+        try await known().documents.values
             .filter { (namespace == nil || $0.key.namespace == namespace) && (kind == nil || $0.kind == kind) }
             .sorted { $0.key < $1.key }.map(\.view)
     }
@@ -68,9 +71,10 @@ package final class MeshControl: ControlPlane {
     }
 
     package func log(namespace: String?, limit: Int) async throws(OperationError) -> [StoreEvent] {
-        let latest = await follower.mesh.revision
+        let latest = try await known().revision
         let prefix = namespace.map { DocumentPrefix(namespace: $0) } ?? .all
-        var after = max(0, latest - Revision(max(1, min(limit, Self.logLimit))))
+        // Others' transactions may stand between.
+        var after = max(0, latest - Self.logLimit)
         var events: [StoreEvent] = []
         while after < latest {
             let from = after
@@ -85,14 +89,21 @@ package final class MeshControl: ControlPlane {
                 throw Self.operation(error)
             }
         }
-        return events.reversed().map { event in
+        return events.reversed().prefix(max(0, limit)).map { event in
             StoreEvent(
                 revision: event.revision, attribution: event.attribution,
                 changes: event.changes.filter { MeshKind(rawValue: $0.key.kind) != nil })
         }
     }
 
-    private static let logLimit = 1000
+    /// Transactions that are looked at.
+    private static let logLimit: Revision = 1000
+
+    /// Before the store has been read, that there is nothing is not known.
+    private func known() async throws(OperationError) -> Mesh {
+        guard await follower.isReady else { throw .unavailable("the store has not been read yet") }
+        return await follower.mesh
+    }
 
     func read(_ document: Document) throws(OperationError) -> MeshDocument {
         let diagnostics = ConfigDiagnostics()

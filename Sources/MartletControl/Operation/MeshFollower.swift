@@ -8,6 +8,7 @@ actor MeshFollower {
     private let log: @Sendable (String) -> Void
     private(set) var mesh = Mesh()
     private(set) var isReady = false
+    private var isOver = false
     private var waiters: [(revision: Revision, continuation: CheckedContinuation<Void, Never>)] = []
 
     private static let pauses: [Duration] = [.milliseconds(100), .milliseconds(300), .seconds(1), .seconds(3)]
@@ -18,6 +19,7 @@ actor MeshFollower {
 
     /// Until the task is cancelled or the store closed. While the store is away, what was known stays.
     func run() async {
+        defer { end() }
         var failures = 0
         while !Task.isCancelled {
             do {
@@ -61,17 +63,23 @@ actor MeshFollower {
     }
 
     private func adopt(_ mesh: Mesh) async {
-        self.mesh = mesh
         await publisher.publish(mesh)
+        self.mesh = mesh
         isReady = true
         let reached = waiters.filter { $0.revision <= mesh.revision }
         waiters.removeAll { $0.revision <= mesh.revision }
         for waiter in reached { waiter.continuation.resume() }
     }
 
-    /// Returns once proxies are being told of a revision.
+    private func end() {
+        isOver = true
+        for waiter in waiters { waiter.continuation.resume() }
+        waiters = []
+    }
+
+    /// Returns once proxies are being told of a revision, or nobody tells them any more.
     func reached(_ revision: Revision) async {
-        if mesh.revision >= revision { return }
+        if isOver || mesh.revision >= revision { return }
         await withCheckedContinuation { waiters.append((revision, $0)) }
     }
 }

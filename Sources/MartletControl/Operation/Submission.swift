@@ -20,8 +20,10 @@ package struct Submission: Sendable {
     package var attachments: [String: [UInt8]]
     /// Why, for the history.
     package var message = ""
-    /// Nothing is changed if the namespace has changed since this revision.
+    /// Nothing is changed if one of the namespaces has changed since this revision.
     package var expected: Revision?
+    /// Namespaces that the sender may see and change, and share with; nil: all.
+    package var within: Set<String>?
 
     package init(namespace: String = "default", files: [File], attachments: [String: [UInt8]] = [:]) {
         (self.namespace, self.files, self.attachments) = (namespace, files, attachments)
@@ -78,6 +80,8 @@ package enum OperationError: Error, Sendable {
     /// Somebody else was faster.
     case conflict(String)
     case notFound(String)
+    /// It concerns a namespace that is not the sender's.
+    case forbidden(String)
     /// The request itself makes no sense.
     case badRequest(String)
     /// The store failed. Whether the change is there is not known.

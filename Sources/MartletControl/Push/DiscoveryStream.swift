@@ -104,7 +104,10 @@ package struct DiscoveryStream: Sendable {
     }
 
     /// The client has accepted all that it is to have of what it asked for.
-    package var isSettled: Bool { feeds.allSatisfy { !$0.isRequested || $0.isSettled } }
+    package var isSettled: Bool {
+        // Everybody asks for listeners, if for other things first.
+        feeds[ResourceType.listener.ordinal].isRequested && feeds.allSatisfy { !$0.isRequested || $0.isSettled }
+    }
 
     /// It has refused something that it is to have.
     package var isRefused: Bool { feeds.contains { $0.status.refusal != nil } }

@@ -178,7 +178,8 @@ struct ResourceFeed: Sendable {
                 if let held = differences[name]?.held { differences[name]?.held = held.perhaps(resource) }
             }
         } else {
-            status.refusal = nil
+            // What it refused before may still be refused, while the rest has come through.
+            if !differences.keys.contains(where: { isRefused($0, table[$0]) }) { status.refusal = nil }
             status.acknowledgedVersion = answered.version
             refusals.accepted(answered.items)
             for (name, resource) in answered.items where differences[name] != nil {

@@ -49,8 +49,8 @@ package struct Snapshot: Sendable {
         return present.version == version ? present : earlier[type.ordinal].last { $0.version == version }
     }
 
-    /// References to what is not in the snapshot. What refers to a missing cluster is never pushed, so a publisher refuses
-    /// such a snapshot rather than have proxies keep the version before.
+    /// References to what is not in the snapshot. What refers to a missing cluster is never pushed; the check before a
+    /// change is kept sees to it that there is none.
     package var danglingReferences: [Reference] {
         var missing: Set<Reference> = []
         for table in tables {

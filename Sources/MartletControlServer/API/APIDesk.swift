@@ -47,23 +47,19 @@ struct APIDesk: Sendable {
             attachments: (request.attachments ?? [:]).mapValues { Array($0) })
         submission.message = request.message ?? ""
         submission.expected = request.expectedRevision
-        if call.isDryRun || call.caller.namespaces != nil {
-            let plan = try await control.plan(submission)
-            // Files may say themselves where they belong; which documents they have does not change from here to there.
-            for change in plan.changes where !call.caller.sees(change.key.namespace) {
-                throw APIFailure.forbidden(
-                    "the token \"\(call.caller.name)\" is not for namespace \"\(change.key.namespace)\", which the files name"
-                )
-            }
-            if call.isDryRun { return try APIAnswer(PlanMessage(plan, for: call.caller)) }
-        }
+        submission.within = call.caller.namespaces
+        if call.isDryRun { return try APIAnswer(PlanMessage(try await control.plan(submission), for: call.caller)) }
         return try APIAnswer(of: AppliedMessage(try await control.apply(submission, by: call.caller.name)))
     }
 
     func delete(_ call: APICall) async throws -> APIAnswer {
         let key = try call.key()
-        if call.isDryRun { return try APIAnswer(PlanMessage(try await control.planDeletion([key]), for: call.caller)) }
-        let applied = try await control.delete([key], by: call.caller.name, message: call.message)
+        let within = call.caller.namespaces
+        if call.isDryRun {
+            return try APIAnswer(
+                PlanMessage(try await control.planDeletion([key], within: within), for: call.caller))
+        }
+        let applied = try await control.delete([key], within: within, by: call.caller.name, message: call.message)
         return try APIAnswer(of: AppliedMessage(applied))
     }
 
@@ -78,18 +74,25 @@ struct APIDesk: Sendable {
             }
             return try DocumentKey(call.namespace, kind.rawValue, document.name)
         }
-        if call.isDryRun { return try APIAnswer(PlanMessage(try await control.planDeletion(keys), for: call.caller)) }
-        let applied = try await control.delete(keys, by: call.caller.name, message: request.message ?? "")
+        let within = call.caller.namespaces
+        if call.isDryRun {
+            return try APIAnswer(PlanMessage(try await control.planDeletion(keys, within: within), for: call.caller))
+        }
+        let applied = try await control.delete(
+            keys, within: within, by: call.caller.name, message: request.message ?? "")
         return try APIAnswer(of: AppliedMessage(applied))
     }
 
     func rollback(_ call: APICall) async throws -> APIAnswer {
         let request = try call.decode(RollbackRequest.self, keys: ["": ["revision", "message"]])
         guard (request.message ?? "").utf8.count <= APICall.maxMessage else { throw APICall.messageTooLong }
+        guard request.revision > 0 else {
+            throw APIFailure.badRequest("revision is a number from 1, not \(request.revision)")
+        }
         let keys = call.path["name"] == nil ? nil : [try call.key()]
         let applied = try await control.rollback(
-            namespace: call.namespace, keys: keys, to: request.revision, by: call.caller.name,
-            message: request.message ?? "")
+            namespace: call.namespace, keys: keys, to: request.revision, within: call.caller.namespaces,
+            by: call.caller.name, message: request.message ?? "")
         return try APIAnswer(of: AppliedMessage(applied))
     }
 
@@ -114,8 +117,12 @@ struct APIDesk: Sendable {
     // MARK: About itself
 
     func auditEntries(_ call: APICall) throws -> APIAnswer {
-        let entries = audit.recent(limit: AuditLog.kept).filter { entry in
-            call.caller.namespaces == nil || entry.namespace.map { call.caller.sees($0) } == true
+        let entries = audit.recent(limit: AuditLog.kept).filter { entry -> Bool in
+            // What was done says itself where.
+            let namespaces = entry.documents.compactMap { $0.split(separator: "/").first.map(String.init) }
+            return call.caller.namespaces == nil
+                || (namespaces.isEmpty ? [entry.namespace].compactMap(\.self) : namespaces).contains(
+                    where: call.caller.sees)
         }
         return try APIAnswer(AuditList(entries: Array(entries.prefix(try call.limit()))))
     }

@@ -48,6 +48,7 @@ package struct APIFailure: Error, Sendable {
         case .conflict(let why): self.init(409, "conflict", why)
         case .notFound(let what): self.init(404, "not_found", "not there: \(what)")
         case .badRequest(let why): self.init(400, "bad_request", why)
+        case .forbidden(let what): self.init(403, "forbidden", "the token is not for " + what)
         case .unavailable(let why): self.init(503, "unavailable", why)
         }
     }

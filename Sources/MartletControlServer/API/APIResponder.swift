@@ -55,15 +55,17 @@ struct APIResponder: HTTPResponder {
         var path: [String: String] = [:]
         var isDryRun = false
         var allowed: String?
-        /// There is no caller, and there had to be one.
-        var isStranger = false
 
         init(from: String) { self.from = from }
 
         func entry(_ result: AuditEntry.Result) -> AuditEntry {
+            // Strangers choose these, as long as they like.
+            let path = path.mapValues { String($0.prefix(DocumentKey.limit)) }
             var entry = AuditEntry(
                 who: caller?.name, from: from, action: route?.action, namespace: path["namespace"], result: result)
-            if let kind = path["kind"], let name = path["name"] { entry.documents = ["\(kind)/\(name)"] }
+            if let namespace = path["namespace"], let kind = path["kind"], let name = path["name"] {
+                entry.documents = ["\(namespace)/\(kind)/\(name)"]
+            }
             return entry
         }
     }
@@ -81,7 +83,7 @@ struct APIResponder: HTTPResponder {
             guard !found.isEmpty else {
                 throw APIFailure.notFound("there is no such path; /openapi.json has those there are")
             }
-            visit.allowed = found.map { $0.0.method.rawValue }.joined(separator: ", ")
+            visit.allowed = Set(found.map { $0.0.method.rawValue }).sorted().joined(separator: ", ")
             throw APIFailure(405, "method_not_allowed", "this path takes \(visit.allowed ?? "")")
         }
         if let role = route.role {
@@ -119,15 +121,14 @@ struct APIResponder: HTTPResponder {
     }
 
     private func identify(_ request: Request, _ visit: inout Visit) throws -> Caller {
-        if let route = visit.route, route.role == nil { return .local }
         if let reason = access.suspicion(
             host: request.head.authority, origin: request.headers[.origin],
             site: request.headers[Self.fetchSite])
         {
             throw APIFailure.forbidden(reason)
         }
+        if let route = visit.route, route.role == nil { return .local }
         guard let caller = access.caller(request.headers[.authorization]) else {
-            visit.isStranger = true
             desk.counters.countFailedAuthentication()
             throw APIFailure.unauthorized
         }

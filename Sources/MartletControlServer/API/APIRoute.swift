@@ -84,7 +84,7 @@ struct APIAnswer: Sendable {
     /// Of a change that was made.
     init(of applied: AppliedMessage) throws {
         body = try Self.json(applied)
-        documents = applied.changes.filter { $0.action != "unchanged" }.map { "\($0.kind)/\($0.name)" }
+        documents = applied.changes.filter { $0.action != "unchanged" }.map { "\($0.namespace)/\($0.kind)/\($0.name)" }
         revision = applied.revision
     }
 }

@@ -19,7 +19,7 @@ package struct AuditEntry: Codable, Sendable, Equatable {
     /// `applyDocuments`, as the API's description calls it; nil: the path leads nowhere.
     package var action: String?
     package var namespace: String?
-    /// `clusters/api`: those that changed, or were to.
+    /// `shop/clusters/api`: those that changed; before that, the one that the path names.
     package var documents: [String] = []
     package var result: Result
     /// Of the answer; nil: there is none yet.

@@ -39,10 +39,6 @@ struct DiscoverySession<Request: DiscoveryMessage> {
                 }
                 await inputs.send(.ended)
             }
-            group.addTask {
-                try await Task.sleep(for: resumption)
-                await inputs.send(.resumed)
-            }
             defer {
                 inputs.finish()
                 group.cancelAll()
@@ -56,6 +52,10 @@ struct DiscoverySession<Request: DiscoveryMessage> {
             let membership = await control.publisher.join(proxy)
             defer { control.leave(membership.id) }
             guard let start = await membership.publications.first(where: { _ in true }) else { return }
+            group.addTask {
+                try await Task.sleep(for: resumption)
+                await inputs.send(.resumed)
+            }
             group.addTask {
                 for await publication in membership.publications { await inputs.send(.publication(publication)) }
             }

@@ -46,8 +46,13 @@ struct Delete: AsyncParsableCommand {
             return documents.dropFirst().map { .init(kind: kind.rawValue, name: $0) }
         }
         var found: [DeleteRequest.Document] = []
-        // What the files name may be gone already.
-        for file in Gathering(file).files {
+        let gathering = Gathering(file)
+        // What the files name may be gone already; they themselves may not.
+        guard gathering.unread.isEmpty else {
+            for error in gathering.unread { print(error) }
+            throw CommandFailure.silent
+        }
+        for file in gathering.files {
             let diagnostics = ConfigDiagnostics()
             let root = YAMLDocument.read(Array(file.text.utf8), file: file.name, diagnostics: diagnostics)
             guard let root, root.entries != nil else {

@@ -10,6 +10,8 @@ struct Gathering {
     private(set) var attachments: [String: Data] = [:]
     /// What cannot be read.
     private(set) var errors: [ConfigError] = []
+    /// Those of them that are of the arguments themselves.
+    private(set) var unread: [ConfigError] = []
 
     /// What a file names, and where.
     private struct NamedFile {
@@ -143,7 +145,9 @@ struct Gathering {
     }
 
     private mutating func fail(_ file: String, _ message: String) {
-        errors.append(ConfigError(mark: ConfigMark(file: file, line: 1, column: 1), path: "", message: message))
+        let error = ConfigError(mark: ConfigMark(file: file, line: 1, column: 1), path: "", message: message)
+        errors.append(error)
+        unread.append(error)
     }
 
     /// What is handed in.

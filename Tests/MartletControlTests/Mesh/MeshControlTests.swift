@@ -115,7 +115,7 @@ struct MeshControlTests {
             #expect(try await desk.control.history(key, limit: 9).map(\.revision) == [second.revision, first.revision])
 
             let back = try await desk.control.rollback(
-                namespace: "default", keys: [key], to: first.revision, by: "tester", message: "")
+                namespace: "default", keys: [key], to: first.revision, within: nil, by: "tester", message: "")
             #expect(back.changes.map(\.action) == [.update])
             #expect(try await desk.control.document(key, at: nil).text.contains("9001"))
             let log = try await desk.control.log(namespace: "default", limit: 9)
@@ -123,10 +123,10 @@ struct MeshControlTests {
             #expect(log.first?.changes.map(\.key) == [key] && log.first?.attribution.author == "tester")
 
             let unused = try DocumentKey("default", "clusters", "unused")
-            _ = try await desk.control.delete([unused], by: "tester", message: "gone")
+            _ = try await desk.control.delete([unused], within: nil, by: "tester", message: "gone")
             await #expect(throws: OperationError.self) { try await desk.control.document(unused, at: nil) }
             _ = try await desk.control.rollback(
-                namespace: "default", keys: nil, to: first.revision, by: "tester", message: "")
+                namespace: "default", keys: nil, to: first.revision, within: nil, by: "tester", message: "")
             #expect(try await desk.control.document(unused, at: nil).text.contains("9003"))
         }
     }
@@ -157,7 +157,8 @@ struct MeshControlTests {
                     "is there twice") == true)
             // What others need is not deleted.
             do {
-                _ = try await desk.control.delete([try DocumentKey("default", "clusters", "web")], by: "t", message: "")
+                _ = try await desk.control.delete(
+                    [try DocumentKey("default", "clusters", "web")], within: nil, by: "t", message: "")
                 Issue.record("deleted")
             } catch OperationError.invalid(let errors) {
                 #expect(
@@ -266,7 +267,7 @@ struct MeshControlTests {
                 return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
             }
             let kept = try await desk.control.documents(namespace: nil, kind: .clusters).map(\.key.name)
-            #expect(kept.filter { $0.hasPrefix("c") }.count == outcomes)
+            #expect(outcomes == 4 && kept.filter { $0.hasPrefix("c") }.count == 4)
             var late = Desk.submission("clusters: [{ name: late, endpoints: [\"127.0.0.1:9001\"] }]")
             late.expected = 1
             await #expect(throws: OperationError.self) { try await desk.control.apply(late, by: "t") }
@@ -290,8 +291,110 @@ struct MeshControlTests {
             #expect(try await desk.told(ProxyIdentity(id: "p"), .secret).count == 1)
             // What says the same travels as the same; nothing need be handed in again for a rollback.
             let back = try await desk.control.rollback(
-                namespace: "default", keys: nil, to: view.revision, by: "t", message: "")
+                namespace: "default", keys: nil, to: view.revision, within: nil, by: "t", message: "")
             #expect(back.changes.map(\.action) == [.unchanged])
+        }
+    }
+
+    /// What a sender is told who may change the namespace `shop` alone.
+    private func shopkeeper(_ desk: Desk, _ text: String, files: [String: String] = [:]) async -> String {
+        var submission = Desk.submission(text, namespace: "shop", files: files)
+        submission.within = ["shop"]
+        do {
+            return "\(try await desk.control.apply(submission, by: "shopkeeper").revision)"
+        } catch OperationError.invalid(let errors) {
+            return errors.map(\.description).joined(separator: "; ")
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    @Test("Who may change one namespace is told nothing of another, and shares nothing with one")
+    func tenants() async throws {
+        try await Desk().use { desk in
+            try await desk.apply(shop)
+            let spying =
+                "namespace: default\nlisteners: [{ name: l, address: 127.0.0.1:18080, filters: [router], routes: [{ match: {}, cluster: ap }] }]"
+            let refused = await shopkeeper(desk, spying)
+            #expect(refused.hasPrefix("forbidden(") && !refused.contains("api"), "\(refused)")
+            let own = "clusters: [{ name: own, SHARED endpoints: [\"127.0.0.1:1\"] }]"
+            for names in ["[\"*\"]", "[default]", "[shop, default]"] {
+                let answer = await shopkeeper(desk, own.replacing("SHARED", with: "shared_with: \(names),"))
+                #expect(answer.hasPrefix("forbidden("), "\(answer)")
+            }
+            #expect(Int(await shopkeeper(desk, own.replacing("SHARED", with: "shared_with: [shop],"))) != nil)
+            // Somebody who may has shared it: to go on so is no new sharing, to break who uses it is told without them.
+            try await desk.apply(own.replacing("SHARED", with: "shared_with: [default],"), namespace: "shop")
+            try await desk.apply(
+                "listeners: [{ name: user, address: 127.0.0.1:18099, filters: [router], routes: [{ match: {}, cluster: own }] }]"
+            )
+            #expect(Int(await shopkeeper(desk, own.replacing("SHARED", with: "shared_with: [default],"))) != nil)
+            let told = await shopkeeper(desk, own.replacing("SHARED", with: ""))
+            #expect(
+                told == "default:1:1: error: something of this namespace could not work with the change", "\(told)")
+        }
+    }
+
+    @Test("Of two who share under one name the second is refused, before anybody sees both")
+    func rivals() async throws {
+        try await Desk().use { desk in
+            let web = "clusters: [{ name: web, shared_with: [\"*\"], endpoints: [\"127.0.0.1:1\"] }]"
+            try await desk.apply(web, namespace: "a")
+            #expect(await desk.errors(web, namespace: "b").first?.contains("another namespace shares") == true)
+            try await desk.apply(
+                "listeners: [{ name: l, address: 127.0.0.1:18091, filters: [router], routes: [{ match: {}, cluster: web }] }]",
+                namespace: "c")
+            // One's own comes first.
+            try await desk.apply("clusters: [{ name: web, endpoints: [\"127.0.0.1:2\"] }]", namespace: "c")
+        }
+    }
+
+    @Test("Whoever shares with everybody can go on changing, however many they are")
+    func manyNamespaces() async throws {
+        try await Desk().use { desk in
+            let text = { (port: Int) in
+                "clusters: [{ name: web, shared_with: [\"*\"], endpoints: [\"127.0.0.1:\(port)\"] }]"
+            }
+            try await desk.apply(text(1), namespace: "infra")
+            for number in 0..<110 {
+                try await desk.apply("clusters: [{ name: c, endpoints: [\"127.0.0.1:1\"] }]", namespace: "n\(number)")
+            }
+            try await desk.apply(text(2), namespace: "infra")
+            // And of its own history each has no other's.
+            #expect(try await desk.control.log(namespace: "n7", limit: 10).count == 1)
+        }
+    }
+
+    @Test(
+        "A change made since what its sender has seen is one even if it was a deletion, wherever files say they belong")
+    func expected() async throws {
+        try await Desk().use { desk in
+            let seen = try await desk.apply(
+                "clusters: [{ name: a, endpoints: [] }, { name: b, endpoints: [] }]", namespace: "n")
+            _ = try await desk.control.delete(
+                [try DocumentKey("n", "clusters", "a")], within: nil, by: "t", message: "")
+            var late = Desk.submission("namespace: n\nclusters: [{ name: a, endpoints: [] }]")
+            late.expected = seen.revision
+            await #expect(throws: OperationError.self) { try await desk.control.apply(late, by: "t") }
+            late.expected = seen.revision + 1
+            _ = try await desk.control.apply(late, by: "t")
+        }
+    }
+
+    @Test("What stands for others' files, or is more than can be kept, is refused where it stands")
+    func reserved() async throws {
+        try await Desk().use { desk in
+            let file =
+                "clusters: [{ name: a, tls: { ca: /martlet/default/clusters/b/ca.pem }, endpoints: [\"127.0.0.1:1\"] }]"
+            #expect(await desk.errors(file).first?.contains("which is the control plane's") == true)
+            #expect(
+                await desk.errors(
+                    "clusters: [{ name: ca, tls: { ca: ca }, endpoints: [\"127.0.0.1:1\"] }]", files: ["ca": "x"]
+                ).first?.contains("also the path of a file") == true)
+            let long = String(repeating: "x", count: 2000)
+            let aliases = (0..<1000).map { "    x\($0): *long" }.joined(separator: "\n")
+            let bomb = "clusters:\n  - name: a\n    endpoints: []\n    y: &long \(long)\n\(aliases)\n"
+            #expect(await desk.errors(bomb).first?.contains("is longer than") == true)
         }
     }
 }

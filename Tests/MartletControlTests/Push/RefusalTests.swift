@@ -38,9 +38,14 @@ struct RefusalTests {
         #expect(driver.change(.cluster) == ["Cluster +a:1 +b:bad +c:1"])
         #expect(try driver.refuse(.cluster, "Error adding cluster(s) b: connect_timeout is 0") == ["Cluster +a:1 +c:1"])
         #expect(try driver.acknowledge(.cluster) == [])
+        // It is still refused, and for that reason.
+        #expect(
+            driver.stream.isRefused
+                && driver.stream.status(.cluster).refusal?.message.contains("connect_timeout") == true)
         #expect(try driver.publish([cluster("a", "2"), cluster("b", "bad"), cluster("c")]) == ["Cluster +a:2"])
         #expect(try driver.acknowledge(.cluster) == [])
         #expect(try driver.publish([cluster("a", "2"), cluster("b", "3"), cluster("c")]) == ["Cluster +b:3"])
+        #expect(try driver.acknowledge(.cluster) == [] && !driver.stream.isRefused)
     }
 
     @Test("The one that the refusal names is in a full response as the client has it")

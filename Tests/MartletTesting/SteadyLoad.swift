@@ -1,20 +1,18 @@
-import Foundation
-import MartletCore
-import MartletTesting
-import Synchronization
-import Testing
+internal import Foundation
+internal import MartletCore
+internal import Synchronization
 
-/// A client that sends requests one after another until told to stop.
-final class SteadyLoad: Sendable {
+/// A client that sends requests one after another until told to stop. Answers are well that are 200 and end with `ok`.
+public final class SteadyLoad: Sendable {
     private let state = Locked((sent: 0, failed: 0, isOver: false))
     private let done = Locked(false)
     private let port: UInt16
     private let reconnects: Bool
 
-    convenience init(_ proxy: TestProxy) { self.init(port: proxy.port) }
+    public convenience init(_ proxy: TestProxy) { self.init(port: proxy.port) }
 
     /// - Parameter reconnects: every request comes on a connection of its own, and not all on one.
-    init(port: UInt16, reconnects: Bool = false) {
+    public init(port: UInt16, reconnects: Bool = false) {
         self.port = port
         self.reconnects = reconnects
         Thread.detachNewThread { [self] in
@@ -41,9 +39,9 @@ final class SteadyLoad: Sendable {
         return client.text.hasPrefix("HTTP/1.1 200") && (!reconnects || client.receiveToEnd())
     }
 
-    var sent: Int { state.withLock { $0.sent } }
+    public var sent: Int { state.withLock { $0.sent } }
     /// Stops and says how many requests failed.
-    func stop() -> Int {
+    public func stop() -> Int {
         state.withLock { $0.isOver = true }
         _ = eventually { done.withLock { $0 } }
         return state.withLock { $0.failed }
