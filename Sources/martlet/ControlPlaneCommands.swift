@@ -5,7 +5,7 @@ enum ControlPlaneCommands {
     static let group = CommandGroup(
         name: "Mesh (martlet-control)",
         subcommands: [
-            Apply.self, Diff.self, Get.self, Delete.self, Status.self, History.self, Rollback.self, Log.self,
+            Apply.self, Diff.self, Get.self, Delete.self, Status.self, History.self, Rollback.self, Rollout.self, Log.self,
             Audit.self,
         ])
 
@@ -41,6 +41,10 @@ enum ControlPlaneCommands {
     }
     struct Rollback: ParsableCommand {
         static let configuration = listed("Make a document, or all of a namespace, what it was after a revision.")
+    }
+    struct Rollout: ParsableCommand {
+        static let configuration = listed(
+            "Give a change to some proxies first, watched, and take it back by itself when it is bad.")
     }
     struct Log: ParsableCommand {
         static let configuration = listed("Show the changes of a namespace, newest first.")

@@ -6,25 +6,43 @@ package struct Mesh: Sendable {
     private let shared: [MeshDocument]
     /// By namespace and kind, by key.
     private let listed: [String: [MeshKind: [MeshDocument]]]
+    /// The last of each namespace that had one.
+    package let rollouts: [String: Rollout]
+    /// Of those that run.
+    private(set) var variants: [String: RolloutVariant] = [:]
 
     package init() { self.init(revision: 0, documents: [:]) }
 
-    package init(revision: Revision, documents: [DocumentKey: MeshDocument]) {
+    package init(revision: Revision, documents: [DocumentKey: MeshDocument], rollouts: [String: Rollout] = [:]) {
         self.revision = revision
         self.documents = documents
+        self.rollouts = rollouts
         var listed: [String: [MeshKind: [MeshDocument]]] = [:]
         for (_, document) in documents.sorted(by: { $0.key < $1.key }) {
             listed[document.key.namespace, default: [:]][document.kind, default: []].append(document)
         }
         self.listed = listed
         shared = documents.values.filter { !$0.sharedWith.isEmpty }.sorted { $0.key < $1.key }
+        for (namespace, rollout) in rollouts where rollout.isRunning {
+            variants[namespace] = RolloutVariant(rollout, of: self)
+        }
     }
 
     /// - Parameter changes: nil deletes.
-    package func changing(_ changes: [DocumentKey: MeshDocument?], revision: Revision) -> Mesh {
+    /// - Parameter rollouts: in place of those of their namespaces.
+    package func changing(
+        _ changes: [DocumentKey: MeshDocument?], rollouts changed: [String: Rollout] = [:], revision: Revision
+    ) -> Mesh {
         var documents = documents
         for (key, document) in changes { documents[key] = document }
-        return Mesh(revision: revision, documents: documents)
+        return Mesh(
+            revision: revision, documents: documents, rollouts: rollouts.merging(changed) { _, new in new })
+    }
+
+    /// As a proxy is told of it.
+    package func seen(by proxy: ProxyIdentity) -> Mesh {
+        guard let variant = variants[proxy.namespace], variant.covers(proxy) else { return self }
+        return variant.mesh
     }
 
     package var namespaces: Set<String> { Set(listed.keys) }

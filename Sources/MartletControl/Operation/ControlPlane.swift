@@ -35,6 +35,29 @@ package protocol ControlPlane: Sendable {
         message: String
     ) async throws(OperationError) -> Applied
 
+    // MARK: Rollouts
+
+    /// Checks as `apply` does, and gives the change to the proxies of the plan's first stage.
+    func startRollout(
+        _ submission: Submission, _ plan: RolloutPlan, by author: String
+    ) async throws(OperationError) -> Applied
+
+    /// To the next stage, or past all that are left; from the last one to all proxies.
+    /// - Parameter within: as with `delete`.
+    func promoteRollout(
+        _ namespace: String, toAll: Bool, within: Set<String>?, by author: String
+    ) async throws(OperationError) -> Applied
+
+    /// Takes the change back.
+    func abortRollout(
+        _ namespace: String, by author: String, message: String
+    ) async throws(OperationError) -> Applied
+
+    /// That is under way, or the last one.
+    func rollout(_ namespace: String) async throws(OperationError) -> RolloutView
+
+    // MARK: Proxies
+
     /// Of the store's newest transaction that proxies are told of here.
     func revision() async -> Revision
 

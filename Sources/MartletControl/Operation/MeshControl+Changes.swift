@@ -63,7 +63,7 @@ extension MeshControl {
 
     // MARK: Writing
 
-    private func commit(
+    func commit(
         _ author: String, _ message: String, _ check: (Mesh) async throws(OperationError) -> CheckedChange
     ) async throws(OperationError) -> Applied {
         // Those of one process need not come before each other.

@@ -65,6 +65,7 @@ extension MeshControl {
         attachments: [String: [UInt8]] = [:], within: Set<String>?, _ proxies: [ProxyIdentity], against mesh: Mesh
     ) throws(OperationError) -> CheckedChange {
         for document in changes.values.compactMap(\.self) { try permit(document, within, mesh) }
+        try checkRollouts(changes, mesh)
         let after = mesh.changing(changes, revision: mesh.revision)
         var namespaces: Set<String> = []
         for namespace in Set(changes.keys.map(\.namespace)) {
@@ -73,6 +74,12 @@ extension MeshControl {
         let diagnostics = ConfigDiagnostics()
         MeshCheck(mesh: after, checker: checker, drafts: drafts, attachments: attachments)
             .run(namespaces: namespaces, proxies: proxies, into: diagnostics)
+        for namespace in namespaces.sorted() {
+            // It must also go with what some of the proxies have already.
+            guard let variant = after.variants[namespace] else { continue }
+            MeshCheck(mesh: variant.mesh, checker: checker, drafts: drafts, attachments: attachments)
+                .run(namespaces: [namespace], proxies: proxies.filter { variant.covers($0) }, into: diagnostics)
+        }
         if !diagnostics.hasErrors {
             let renderer = DocumentRenderer()
             for document in changes.values.compactMap(\.self) {
@@ -98,6 +105,17 @@ extension MeshControl {
         return CheckedChange(
             before: mesh, after: after, changes: told, store: written, namespaces: namespaces,
             warnings: self.told(diagnostics.warnings, within, after))
+    }
+
+    /// What some proxies have another version of already is not changed below them.
+    private func checkRollouts(_ changes: [DocumentKey: MeshDocument?], _ mesh: Mesh) throws(OperationError) {
+        for key in changes.keys.sorted() {
+            guard let rollout = mesh.variants[key.namespace]?.rollout,
+                rollout.changes.contains(where: { $0.kind == key.kind && $0.name == key.name })
+            else { continue }
+            throw .conflict(
+                "\(key) is part of a rollout that is under way: promote or abort it first (martlet rollout status)")
+        }
     }
 
     // MARK: Whose it is
@@ -157,9 +175,9 @@ extension MeshControl {
 
     private func drains(_ proxy: ProxyIdentity, _ before: Mesh, _ after: Mesh) -> [String] {
         let addresses = Dictionary(
-            after.selection(for: proxy).listeners.map { ($0.name, $0.config["address"]?.text) }
+            after.seen(by: proxy).selection(for: proxy).listeners.map { ($0.name, $0.config["address"]?.text) }
         ) { first, _ in first }
-        return before.selection(for: proxy).listeners.compactMap { listener in
+        return before.seen(by: proxy).selection(for: proxy).listeners.compactMap { listener in
             guard let address = addresses[listener.name], address == listener.config["address"]?.text else {
                 return listener.name
             }

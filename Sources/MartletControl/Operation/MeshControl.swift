@@ -1,5 +1,6 @@
 internal import MartletConfig
 internal import MartletCore
+internal import Synchronization
 
 /// The control plane behind its doors: checks what is handed in, keeps it in the store, tells proxies of what the store has.
 package final class MeshControl: ControlPlane {
@@ -9,7 +10,10 @@ package final class MeshControl: ControlPlane {
     package let fleet = Fleet()
     let follower: MeshFollower
     let turns = Turnstile()
-    private let now: @Sendable () -> Int64
+    /// What is seen of rollouts that run, by namespace.
+    private let sights = Locked<[String: (revision: Revision, sight: RolloutSight)]>([:])
+    private let log: @Sendable (String) -> Void
+    let now: @Sendable () -> Int64
 
     /// - Parameter now: milliseconds since 1970.
     /// - Parameter log: what an operator should know.
@@ -17,13 +21,29 @@ package final class MeshControl: ControlPlane {
         store: any ConfigStore, checker: any MeshChecker, now: @escaping @Sendable () -> Int64,
         log: @escaping @Sendable (String) -> Void
     ) {
-        (self.store, self.checker, self.now) = (store, checker, now)
+        (self.store, self.checker, self.now, self.log) = (store, checker, now, log)
         publisher = Publisher(now: now)
         follower = MeshFollower(store: store, publisher: publisher, log: log)
     }
 
-    /// Follows the store until the task is cancelled.
-    package func run() async { await follower.run() }
+    /// Follows the store, and watches rollouts, until the task is cancelled.
+    package func run() async {
+        async let watching: Void = RolloutRunner(self, log: log).run()
+        await follower.run()
+        await watching
+    }
+
+    func note(_ sight: RolloutSight, of rollout: Rollout) {
+        sights.withLock { $0[rollout.namespace] = (rollout.revision, sight) }
+    }
+
+    package func rollout(_ namespace: String) async throws(OperationError) -> RolloutView {
+        guard let rollout = try await known().rollouts[namespace] else {
+            throw .notFound("there was no rollout in namespace \(namespace)")
+        }
+        let seen = sights.withLock { $0[namespace] }
+        return RolloutView(rollout: rollout, sight: seen?.revision == rollout.revision ? seen?.sight : nil)
+    }
 
     package var mesh: Mesh { get async { await follower.mesh } }
 

@@ -40,16 +40,24 @@ actor MeshFollower {
     private func follow(_ succeeded: () -> Void) async throws(StoreError) {
         let listing = try await store.list(.all)
         var documents: [DocumentKey: MeshDocument] = [:]
-        for document in listing.documents { documents[document.key] = read(document) }
-        await adopt(Mesh(revision: listing.revision, documents: documents))
+        var rollouts: [String: Rollout] = [:]
+        for document in listing.documents {
+            documents[document.key] = read(document)
+            rollouts[document.key.namespace] = rollout(document) ?? rollouts[document.key.namespace]
+        }
+        await adopt(Mesh(revision: listing.revision, documents: documents, rollouts: rollouts))
         succeeded()
         for try await event in store.watch(.all, after: listing.revision) {
             var changes: [DocumentKey: MeshDocument?] = [:]
+            var rollouts: [String: Rollout] = [:]
             for change in event.changes {
+                if let document = change.document, let rollout = rollout(document) {
+                    rollouts[change.key.namespace] = rollout
+                }
                 guard MeshKind(rawValue: change.key.kind) != nil else { continue }
                 changes.updateValue(change.document.flatMap { read($0) }, forKey: change.key)
             }
-            await adopt(mesh.changing(changes, revision: event.revision))
+            await adopt(mesh.changing(changes, rollouts: rollouts, revision: event.revision))
         }
     }
 
@@ -60,6 +68,13 @@ actor MeshFollower {
         let read = MeshDocument(document, diagnostics: diagnostics)
         for error in diagnostics.errors { log("\(error)") }
         return diagnostics.hasErrors ? nil : read
+    }
+
+    private func rollout(_ document: Document) -> Rollout? {
+        guard document.key.kind == Rollout.kind else { return nil }
+        let rollout = Rollout(document)
+        if rollout == nil { log("\(document.key) is damaged: it is passed over") }
+        return rollout
     }
 
     private func adopt(_ mesh: Mesh) async {

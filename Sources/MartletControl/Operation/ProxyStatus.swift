@@ -27,6 +27,7 @@ package struct ProxyStatus: Sendable {
         }
     }
 
+    package let proxy: ProxyIdentity
     package var id: String
     package var cluster: String
     package var namespace: String
@@ -50,6 +51,7 @@ package struct ProxyStatus: Sendable {
     package var feeds: [Feed] = []
 
     package init(_ proxy: ProxyIdentity, method: String, address: String, connectedAt: Int64) {
+        self.proxy = proxy
         (id, cluster, namespace) = (proxy.id, proxy.cluster, proxy.namespace)
         (zone, labels, agent) = (proxy.zone, proxy.labels, proxy.agent)
         (self.method, self.address, self.connectedAt) = (method, address, connectedAt)

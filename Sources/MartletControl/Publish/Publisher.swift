@@ -7,6 +7,8 @@ package actor Publisher {
     private struct Group: Hashable {
         let namespace: String
         let audience: ProxyIdentity.Audience
+        /// A rollout has come to it.
+        let isAhead: Bool
         let listeners: [DocumentKey]
     }
 
@@ -76,8 +78,14 @@ package actor Publisher {
     }
 
     private func group(of proxy: ProxyIdentity) -> Group {
+        Self.group(of: proxy, in: mesh)
+    }
+
+    private static func group(of proxy: ProxyIdentity, in mesh: Mesh) -> Group {
         Group(
-            namespace: proxy.namespace, audience: proxy.audience, listeners: mesh.entries(for: proxy).map(\.key))
+            namespace: proxy.namespace, audience: proxy.audience,
+            isAhead: mesh.variants[proxy.namespace]?.covers(proxy) ?? false,
+            listeners: mesh.seen(by: proxy).entries(for: proxy).map(\.key))
     }
 
     private func publication(for group: Group) -> Publication {
@@ -88,10 +96,24 @@ package actor Publisher {
 
     /// What a proxy would have under another mesh.
     package func snapshot(for proxy: ProxyIdentity, under mesh: Mesh) -> Snapshot {
-        snapshot(mesh.selection(for: proxy), proxy.audience, after: Snapshot())
+        snapshot(mesh.seen(by: proxy).selection(for: proxy), proxy.audience, after: Snapshot())
+    }
+
+    /// Proxies that would be told something else.
+    package func concerned(by change: (before: Mesh, after: Mesh)) -> [ProxyIdentity] {
+        var known: [[Group]: Bool] = [:]
+        return members.values.map(\.proxy).filter { proxy in
+            let groups = [change.before, change.after].map { Self.group(of: proxy, in: $0) }
+            if let known = known[groups] { return known }
+            let (before, after) = (snapshot(for: proxy, under: change.before), snapshot(for: proxy, under: change.after))
+            let differs = ResourceType.allCases.contains { !after.table($0).changes(since: before.table($0)).isEmpty }
+            known[groups] = differs
+            return differs
+        }
     }
 
     private func snapshot(_ group: Group, after previous: Snapshot) -> Snapshot {
+        let mesh = group.isAhead ? mesh.variants[group.namespace]?.mesh ?? mesh : mesh
         let listeners = group.listeners.compactMap { mesh.documents[$0] }
         return snapshot(
             mesh.selection(in: group.namespace, listeners: listeners), group.audience, after: previous)
@@ -118,7 +140,11 @@ package actor Publisher {
     }
 
     private func keepUsed() {
+        let meshes = [mesh] + mesh.variants.values.map(\.mesh)
         renderer.keep(
-            Set(mesh.documents.values.map { DocumentRenderer.Version(key: $0.key, revision: $0.revision) }))
+            Set(
+                meshes.flatMap { mesh in
+                    mesh.documents.values.map { DocumentRenderer.Version(key: $0.key, revision: $0.revision) }
+                }))
     }
 }

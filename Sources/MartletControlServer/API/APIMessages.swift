@@ -27,9 +27,11 @@ package struct ApplyRequest: Codable, Sendable {
         package init(name: String, text: String) { (self.name, self.text) = (name, text) }
     }
 
+    package typealias Attachments = [String: Data]
+
     package var files: [File]
     /// By path, as resolved from the file that names it; in Base64.
-    package var attachments: [String: Data]?
+    package var attachments: Attachments?
     package var message: String?
     package var expectedRevision: Int64?
 

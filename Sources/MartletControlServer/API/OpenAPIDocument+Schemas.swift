@@ -2,21 +2,21 @@ internal import MartletControl
 internal import MartletCore
 
 extension OpenAPIDocument {
-    private static let string = kind("string")
-    private static let integer = kind("integer")
-    private static let boolean = kind("boolean")
+    static let string = kind("string")
+    static let integer = kind("integer")
+    static let boolean = kind("boolean")
 
-    private static func kind(_ type: String) -> JSONValue { ["type": .string(type)] }
-    private static func list(_ item: JSONValue) -> JSONValue { ["type": "array", "items": item] }
-    private static func list(_ schema: String) -> JSONValue {
+    static func kind(_ type: String) -> JSONValue { ["type": .string(type)] }
+    static func list(_ item: JSONValue) -> JSONValue { ["type": "array", "items": item] }
+    static func list(_ schema: String) -> JSONValue {
         list(["$ref": .string("#/components/schemas/\(schema)")])
     }
-    private static func described(_ schema: JSONValue, _ words: String) -> JSONValue {
+    static func described(_ schema: JSONValue, _ words: String) -> JSONValue {
         .object((schema.members ?? []) + [JSONMember(name: "description", value: .string(words))])
     }
 
     /// Members in `optional` may be absent.
-    private static func object(_ members: KeyValuePairs<String, JSONValue>, optional: Set<String> = []) -> JSONValue {
+    static func object(_ members: KeyValuePairs<String, JSONValue>, optional: Set<String> = []) -> JSONValue {
         let required = members.map(\.key).filter { !optional.contains($0) }
         return [
             "type": "object", "required": .array(required.map { .string($0) }), "additionalProperties": false,
@@ -25,7 +25,7 @@ extension OpenAPIDocument {
     }
 
     static var schemas: JSONValue {
-        .object((documents + mesh + failures).map { JSONMember(name: $0.0, value: $0.1) })
+        .object((documents + rollouts + mesh + failures).map { JSONMember(name: $0.0, value: $0.1) })
     }
 
     private static let documents: [(String, JSONValue)] = [

@@ -1,0 +1,189 @@
+internal import MartletConfig
+internal import MartletCore
+
+/// Rollouts: a change that is checked as others are, and written as a rollout in place of documents.
+extension MeshControl {
+    /// Who ends a rollout that nobody else has ended.
+    static let itself = "martlet-control"
+
+    package func startRollout(
+        _ submission: Submission, _ plan: RolloutPlan, by author: String
+    ) async throws(OperationError) -> Applied {
+        try check(plan)
+        return try await commit(author, submission.message) { mesh throws(OperationError) in
+            let proxies = await self.publisher.proxies
+            let checked = try await self.check(submission, proxies, against: mesh)
+            let changed = checked.changes.filter { $0.action != .unchanged }.map(\.key)
+            guard let namespace = changed.first?.namespace else { return checked }
+            guard changed.allSatisfy({ $0.namespace == namespace }) else {
+                throw .badRequest("a rollout is of one namespace: write one for each")
+            }
+            if mesh.variants[namespace] != nil {
+                throw .conflict(
+                    "a rollout is under way in namespace \(namespace): promote or abort it first (martlet rollout status)")
+            }
+            let changes = changed.map { key in
+                Rollout.Change(
+                    kind: key.kind, name: key.name,
+                    body: checked.after.documents[key].map { String(decoding: $0.body, as: UTF8.self) })
+            }
+            var rollout = Rollout(
+                namespace: namespace, author: author, message: submission.message, startedAt: self.now(),
+                changes: changes, plan: plan)
+            try self.checkShadow(rollout, mesh)
+            rollout.members = try await self.members(of: rollout, over: mesh)
+            return try self.writing(rollout, checked, changes: checked.changes)
+        }
+    }
+
+    /// To its next stage, or to all; to all from the last one.
+    package func promoteRollout(
+        _ namespace: String, toAll: Bool, within: Set<String>?, by author: String
+    ) async throws(OperationError) -> Applied {
+        try await moveOn(namespace, toAll: toAll, within: within, by: author, reason: "by \(author)") { _ in true }
+    }
+
+    /// Takes it back.
+    package func abortRollout(
+        _ namespace: String, by author: String, message: String
+    ) async throws(OperationError) -> Applied {
+        let reason = message.isEmpty ? "by \(author)" : message
+        return try await end(namespace, .aborted, by: author, reason: reason) { _ in true }
+    }
+
+    /// - Parameter isMeant: as it is now; whoever has judged it has judged an earlier moment.
+    func moveOn(
+        _ namespace: String, toAll: Bool, within: Set<String>?, by author: String, reason: String,
+        if isMeant: (Rollout) -> Bool
+    ) async throws(OperationError) -> Applied {
+        try await commit(author, "rollout: \(reason)") { mesh throws(OperationError) in
+            var rollout = try self.running(namespace, in: mesh, if: isMeant)
+            guard toAll || rollout.isLastStage else {
+                rollout.stage += 1
+                rollout.members = try await self.members(of: rollout, over: mesh)
+                return try self.writing(rollout, self.nothing(in: mesh), changes: [])
+            }
+            let promoted = rollout.ended(.promoted, reason: reason, at: self.now())
+            var changes: [DocumentKey: MeshDocument?] = [:]
+            for (key, document) in rollout.documents { changes.updateValue(document, forKey: key) }
+            let rest = mesh.changing([:], rollouts: [namespace: promoted], revision: mesh.revision)
+            let checked = try self.check(changes, within: within, await self.publisher.proxies, against: rest)
+            return try self.writing(promoted, checked, changes: checked.changes)
+        }
+    }
+
+    func end(
+        _ namespace: String, _ state: Rollout.State, by author: String, reason: String, if isMeant: (Rollout) -> Bool
+    ) async throws(OperationError) -> Applied {
+        try await commit(author, "rollout \(state.rawValue): \(reason)") { mesh throws(OperationError) in
+            let rollout = try self.running(namespace, in: mesh, if: isMeant).ended(state, reason: reason, at: self.now())
+            return try self.writing(rollout, self.nothing(in: mesh), changes: [])
+        }
+    }
+
+    private func running(
+        _ namespace: String, in mesh: Mesh, if isMeant: (Rollout) -> Bool
+    ) throws(OperationError) -> Rollout {
+        guard let rollout = mesh.variants[namespace]?.rollout else {
+            throw .notFound("no rollout is under way in namespace \(namespace)")
+        }
+        guard isMeant(rollout) else { throw .conflict("the rollout of namespace \(namespace) has moved on") }
+        return rollout
+    }
+
+    // MARK: Writing
+
+    private func nothing(in mesh: Mesh) -> CheckedChange {
+        CheckedChange(before: mesh, after: mesh, changes: [], store: [], namespaces: [], warnings: [])
+    }
+
+    /// A finished rollout's documents and the rollout, or the rollout alone.
+    private func writing(
+        _ rollout: Rollout, _ checked: CheckedChange, changes: [DocumentChange]
+    ) throws(OperationError) -> CheckedChange {
+        let before = checked.before.rollouts[rollout.namespace]?.revision ?? 0
+        let key: DocumentKey
+        do { key = try Rollout.key(rollout.namespace) } catch { throw Self.operation(error) }
+        let written = StoreTransaction.Change.put(
+            key, rollout.body, if: before > 0 ? .revision(before) : .absent)
+        return CheckedChange(
+            before: checked.before, after: checked.after, changes: changes,
+            store: (rollout.isRunning ? [] : checked.store) + [written], namespaces: checked.namespaces,
+            warnings: checked.warnings)
+    }
+
+    // MARK: What may be rolled out
+
+    private func check(_ plan: RolloutPlan) throws(OperationError) {
+        guard !plan.stages.isEmpty, plan.stages.count <= RolloutPlan.stageLimit else {
+            throw .badRequest("a rollout has 1 to \(RolloutPlan.stageLimit) stages, not \(plan.stages.count)")
+        }
+        for stage in plan.stages where !RolloutStage.secondsBounds.contains(stage.seconds) {
+            throw .badRequest("a stage lasts \(RolloutStage.secondsBounds.lowerBound) s to a week, not \(stage.seconds) s")
+        }
+        let limits = plan.limits
+        guard RolloutLimits.errorsBounds.contains(limits.errors) else {
+            throw .badRequest("max_errors is a percentage from 0 to 100, not \(limits.errors)")
+        }
+        guard RolloutLimits.latencyBounds.contains(limits.latency) else {
+            throw .badRequest("max_latency is a factor from 1 to 100, not \(limits.latency)")
+        }
+        guard RolloutLimits.requestsBounds.contains(limits.requests) else {
+            throw .badRequest("min_requests is a number from 0 to a billion, not \(limits.requests)")
+        }
+        guard RolloutLimits.patienceBounds.contains(limits.patience) else {
+            throw .badRequest("patience is 10 s to a week, not \(limits.patience) s")
+        }
+    }
+
+    private func checkShadow(_ rollout: Rollout, _ mesh: Mesh) throws(OperationError) {
+        guard let index = rollout.plan.stages.firstIndex(where: { $0.kind == .shadow }) else { return }
+        if let canary = rollout.plan.stages.firstIndex(where: { $0.kind == .canary }), canary < index {
+            throw .badRequest("shadow stages come before the others")
+        }
+        if let obstacle = PolicyShadow.obstacle(to: rollout.documents, over: mesh) {
+            throw .badRequest("it cannot run as a shadow first: \(obstacle); leave out the shadow stage")
+        }
+        var shadow = rollout
+        shadow.stage = index
+        let diagnostics = ConfigDiagnostics()
+        MeshCheck(mesh: RolloutVariant(shadow, of: mesh).mesh, checker: checker, drafts: [:], attachments: [:])
+            .run(namespaces: [rollout.namespace], proxies: [], into: diagnostics)
+        guard !diagnostics.hasErrors else { throw .invalid(diagnostics.errors) }
+    }
+
+    // MARK: Proxies
+
+    /// Proxies of the present stage, where its share is a number: those of the stage before first, then by chance, but always
+    /// the same. Of those that are connected and that the change concerns.
+    private func members(of rollout: Rollout, over mesh: Mesh) async throws(OperationError) -> [String] {
+        let stage = rollout.presentStage
+        var whole = rollout
+        (whole.plan.stages[whole.stage].share, whole.revision) = (.selected(ProxySelector()), 0)
+        let after = mesh.changing([:], rollouts: [rollout.namespace: whole], revision: mesh.revision)
+        let before = mesh.changing(
+            [:], rollouts: [rollout.namespace: rollout.ended(.aborted, reason: "", at: 0)], revision: mesh.revision)
+        let concerned = await publisher.concerned(by: (before, after)).filter { rollout.isOpen(to: $0) }
+        guard !concerned.isEmpty else {
+            throw .badRequest(
+                "no connected Martlet proxy of namespace \(rollout.namespace) runs what would change: there is nobody to try it on; use apply"
+            )
+        }
+        guard let size = stage.share.size(of: Set(concerned.map(\.id)).count) else {
+            guard case .selected(let selector) = stage.share, concerned.contains(where: { selector.covers($0) }) else {
+                throw .badRequest(
+                    "no connected proxy that the change concerns is \(stage.share.text): there is nobody to try it on")
+            }
+            return []
+        }
+        let earlier = Set(rollout.members)
+        let seed = StableHash.mix(UInt64(bitPattern: rollout.startedAt))
+        let ranked = Set(concerned.map(\.id)).sorted { one, other in
+            let (isEarlier, isOtherEarlier) = (earlier.contains(one), earlier.contains(other))
+            if isEarlier != isOtherEarlier { return isEarlier }
+            let (rank, otherRank) = (StableHash.of(one) ^ seed, StableHash.of(other) ^ seed)
+            return rank == otherRank ? one < other : rank < otherRank
+        }
+        return ranked.prefix(size).sorted()
+    }
+}

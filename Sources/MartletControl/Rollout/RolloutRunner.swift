@@ -1,0 +1,74 @@
+internal import MartletConfig
+internal import MartletCore
+
+/// Moves rollouts on and takes them back: a watch for each, looked at each second.
+package actor RolloutRunner {
+    private let control: MeshControl
+    private let log: @Sendable (String) -> Void
+    private var watches: [String: RolloutWatch] = [:]
+
+    private static let interval = Duration.seconds(1)
+    /// What proxies did so long before a stage, the change is compared with where there are no others.
+    private static let past = Duration.seconds(60)
+
+    package init(_ control: MeshControl, log: @escaping @Sendable (String) -> Void) {
+        (self.control, self.log) = (control, log)
+    }
+
+    /// Until the task is cancelled.
+    package func run() async {
+        while !Task.isCancelled {
+            await step(now: .now)
+            try? await Task.sleep(for: Self.interval)
+        }
+    }
+
+    /// Looks at every rollout once.
+    package func step(now: ContinuousClock.Instant) async {
+        let rollouts = await control.mesh.rollouts.values.filter(\.isRunning)
+        watches = watches.filter { namespace, _ in rollouts.contains { $0.namespace == namespace } }
+        guard !rollouts.isEmpty else { return }
+        let proxies = await control.proxies()
+        let fleet = control.fleet
+        for rollout in rollouts.sorted(by: { $0.namespace < $1.namespace }) {
+            let known = watches[rollout.namespace]
+            var seen =
+                known.flatMap { $0.rollout.revision == rollout.revision ? $0 : nil } ?? RolloutWatch(rollout, now: now)
+            let outcome = seen.look(
+                at: proxies, now: now, report: { fleet.newestReport(of: $0.id) },
+                past: { fleet.traffic(of: $0.id, since: now - Self.past) })
+            watches[rollout.namespace] = seen
+            control.note(seen.sight, of: rollout)
+            await act(outcome, on: rollout)
+        }
+    }
+
+    private func act(_ outcome: RolloutWatch.Outcome, on rollout: Rollout) async {
+        let stage = rollout.revision
+        do {
+            switch outcome {
+            case .wait: return
+            case .moveOn:
+                let name = "stage \(rollout.stage + 1) of \(rollout.plan.stages.count)"
+                _ = try await control.moveOn(
+                    rollout.namespace, toAll: false, within: nil, by: MeshControl.itself, reason: "\(name) was good"
+                ) { $0.revision == stage }
+            case .rollBack(let reason):
+                _ = try await control.end(
+                    rollout.namespace, .rolledBack, by: MeshControl.itself, reason: reason
+                ) { $0.revision == stage }
+                log("rollout of namespace \(rollout.namespace) rolled back: \(reason)")
+            }
+        } catch OperationError.conflict, OperationError.notFound {
+            // Somebody else was faster; what there is then is looked at next time.
+        } catch OperationError.invalid(let errors) where outcome == .moveOn {
+            // It would have been refused if it were applied now.
+            let reason = "it does not go with what is there any more: \(errors.first?.message ?? "")"
+            _ = try? await control.end(rollout.namespace, .rolledBack, by: MeshControl.itself, reason: reason) {
+                $0.revision == stage
+            }
+        } catch {
+            log("rollout of namespace \(rollout.namespace): \(error)")
+        }
+    }
+}

@@ -1,0 +1,148 @@
+internal import MartletXDS
+
+/// Watches one stage of one rollout: what its proxies do from when they have the change on, and what the others do meanwhile.
+/// It keeps no time of its own and asks nobody, so that tests say what is seen, and when.
+package struct RolloutWatch: Sendable {
+    package enum Outcome: Sendable, Equatable {
+        /// Go on watching, and why.
+        case wait(String)
+        /// It was good for as long as it had to be.
+        case moveOn
+        case rollBack(String)
+
+        var description: String {
+            switch self {
+            case .wait(let reason): reason
+            case .moveOn: "good"
+            case .rollBack(let reason): reason
+            }
+        }
+    }
+
+    private struct Baseline {
+        /// Nil: its process has started since, and all that it has counted counts.
+        var report: ProxyReport?
+        var instance: UInt64
+        var restarts = 0
+    }
+
+    package let rollout: Rollout
+    package private(set) var sight = RolloutSight()
+    private let begun: ContinuousClock.Instant
+    private var isFirst = true
+    private var canaries: [String: Baseline] = [:]
+    private var others: [String: Baseline] = [:]
+    private var oldRefusals: [String: String] = [:]
+    private var before = ReportedTraffic.none
+    /// When the last of its proxies got the change.
+    private var complete: ContinuousClock.Instant?
+
+    /// A change that makes its proxies start again so often is not good. Once is whoever looks after them.
+    private static let restartLimit = 2
+
+    package init(_ rollout: Rollout, now: ContinuousClock.Instant) { (self.rollout, begun) = (rollout, now) }
+
+    /// - Parameter proxies: all that are connected.
+    /// - Parameter report: the newest of one; nil: nothing.
+    /// - Parameter past: what one did in the minute before.
+    package mutating func look(
+        at proxies: [ProxyStatus], now: ContinuousClock.Instant, report: (ProxyStatus) -> ProxyReport?,
+        past: (ProxyStatus) -> ReportedTraffic?
+    ) -> Outcome {
+        let outcome = outcome(proxies, now, report, past)
+        sight.finding = outcome.description
+        isFirst = false
+        return outcome
+    }
+
+    private mutating func outcome(
+        _ proxies: [ProxyStatus], _ now: ContinuousClock.Instant, _ report: (ProxyStatus) -> ProxyReport?,
+        _ past: (ProxyStatus) -> ReportedTraffic?
+    ) -> Outcome {
+        let own = proxies.filter { rollout.isOpen(to: $0.proxy) }
+        let chosen = RolloutMembers(rollout)
+        let (members, rest) = (own.filter { chosen.covers($0.proxy) }, own.filter { !chosen.covers($0.proxy) })
+        if let refusal = refusal(members) { return .rollBack(refusal) }
+        if isFirst { for member in members { before.add(past(member) ?? ReportedTraffic.none) } }
+        (sight.have, sight.lack) = ([], [])
+        for member in members {
+            let has = (member.appliedRevision ?? 0) >= rollout.revision && report(member) != nil
+            if has || canaries[member.id] != nil { note(member, in: &canaries, report(member)) }
+            has ? sight.have.append(member.id) : sight.lack.append(member.id)
+        }
+        sight.lack += rollout.members.filter { id in !members.contains { $0.id == id } }
+        for other in rest { note(other, in: &others, report(other)) }
+        add(members, rest, report)
+        if let (id, _) = canaries.sorted(by: { $0.key < $1.key }).first(where: { $0.value.restarts >= Self.restartLimit }) {
+            return .rollBack("\(id) has started anew \(Self.restartLimit) times since it got the change")
+        }
+        let judge = RolloutJudge(limits: rollout.plan.limits, policies: rollout.judgedPolicies)
+        let verdict = judge.verdict(sight.canary, others: sight.isBefore ? before : sight.others)
+        if case .bad(let reason) = verdict { return .rollBack(reason) }
+        if !sight.lack.isEmpty || sight.have.isEmpty {
+            complete = nil
+            let count = sight.have.count + sight.lack.count
+            return late(now) ?? .wait("\(sight.have.count) of \(count) proxies have it and report")
+        }
+        let since = complete ?? now
+        complete = since
+        let left = Duration.seconds(rollout.presentStage.seconds) - (now - since)
+        guard left <= .zero else { return .wait("good so far, for another \(max(1, left.components.seconds)) s") }
+        if case .wait(let reason) = verdict { return late(now) ?? .wait(reason) }
+        return .moveOn
+    }
+
+    private func late(_ now: ContinuousClock.Instant) -> Outcome? {
+        let patience = rollout.plan.limits.patience
+        guard now - begun > .seconds(patience + rollout.presentStage.seconds) else { return nil }
+        let missing = sight.lack.prefix(5).joined(separator: ", ")
+        return .rollBack(
+            missing.isEmpty
+                ? "\(sight.canary.requests) of \(rollout.plan.limits.requests) requests seen in \(patience) s more than its time"
+                : "\(missing) had not got it, or do not report, in \(patience) s more than its time")
+    }
+
+    /// A proxy that refuses what the rollout has brought. What it refused before is nobody's fault here.
+    private mutating func refusal(_ members: [ProxyStatus]) -> String? {
+        for member in members where member.state == .refused {
+            let reason = member.feeds.compactMap { $0.refusal?.message }.joined(separator: "; ")
+            if member.sentRevision < rollout.revision {
+                oldRefusals[member.id] = reason
+            } else if oldRefusals[member.id] != reason {
+                return "\(member.id) refuses it: \(reason)"
+            }
+        }
+        return nil
+    }
+
+    private mutating func note(
+        _ proxy: ProxyStatus, in baselines: inout [String: Baseline], _ report: ProxyReport?
+    ) {
+        guard let report else { return }
+        var baseline = baselines[proxy.id] ?? Baseline(report: report, instance: report.instance)
+        if baseline.instance != report.instance {
+            // What it counted before is lost; it counts from 0 now.
+            baseline.restarts += 1
+            baseline.report = nil
+            baseline.instance = report.instance
+        }
+        baselines[proxy.id] = baseline
+    }
+
+    private mutating func add(
+        _ members: [ProxyStatus], _ rest: [ProxyStatus], _ report: (ProxyStatus) -> ProxyReport?
+    ) {
+        func sum(_ proxies: [ProxyStatus], _ baselines: [String: Baseline]) -> ReportedTraffic {
+            var sum = ReportedTraffic.none
+            for proxy in proxies {
+                guard let baseline = baselines[proxy.id], let newest = report(proxy) else { continue }
+                sum.add(ReportedTraffic(newest, since: baseline.report))
+            }
+            return sum
+        }
+        sight.canary = sum(members, canaries)
+        sight.others = sum(rest, others)
+        sight.isBefore = sight.others.requests == 0
+        if sight.isBefore { sight.others = before }
+    }
+}
