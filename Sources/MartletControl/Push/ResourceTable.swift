@@ -40,7 +40,7 @@ package final class ResourceTable: Sendable {
 
     /// The names under which `base` has something else, or nothing, or this table has nothing. Worked out once for all
     /// streams that ask.
-    func changes(since base: ResourceTable) -> [String] {
+    package func changes(since base: ResourceTable) -> [String] {
         if base === self || base.digest == digest { return [] }
         if let known = answers.withLock({ $0.first { $0.base == base.digest }?.names }) { return known }
         var names: [String] = []

@@ -1,4 +1,4 @@
-package import MartletXDS
+internal import MartletXDS
 internal import MartletCore
 
 /// Traffic of several proxies together, each counted from some report of it on.

@@ -18,6 +18,10 @@ package struct Rollout: Sendable, Codable, Equatable {
         package var name: String
         /// As a document is kept; gone when the rollout is over.
         package var body: String?
+
+        package init(kind: String, name: String, body: String?) {
+            (self.kind, self.name, self.body) = (kind, name, body)
+        }
     }
 
     package var namespace: String

@@ -54,7 +54,7 @@ extension Rollout {
     }
 
     /// Policies that it changes: as its proxies call them in the present stage, and as the others do.
-    var judgedPolicies: [(name: String, before: String)] {
+    package var judgedPolicies: [(name: String, before: String)] {
         changes.filter { $0.kind == MeshKind.policies.rawValue }.flatMap { change in
             // A policy that is new has its own name as a shadow, too.
             presentStage.kind == .shadow

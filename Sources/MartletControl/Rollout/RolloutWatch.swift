@@ -1,4 +1,4 @@
-internal import MartletXDS
+package import MartletXDS
 
 /// Watches one stage of one rollout: what its proxies do from when they have the change on, and what the others do meanwhile.
 /// It keeps no time of its own and asks nobody, so that tests say what is seen, and when.
@@ -67,11 +67,11 @@ package struct RolloutWatch: Sendable {
         (sight.have, sight.lack) = ([], [])
         for member in members {
             let has = (member.appliedRevision ?? 0) >= rollout.revision && report(member) != nil
-            if has || canaries[member.id] != nil { note(member, in: &canaries, report(member)) }
+            if has || canaries[member.id] != nil { canaries[member.id] = noted(canaries[member.id], report(member)) }
             has ? sight.have.append(member.id) : sight.lack.append(member.id)
         }
         sight.lack += rollout.members.filter { id in !members.contains { $0.id == id } }
-        for other in rest { note(other, in: &others, report(other)) }
+        for other in rest { others[other.id] = noted(others[other.id], report(other)) }
         add(members, rest, report)
         if let (id, _) = canaries.sorted(by: { $0.key < $1.key }).first(where: { $0.value.restarts >= Self.restartLimit }) {
             return .rollBack("\(id) has started anew \(Self.restartLimit) times since it got the change")
@@ -115,18 +115,16 @@ package struct RolloutWatch: Sendable {
         return nil
     }
 
-    private mutating func note(
-        _ proxy: ProxyStatus, in baselines: inout [String: Baseline], _ report: ProxyReport?
-    ) {
-        guard let report else { return }
-        var baseline = baselines[proxy.id] ?? Baseline(report: report, instance: report.instance)
+    private func noted(_ known: Baseline?, _ report: ProxyReport?) -> Baseline? {
+        guard let report else { return known }
+        var baseline = known ?? Baseline(report: report, instance: report.instance)
         if baseline.instance != report.instance {
             // What it counted before is lost; it counts from 0 now.
             baseline.restarts += 1
             baseline.report = nil
             baseline.instance = report.instance
         }
-        baselines[proxy.id] = baseline
+        return baseline
     }
 
     private mutating func add(

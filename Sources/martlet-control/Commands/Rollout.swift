@@ -81,7 +81,7 @@ struct Rollout: AsyncParsableCommand {
                 }
                 let report = RolloutReport(client, output, namespace: changed.namespace)
                 for warning in started.message.warnings { StandardError.print(ConfigError.printable(warning.text)) }
-                watch ? try await report.watch() : try await report.show()
+                if watch { try await report.watch() } else { try await report.show() }
             }
         }
 
@@ -109,7 +109,7 @@ struct Rollout: AsyncParsableCommand {
         func run() async throws {
             try await server.withClient { client in
                 let report = RolloutReport(client, output)
-                watch ? try await report.watch() : try await report.show()
+                if watch { try await report.watch() } else { try await report.show() }
             }
         }
     }

@@ -154,12 +154,12 @@ struct RolloutTests {
             let ahead = await desk.ahead(Self.proxies)
             #expect(ahead.count == 1)
             let proxy = try #require(Self.proxies.first { $0.id == ahead.first })
-            let policies = try await desk.told(proxy, .extensionConfig)
+            let policies = try await desk.told(proxy, .extension)
             #expect(policies.filter { $0.contains("team") }.count == 2, "\(policies)")
             let names = policies.filter { $0.contains("@next") }
             #expect(names.count == 1)
             _ = try await desk.control.promoteRollout("default", toAll: false, within: nil, by: "tester")
-            #expect(try await desk.told(proxy, .extensionConfig).filter { $0.contains("@next") } == [])
+            #expect(try await desk.told(proxy, .extension).filter { $0.contains("@next") } == [])
         }
     }
 
