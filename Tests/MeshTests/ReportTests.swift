@@ -73,4 +73,60 @@ struct ReportTests {
         }
         #expect(try eventually { try mesh.ask("report a") == "none" })
     }
+
+    @Test("Reports that are none, too large or by somebody else are refused with the reason, and harm nobody")
+    func guards() throws {
+        let mesh = try MeshServer()
+        let client = try TalkingTool(
+            PeerEnvironment.python("grpc-requirements.txt"),
+            [PeerEnvironment.path("report_client.py"), "\(mesh.port)"])
+        let long = String(repeating: "x", count: 513)
+        let many = (0...1000).map { "\"p\($0)\"" }.joined(separator: ",")
+        let waiting = (0...100).map { "\"c\($0)\"" }.joined(separator: ",")
+        #expect(try client.ask(#"report [{"node": "a"}]"#).hasPrefix("FAILED_PRECONDITION: no proxy \"a\""))
+        #expect(try client.ask("discover a") == "discovered")
+        for (reports, answer) in [
+            (#"[{"node": "a"}]"#, "order OK"),
+            (#"[{"node": "a"}, {}, {"node": "a"}]"#, "order order order OK"),
+            (#"[{"node": "a", "responses": 0, "durations": 0}]"#, "order OK"),
+            (#"[{}]"#, "INVALID_ARGUMENT: the first report on a stream must have a node with an id"),
+            (#"[{"node": ""}]"#, "INVALID_ARGUMENT: the first report on a stream must have a node with an id"),
+            (#"[{"node": "b"}]"#, "FAILED_PRECONDITION: no proxy \"b\" gets its configuration here"),
+            (
+                #"[{"node": "a"}, {"node": "b"}]"#,
+                "order INVALID_ARGUMENT: the stream reports for another node than \"a\""
+            ),
+            (
+                #"[{"node": "a"}, {"raw": "ff"}]"#,
+                "order INVALID_ARGUMENT: what was sent is no martlet.control.v1.ProxyReport"
+            ),
+            (#"[{"node": "a", "responses": 5}]"#, "INVALID_ARGUMENT: traffic.responses: 5 numbers instead of 6"),
+            (#"[{"node": "a", "durations": 21}]"#, "INVALID_ARGUMENT: traffic.durations: 21 numbers instead of 20"),
+            (
+                #"[{"node": "a", "policies": [\#(many)]}]"#,
+                "INVALID_ARGUMENT: traffic.policies: 1001 of them; there may be 1000"
+            ),
+            (#"[{"node": "a", "policies": ["p", "p"]}]"#, "INVALID_ARGUMENT: traffic.policies: \"p\" stands twice"),
+            (
+                #"[{"node": "a", "policies": ["\#(long)"]}]"#,
+                "INVALID_ARGUMENT: traffic.policies: a text of 513 bytes; it may have 512"
+            ),
+            (
+                #"[{"node": "a", "version": "\#(long)"}]"#,
+                "INVALID_ARGUMENT: types: a text of 513 bytes; it may have 512"
+            ),
+            (
+                #"[{"node": "a", "waiting": [\#(waiting)]}]"#,
+                "INVALID_ARGUMENT: types: 101 names that wait; there may be 100"
+            ),
+        ] {
+            let found = try client.ask("report \(reports)")
+            #expect(found == answer, "\(reports.prefix(80))")
+        }
+        let large = try client.ask(#"report [{"node": "a", "pad": 3000000}]"#)
+        #expect(
+            large.hasPrefix("INVALID_ARGUMENT: a report of 3000") && large.hasSuffix("it may have 2097152"), "\(large)")
+        #expect(try client.ask(#"report [{"node": "a"}]"#) == "order OK")
+        #expect(try mesh.ask("proxies").hasPrefix("a delta "))
+    }
 }

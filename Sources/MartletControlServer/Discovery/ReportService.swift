@@ -35,7 +35,7 @@ struct ReportService: RegistrableRPCService {
             for try await message in reports {
                 if let reporter {
                     guard !message.hasNode || message.node.id == reporter.id else {
-                        throw ReportRefusal.otherNode(message.node.id)
+                        throw ReportRefusal.otherNode(reporter.id)
                     }
                 } else {
                     guard message.hasNode, !message.node.id.isEmpty else { throw ReportRefusal.missingNode }
