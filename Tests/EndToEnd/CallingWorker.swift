@@ -78,7 +78,7 @@ final class CallingWorker: Sendable {
     /// Does `work` on the worker's thread, where reports are made; what is asked for first is done first.
     func perform(_ work: @escaping @Sendable (Worker) -> Void) {
         let place = self.place
-        inbox.post(.report { _ in if let worker = place.worker { work(worker) } })
+        inbox.post(.report(.everything) { _ in if let worker = place.worker { work(worker) } })
     }
 
     /// What the worker finds, on its thread.

@@ -13,6 +13,7 @@ import MartletXDS
 ///     delete clusters/api clusters/web
 ///     rollback 3
 ///     proxies
+///     report a
 @main
 struct MeshDriver {
     struct Order: Decodable {
@@ -69,6 +70,7 @@ struct MeshDriver {
                 let revision = Revision(words[1]) ?? 0
                 return
                     "\(try await control.rollback(namespace: "default", keys: nil, to: revision, within: nil, by: "driver", message: "").revision)"
+            case "report": return report(of: words[1])
             case "proxies": return await control.proxies().map(Self.text).joined(separator: "; ")
             default: return "what is \(words[0])?"
             }
@@ -84,6 +86,22 @@ struct MeshDriver {
         return Submission(
             namespace: order.namespace ?? "default", files: [.init(name: "mesh.yaml", bytes: Array(order.text.utf8))],
             attachments: (order.files ?? [:]).mapValues { Array($0.utf8) })
+    }
+
+    /// What a proxy has reported: `none`, or the versions in force, what waits, and its counts since the first report.
+    private func report(of proxy: String) -> String {
+        guard let report = control.fleet.newestReport(of: proxy) else { return "none" }
+        let states = report.states.sorted { $0.key.rawValue < $1.key.rawValue }.map { type, state in
+            "\(type.rawValue.split(separator: ".").last ?? "")=\(state.version)\(state.waiting.map { " waits:\($0)" }.joined())"
+        }
+        guard let traffic = control.fleet.traffic(of: proxy, since: .now - .seconds(3600)) else {
+            return states.joined(separator: " ")
+        }
+        let policies = traffic.policies.sorted { $0.key < $1.key }.map { name, tally in
+            "\(name):\(tally.runs)/\(tally.errors)/\(tally.budgetBreaches)"
+        }
+        let counts = "requests=\(traffic.requests) 5xx=\(traffic.errors5xx) timed=\(traffic.durations.reduce(0, +))"
+        return (states + [counts] + policies).joined(separator: " ")
     }
 
     private static func text(_ proxy: ProxyStatus) -> String {

@@ -27,6 +27,15 @@ package struct ProxyStatus: Sendable {
         }
     }
 
+    /// What it reports itself.
+    package struct Report: Sendable {
+        /// How long ago the newest report came.
+        package var age: Duration
+        package var newest: ProxyReport
+        /// Of the last seconds; nil until there are two reports.
+        package var recent: ReportedTraffic?
+    }
+
     package let proxy: ProxyIdentity
     package var id: String
     package var cluster: String
@@ -44,8 +53,10 @@ package struct ProxyStatus: Sendable {
     /// The newest revision whose effects it was sent, and the newest that it has accepted.
     package var sentRevision: Revision = 0
     package var acknowledgedRevision: Revision = 0
-    /// The newest revision that is in force on all its workers, as far as it has told: Martlet's own acknowledgements tell it.
+    /// The newest revision that is in force on all its workers: as it reports, or else the one that it has acknowledged.
     package var appliedRevision: Revision?
+    /// Nil: it does not report, as Envoy and gRPC do not.
+    package var report: Report?
     /// Since when it has not had what it is to have, in milliseconds; nil when it has.
     package var lag: Int64?
     package var feeds: [Feed] = []

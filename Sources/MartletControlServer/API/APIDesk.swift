@@ -99,7 +99,10 @@ struct APIDesk: Sendable {
     // MARK: Proxies
 
     func proxies(_ call: APICall) async throws -> APIAnswer {
-        try APIAnswer(ProxyList(revision: await control.revision(), proxies: await visible(to: call.caller)))
+        try APIAnswer(
+            ProxyList(
+                revision: await control.revision(),
+                proxies: await visible(to: call.caller).map { ProxyMessage($0, isWhole: false) }))
     }
 
     func proxy(_ call: APICall) async throws -> APIAnswer {
@@ -107,11 +110,11 @@ struct APIDesk: Sendable {
         guard let proxy = await visible(to: call.caller).first(where: { $0.id == id }) else {
             throw APIFailure.notFound("no proxy \"\(id.prefix(100))\" is connected")
         }
-        return try APIAnswer(proxy)
+        return try APIAnswer(ProxyMessage(proxy, isWhole: true))
     }
 
-    private func visible(to caller: Caller) async -> [ProxyMessage] {
-        await control.proxies().filter { caller.sees($0.namespace) }.map { ProxyMessage($0) }
+    private func visible(to caller: Caller) async -> [ProxyStatus] {
+        await control.proxies().filter { caller.sees($0.namespace) }
     }
 
     // MARK: About itself

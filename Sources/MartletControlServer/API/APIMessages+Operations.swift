@@ -72,19 +72,47 @@ extension TransactionMessage {
 }
 
 extension ProxyMessage {
-    init(_ proxy: ProxyStatus) {
+    /// - Parameter isWhole: with its policies, of which there may be a thousand.
+    init(_ proxy: ProxyStatus, isWhole: Bool) {
         (id, cluster, namespace, zone) = (proxy.id, proxy.cluster, proxy.namespace, proxy.zone)
         (labels, agent, method, address) = (proxy.labels, proxy.agent, proxy.method, proxy.address)
         connectedAt = APICoding.time(proxy.connectedAt)
         state = proxy.state.rawValue
         (sentRevision, acknowledgedRevision) = (proxy.sentRevision, proxy.acknowledgedRevision)
         (appliedRevision, lagMilliseconds) = (proxy.appliedRevision, proxy.lag)
+        appliedBy = proxy.appliedRevision.map { _ in proxy.report == nil ? "acknowledged" : "reported" }
         feeds = proxy.feeds.map { feed in
-            Feed(
+            let state = proxy.report?.newest.states[feed.type]
+            return Feed(
                 type: String(feed.type.rawValue.split(separator: ".").last ?? ""), sentVersion: feed.sentVersion,
-                acknowledgedVersion: feed.acknowledgedVersion, refusal: feed.refusal?.message, withheld: feed.withheld)
+                acknowledgedVersion: feed.acknowledgedVersion,
+                appliedVersion: state.flatMap { $0.version.isEmpty ? nil : $0.version },
+                waiting: state.flatMap { $0.waiting.isEmpty ? nil : $0.waiting }, refusal: feed.refusal?.message,
+                withheld: feed.withheld)
+        }
+        report = proxy.report.map { Report($0, isWhole: isWhole) }
+    }
+}
+
+extension ProxyMessage.Report {
+    init(_ report: ProxyStatus.Report, isWhole: Bool) {
+        ageMilliseconds = Int64(report.age / .milliseconds(1))
+        waiting = report.newest.states.values.reduce(0) { $0 + $1.waitingCount }
+        if let recent = report.recent {
+            (requestsPerSecond, errorShare) = (Self.rounded(recent.requestsPerSecond), Self.rounded(recent.errorShare))
+            (medianMilliseconds, p99Milliseconds) = (recent.duration(at: 0.5), recent.duration(at: 0.99))
+        }
+        guard isWhole else { return }
+        policies = report.newest.policies.map { policy in
+            Policy(
+                name: policy.name, version: policy.version.isEmpty ? nil : policy.version, runs: policy.counts.runs,
+                errors: policy.counts.errors, budgetBreaches: policy.counts.budgetBreaches,
+                shadowDecisions: policy.counts.shadowDecisions)
         }
     }
+
+    /// To four places, for people.
+    private static func rounded(_ number: Double) -> Double { (number * 10_000).rounded() / 10_000 }
 }
 
 extension FailureMessage {

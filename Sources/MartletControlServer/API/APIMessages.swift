@@ -147,9 +147,36 @@ package struct ProxyMessage: Codable, Sendable {
         package var type: String
         package var sentVersion: String?
         package var acknowledgedVersion: String?
+        /// As the proxy reports it.
+        package var appliedVersion: String?
+        /// Resources that it has accepted and that wait there for what they mention: the first hundred.
+        package var waiting: [String]?
         package var refusal: String?
         /// Resources that are kept back until the proxy has what they mention.
         package var withheld: [String]
+    }
+
+    /// What the proxy says of its traffic. Rates are of the last seconds.
+    package struct Report: Codable, Sendable {
+        package struct Policy: Codable, Sendable {
+            package var name: String
+            package var version: String?
+            package var runs: UInt64
+            package var errors: UInt64
+            package var budgetBreaches: UInt64
+            package var shadowDecisions: UInt64
+        }
+
+        /// How old the newest is.
+        package var ageMilliseconds: Int64
+        package var requestsPerSecond: Double?
+        /// Of responses; 0 to 1.
+        package var errorShare: Double?
+        package var medianMilliseconds: Double?
+        package var p99Milliseconds: Double?
+        package var waiting: Int
+        /// Counts since the proxy started; of one proxy, not of a list.
+        package var policies: [Policy]?
     }
 
     package var id: String
@@ -166,8 +193,11 @@ package struct ProxyMessage: Codable, Sendable {
     package var sentRevision: Int64
     package var acknowledgedRevision: Int64
     package var appliedRevision: Int64?
+    /// `reported` by the proxy; or `acknowledged`, by one that does not report: it may wait for more before it is used.
+    package var appliedBy: String?
     package var lagMilliseconds: Int64?
     package var feeds: [Feed]
+    package var report: Report?
 }
 
 package struct ProxyList: Codable, Sendable {

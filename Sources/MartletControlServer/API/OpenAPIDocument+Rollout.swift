@@ -2,8 +2,6 @@ internal import MartletControl
 internal import MartletCore
 
 extension OpenAPIDocument {
-    private static let number = kind("number")
-
     private static let stage = object(
         [
             "kind": [

@@ -5,12 +5,12 @@ extension OpenAPIDocument {
     static let string = kind("string")
     static let integer = kind("integer")
     static let boolean = kind("boolean")
+    static let number = kind("number")
 
     static func kind(_ type: String) -> JSONValue { ["type": .string(type)] }
     static func list(_ item: JSONValue) -> JSONValue { ["type": "array", "items": item] }
-    static func list(_ schema: String) -> JSONValue {
-        list(["$ref": .string("#/components/schemas/\(schema)")])
-    }
+    static func ref(_ schema: String) -> JSONValue { ["$ref": .string("#/components/schemas/\(schema)")] }
+    static func list(_ schema: String) -> JSONValue { list(ref(schema)) }
     static func described(_ schema: JSONValue, _ words: String) -> JSONValue {
         .object((schema.members ?? []) + [JSONMember(name: "description", value: .string(words))])
     }
@@ -114,15 +114,49 @@ extension OpenAPIDocument {
                     "address": string, "connected_at": string,
                     "state": ["type": "string", "enum": ["synced", "pending", "refused"]], "sent_revision": integer,
                     "acknowledged_revision": integer, "applied_revision": integer,
+                    "applied_by": [
+                        "type": "string", "enum": ["reported", "acknowledged"],
+                        "description":
+                            "Reported by the proxy, or no more than acknowledged by one that does not report.",
+                    ],
                     "lag_milliseconds": described(integer, "Since when it has not had what it is to have."),
                     "feeds": list(
                         object(
                             [
                                 "type": string, "sent_version": string, "acknowledged_version": string,
+                                "applied_version": string,
+                                "waiting": described(
+                                    list(string), "Accepted, and waiting there for what they mention."),
                                 "refusal": string,
                                 "withheld": list(string),
-                            ], optional: ["sent_version", "acknowledged_version", "refusal"])),
-                ], optional: ["applied_revision", "lag_milliseconds"])
+                            ],
+                            optional: [
+                                "sent_version", "acknowledged_version", "applied_version", "waiting", "refusal",
+                            ])),
+                    "report": ref("ProxyReport"),
+                ], optional: ["applied_revision", "applied_by", "lag_milliseconds", "report"])
+        ),
+        (
+            "ProxyReport",
+            object(
+                [
+                    "age_milliseconds": integer,
+                    "requests_per_second": described(number, "Of the last ten seconds, as what follows."),
+                    "error_share": described(number, "Responses of 500 to 599 among all, 0 to 1."),
+                    "median_milliseconds": number, "p99_milliseconds": number,
+                    "waiting": described(integer, "Resources that wait there for what they mention."),
+                    "policies": described(
+                        list(
+                            object(
+                                [
+                                    "name": string, "version": string, "runs": integer, "errors": integer,
+                                    "budget_breaches": integer, "shadow_decisions": integer,
+                                ], optional: ["version"])),
+                        "Counts since the proxy started; not in the list of all proxies."),
+                ],
+                optional: [
+                    "requests_per_second", "error_share", "median_milliseconds", "p99_milliseconds", "policies",
+                ])
         ),
         ("ProxyList", object(["revision": integer, "proxies": list("Proxy")])),
         (

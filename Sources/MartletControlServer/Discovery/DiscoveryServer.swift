@@ -4,7 +4,7 @@ package import MartletControl
 internal import NIOCore
 internal import ServiceLifecycle
 
-/// Serves xDS over gRPC until its group ends.
+/// Serves xDS over gRPC, and takes what proxies report, until its group ends.
 package struct DiscoveryServer: Sendable {
     private let server: GRPCServer<HTTP2ServerTransport.Posix>
     private let ready: @Sendable (_ port: Int) -> Void
@@ -32,7 +32,10 @@ package struct DiscoveryServer: Sendable {
             })
         server = GRPCServer(
             transport: transport,
-            services: [DiscoveryService(control: control, identifier: identifier, now: now)])
+            services: [
+                DiscoveryService(control: control, identifier: identifier, now: now),
+                ReportService(fleet: control.fleet),
+            ])
         self.ready = ready
     }
 

@@ -61,6 +61,8 @@ struct DiscoverySession<Request: DiscoveryMessage> {
             }
             var progress = SessionProgress(
                 proxy, method: Request.variant, address: address, time: now(), publication: start)
+            // Before it is answered: it may report as soon as it has been.
+            control.fleet.update(membership.id, progress.status)
             var stream = DiscoveryStream(Request.variant, snapshot: start.snapshot)
             var next: Input? = .request(first)
             while let input = next {

@@ -4,7 +4,6 @@ internal import MartletXDS
 /// How far a proxy has come with what is published for it.
 struct SessionProgress {
     private(set) var status: ProxyStatus
-    private let isMartlet: Bool
     var publication: Publication
 
     init(
@@ -13,7 +12,6 @@ struct SessionProgress {
         self.publication = publication
         status = ProxyStatus(
             proxy, method: method == .delta ? "delta" : "sotw", address: address, connectedAt: time)
-        isMartlet = proxy.audience == .martlet
     }
 
     mutating func update(_ stream: DiscoveryStream) {
@@ -34,7 +32,7 @@ struct SessionProgress {
             // Since the first change that it does not have.
             status.lag = status.lag ?? publication.time
         }
-        // Martlet acknowledges what is in force on all its workers.
-        if isMartlet, status.acknowledgedRevision > 0 { status.appliedRevision = status.acknowledgedRevision }
+        // Until it reports, an acknowledgement is all that is known.
+        if status.acknowledgedRevision > 0 { status.appliedRevision = status.acknowledgedRevision }
     }
 }

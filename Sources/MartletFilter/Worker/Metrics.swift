@@ -12,6 +12,27 @@ package final class Metrics {
             self.name = name
             self.labels = labels.map { "\($0.0)=\"\(Self.escaped($0.1))\"" }.joined(separator: ",")
         }
+        /// Of a label; nil: it has none of that name.
+        package func value(of label: String) -> String? {
+            var rest = labels.utf8[...]
+            while let equals = rest.firstIndex(of: UInt8(ascii: "=")) {
+                let isIt = rest[..<equals].elementsEqual(label.utf8)
+                rest = rest[equals...].dropFirst(2)
+                var value: [UInt8] = []
+                while let byte = rest.popFirst(), byte != UInt8(ascii: "\"") {
+                    guard byte == UInt8(ascii: "\\") else {
+                        if isIt { value.append(byte) }
+                        continue
+                    }
+                    guard let escaped = rest.popFirst() else { break }
+                    if isIt { value.append(escaped == UInt8(ascii: "n") ? UInt8(ascii: "\n") : escaped) }
+                }
+                if isIt { return String(decoding: value, as: UTF8.self) }
+                rest = rest.dropFirst()
+            }
+            return nil
+        }
+
         private static func escaped(_ value: String) -> String {
             var out = ""
             for character in value.unicodeScalars {
@@ -27,8 +48,11 @@ package final class Metrics {
     }
 
     private var counters: [Series: Counter] = [:]
+    /// The same by name, for reports that want a few names of many: there may be tens of thousands of series.
+    private var named: [String: [(series: Series, counter: Counter)]] = [:]
     private var gauges: [Series: Gauge] = [:]
     private var histograms: [Series: Histogram] = [:]
+    private var namedHistograms: [String: [Histogram]] = [:]
     /// Asked at each scrape.
     private var watched: [Series: () -> Int64?] = [:]
     /// More series than this and further ones share one that is not exposed, so that a label made from input cannot
@@ -43,7 +67,10 @@ package final class Metrics {
         let series = Series(name, labels)
         if let counter = counters[series] { return counter }
         let counter = Counter()
-        if !isFull { counters[series] = counter }
+        if !isFull {
+            counters[series] = counter
+            named[name, default: []].append((series, counter))
+        }
         return counter
     }
 
@@ -65,7 +92,10 @@ package final class Metrics {
         let series = Series(name, labels)
         if let histogram = histograms[series] { return histogram }
         let histogram = Histogram()
-        if !isFull { histograms[series] = histogram }
+        if !isFull {
+            histograms[series] = histogram
+            namedHistograms[name, default: []].append(histogram)
+        }
         return histogram
     }
 
@@ -80,6 +110,24 @@ package final class Metrics {
             histograms: histograms.mapValues {
                 HistogramCopy(buckets: $0.buckets, sum: $0.sum, exemplars: $0.exemplars)
             })
+    }
+}
+
+extension Metrics {
+    /// A copy of these counters alone, and of this histogram over all its labels; costs as much as there are of them.
+    package func copy(counters names: [String], histogram: String) -> MetricsCopy {
+        var copy = MetricsCopy()
+        for name in names {
+            for (series, counter) in named[name] ?? [] { copy.counters[series] = counter.value }
+        }
+        var buckets = [UInt64](repeating: 0, count: DurationBuckets.count)
+        var sum: UInt64 = 0
+        for histogram in namedHistograms[histogram] ?? [] {
+            for index in buckets.indices { buckets[index] &+= histogram.buckets[index] }
+            sum &+= histogram.sum
+        }
+        copy.histograms[Series(histogram, [])] = HistogramCopy(buckets: buckets, sum: sum)
+        return copy
     }
 }
 
@@ -100,11 +148,8 @@ public final class Gauge {
 
 /// Counts durations in Envoy's histogram buckets.
 public final class Histogram {
-    /// Upper bounds in milliseconds (Envoy's default buckets); one more bucket holds everything above.
-    package static let bounds: [Double] = [
-        0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000,
-        3_600_000,
-    ]
+    /// Upper bounds in milliseconds; one more bucket holds everything above.
+    package static let bounds = DurationBuckets.bounds
     private static let boundsInNanoseconds = bounds.map { UInt64($0 * 1_000_000) }
     private let limits: [UInt64]
     package private(set) var buckets: [UInt64]

@@ -34,13 +34,13 @@ extension Supervisor: AdminBackend {
     // MARK: Workers' counts
 
     /// Asks every worker for a copy of its counts; they answer between two turns of their loops.
-    private func gather(_ done: @escaping ([WorkerReport]) -> Void) {
+    func gather(_ scope: WorkerReport.Scope = .everything, _ done: @escaping ([WorkerReport]) -> Void) {
         let gathering = Gathering(count: workers.count)
         let mailbox = self.mailbox
         pendingGathers.append((gathering, done))
         for worker in workers {
             worker.post(
-                .report { report in
+                .report(scope) { report in
                     if gathering.add(report) { mailbox.post(.gathered(gathering)) }
                 })
         }

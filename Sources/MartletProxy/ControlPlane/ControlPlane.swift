@@ -16,6 +16,9 @@ final class ControlPlane {
     private let config: ControlPlaneConfig
     private let version: String
     private lazy var source: any DiscoverySource = makeSource()
+    /// Nil: over REST there are none.
+    private lazy var reports = config.method == .rest ? nil : ReportStream(self, supervisor, config, node)
+    private var streams = 0
     /// In force, or being put in force.
     private var cache = ResourceCache()
     /// Offers that wait for what they mention, which is being asked for.
@@ -33,17 +36,22 @@ final class ControlPlane {
     private(set) var isSettled = false
     var settled: () -> Void = {}
     private(set) var status = ControlPlaneStatus()
+    private var versions = VersionsInForce()
 
     init(_ supervisor: Supervisor, _ config: ControlPlaneConfig, version: String) {
         (self.supervisor, self.config, self.version) = (supervisor, config, version)
     }
 
-    private func makeSource() -> any DiscoverySource {
+    private var node: DiscoveryNode {
         var node = DiscoveryNode(id: config.node.id, cluster: config.node.cluster, version: version)
         node.region = config.node.region
         node.zone = config.node.zone
         node.labels = config.node.labels
-        return switch config.method {
+        return node
+    }
+
+    private func makeSource() -> any DiscoverySource {
+        switch config.method {
         case .delta, .stateOfTheWorld: DiscoveryStream(self, supervisor, config, node)
         case .rest: DiscoveryPolling(self, supervisor, config, node)
         }
@@ -90,16 +98,30 @@ final class ControlPlane {
 
     var held: [ResourceType: [String: HeldResource]] { cache.held }
 
-    func heard(_ news: DiscoveryNews) { source.heard(news) }
+    func heard(_ news: DiscoveryNews) {
+        source.heard(news)
+        reports?.heard(news)
+    }
+
+    /// No two streams to the control plane have one number.
+    func newStream() -> Int {
+        streams += 1
+        return streams
+    }
+
+    /// A stream has begun, and nothing has been heard yet.
+    func opened() { reports?.begin() }
 
     func connected() {
         if !status.isConnected { supervisor.options.log(.info, "control plane: connected") }
         status.isConnected = true
+        reports?.connected()
     }
 
     func lost(_ reason: String, next: Nanoseconds) {
         status.isConnected = false
         status.lastEnd = reason
+        reports?.lost()
         supervisor.options.log(
             .warning, "control plane: \(reason); what is in force stays, next try in \(next.milliseconds) ms")
     }
@@ -195,13 +217,14 @@ final class ControlPlane {
             if reasons.isEmpty {
                 status.accepted += 1
                 status.versions[offer.type.rawValue] = offer.version
+                versions.accept(offer.version, offer.type)
                 source.answer(offer, refusedFor: nil, isPartly: false)
             } else {
                 let words = reasons.sorted { $0.key.name < $1.key.name }.flatMap(\.value)
                 refuse(offer, words.joined(separator: "\n"), isPartly: true)
             }
         }
-        status.waiting = cache.waiting.count
+        noteForce()
         source.subscribe(to: cache)
         save()
         watchWarming()
@@ -210,6 +233,21 @@ final class ControlPlane {
         if !cache.isWarming, heard.isSuperset(of: [.listener, .cluster]) { settle() }
         loaded()
     }
+
+    private func noteForce() {
+        let waiting = cache.waitingNames
+        versions.update(waiting: waiting)
+        status.waiting = waiting.values.reduce(0) { $0 + $1.count }
+        status.inForce = Dictionary(
+            uniqueKeysWithValues: versions.states.map { ($0.key.rawValue, $0.value.version) })
+        reports?.changed()
+    }
+
+    /// By type, on all workers.
+    var inForce: [ResourceType: ProxyReport.State] { versions.states }
+
+    /// Of the policies that came from the control plane, by name.
+    var policyVersions: [String: String] { cache.held(.extension).mapValues(\.version) }
 
     private func loaded() {
         isLoading = false
@@ -237,7 +275,8 @@ final class ControlPlane {
         watchWarming()
         guard isAny else { return }
         isLoading = true
-        supervisor.load(resources(of: &cache)) { [weak self] _ in
+        supervisor.load(resources(of: &cache)) { [weak self] result in
+            if case .success = result { self?.noteForce() }
             self?.settle()
             self?.loaded()
         }

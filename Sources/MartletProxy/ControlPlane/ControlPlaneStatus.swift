@@ -9,6 +9,8 @@ struct ControlPlaneStatus {
     var refused: UInt64 = 0
     /// Of the last accepted response, by type.
     var versions: [String: String] = [:]
+    /// Of the last response of a type whose resources are all in force, none still waiting.
+    var inForce: [String: String] = [:]
     /// Listeners and clusters that wait for what they mention.
     var waiting = 0
     var lastRefusal: String?
@@ -19,13 +21,14 @@ struct ControlPlaneStatus {
         JSONText.object([
             ("connected", isConnected ? "true" : "false"), ("responses_accepted", "\(accepted)"),
             ("responses_refused", "\(refused)"),
-            (
-                "versions",
-                JSONText.object(versions.sorted { $0.key < $1.key }.map { ($0.key, JSONText.string($0.value)) })
-            ),
+            ("versions", Self.json(versions)), ("versions_in_force", Self.json(inForce)),
             ("waiting", "\(waiting)"), ("last_refusal", lastRefusal.map(JSONText.string) ?? "null"),
             ("last_end", lastEnd.map(JSONText.string) ?? "null"),
         ])
+    }
+
+    private static func json(_ versions: [String: String]) -> String {
+        JSONText.object(versions.sorted { $0.key < $1.key }.map { ($0.key, JSONText.string($0.value)) })
     }
 
     func add(to copy: inout MetricsCopy) {

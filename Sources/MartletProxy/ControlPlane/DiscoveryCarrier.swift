@@ -3,15 +3,11 @@ internal import MartletFilter
 internal import MartletGRPC
 internal import MartletHTTP
 
-/// Carries the supervisor's stream, or its questions, to the control plane over one worker's connections. It looks at no message.
+/// Carries the supervisor's streams, or its questions, to the control plane over one worker's connections. It looks at no message.
 final class DiscoveryCarrier {
     private unowned let worker: Worker
     private let tell: @Sendable (DiscoveryNews) -> Void
-    private var call: GRPCCall?
-    private var stream = 0
-
-    /// Resources of ten thousand clusters come in one message.
-    private static let maxMessage = ByteCount.mebibytes(256)
+    private var calls: [Int: GRPCCall] = [:]
 
     init(_ worker: Worker, _ tell: @escaping @Sendable (DiscoveryNews) -> Void) {
         self.worker = worker
@@ -20,11 +16,9 @@ final class DiscoveryCarrier {
 
     func obey(_ order: DiscoveryOrder) {
         switch order {
-        case .open(let stream, let cluster, let path, let authority): open(stream, cluster, path, authority)
-        case .send(let stream, let message): if stream == self.stream { call?.send(message) }
-        case .close:
-            call?.cancel()
-            call = nil
+        case .open(let call): open(call)
+        case .send(let stream, let message): calls[stream]?.send(message)
+        case .close(let stream): calls.removeValue(forKey: stream)?.cancel()
         case .ask(let question): ask(question)
         }
     }
@@ -50,22 +44,24 @@ final class DiscoveryCarrier {
         }
     }
 
-    private func open(_ stream: Int, _ cluster: String, _ path: String, _ authority: String) {
-        call?.cancel()
-        self.stream = stream
-        var request = GRPCRequest(cluster: cluster, path: path, authority: authority)
-        request.maxMessage = Self.maxMessage
+    private func open(_ call: DiscoveryCall) {
+        let stream = call.stream
+        var request = GRPCRequest(cluster: call.cluster, path: call.path, authority: call.cluster)
+        request.maxMessage = call.maxMessage
         let tell = self.tell
-        call = worker.grpc(request, of: nil) { [weak self] event in
+        // It may end before there is a call to hold.
+        var isOver = false
+        let carried = worker.grpc(request, of: nil) { [weak self] event in
             switch event {
             case .head, .writable: break
             case .message(let bytes): tell(.message(stream: stream, bytes))
             case .ended(let end):
                 let words = end.message.isEmpty ? "" : ": \(end.message)"
-                tell(.ended(stream: stream, "\(end.status)\(words)"))
-                guard let self, self.stream == stream else { return }
-                self.call = nil
+                isOver = true
+                self?.calls[stream] = nil
+                tell(.ended(stream: stream, end.status, "\(end.status)\(words)"))
             }
         }
+        if !isOver { calls[stream] = carried }
     }
 }

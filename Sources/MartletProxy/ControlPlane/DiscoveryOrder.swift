@@ -1,11 +1,13 @@
+internal import MartletCore
+internal import MartletGRPC
 internal import MartletXDS
 
-/// What the supervisor asks of the worker that carries its stream, or its questions, to the control plane. Streams and questions
+/// What the supervisor asks of the worker that carries its streams, or its questions, to the control plane. Streams and questions
 /// are numbered, so that what is late about one is not taken for the next.
 enum DiscoveryOrder: Sendable {
-    case open(stream: Int, cluster: String, path: String, authority: String)
+    case open(DiscoveryCall)
     case send(stream: Int, [UInt8])
-    case close
+    case close(stream: Int)
     /// Over REST.
     case ask(DiscoveryQuestion)
 }
@@ -14,9 +16,19 @@ enum DiscoveryOrder: Sendable {
 enum DiscoveryNews: Sendable {
     case message(stream: Int, [UInt8])
     /// It is over, for that reason.
-    case ended(stream: Int, String)
+    case ended(stream: Int, GRPCStatus, String)
     case answered(question: Int, ResourceType, DiscoveryAnswer)
     case read(question: Int, [Result<DiscoveryOffer, DiscoveryClient.Unreadable>])
+}
+
+/// A stream: of discovery, or of reports.
+struct DiscoveryCall: Sendable {
+    let stream: Int
+    let cluster: String
+    /// Of the gRPC method.
+    let path: String
+    /// Of the answers.
+    let maxMessage: ByteCount
 }
 
 struct DiscoveryQuestion: Sendable {

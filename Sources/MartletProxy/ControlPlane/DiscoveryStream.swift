@@ -1,4 +1,5 @@
 internal import MartletConfig
+internal import MartletCore
 internal import MartletFilter
 internal import MartletXDS
 
@@ -18,6 +19,9 @@ final class DiscoveryStream: DiscoverySource {
     /// Streams that ended without a word since the last that brought one.
     private var failures = 0
 
+    /// Resources of ten thousand clusters come in one message.
+    private static let maxMessage = ByteCount.mebibytes(256)
+
     init(_ plane: ControlPlane, _ supervisor: Supervisor, _ config: ControlPlaneConfig, _ node: DiscoveryNode) {
         (self.plane, self.supervisor) = (plane, supervisor)
         cluster = config.cluster.name
@@ -26,11 +30,14 @@ final class DiscoveryStream: DiscoverySource {
 
     func start() {
         guard !supervisor.isDraining else { return }
-        stream += 1
+        stream = plane.newStream()
         isStreaming = true
         arrived = []
-        supervisor.carry(.open(stream: stream, cluster: cluster, path: client.method.path, authority: cluster))
+        supervisor.carry(
+            .open(
+                DiscoveryCall(stream: stream, cluster: cluster, path: client.method.path, maxMessage: Self.maxMessage)))
         for message in client.open(held: plane.held) { send(message) }
+        plane.opened()
     }
 
     private func send(_ message: [UInt8]?) {
@@ -46,7 +53,7 @@ final class DiscoveryStream: DiscoverySource {
             arrived.append(bytes)
             plane.connected()
             plane.take()
-        case .ended(let stream, let reason):
+        case .ended(let stream, _, let reason):
             guard stream == self.stream, isStreaming else { return }
             lost(reason)
         case .answered, .read: break
@@ -71,7 +78,7 @@ final class DiscoveryStream: DiscoverySource {
             do throws(DiscoveryClient.Unreadable) {
                 if let offer = try client.received(message) { offers.append(offer) }
             } catch {
-                supervisor.carry(.close)
+                supervisor.carry(.close(stream: stream))
                 lost(error.description)
                 return []
             }

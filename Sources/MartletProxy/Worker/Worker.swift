@@ -3,6 +3,7 @@ internal import MartletCore
 package import MartletFilter
 internal import MartletHTTP
 internal import MartletNet
+internal import MartletXDS
 internal import Synchronization
 
 /// What the supervisor tells a worker.
@@ -13,7 +14,7 @@ enum WorkerMessage: Sendable {
     case endpointsChanged(ClusterRuntime)
     /// A worker waits for a connection of this cluster, and its limit is reached: close one that is idle.
     case connectionWanted(ClusterRuntime)
-    case report(@Sendable (WorkerReport) -> Void)
+    case report(WorkerReport.Scope, @Sendable (WorkerReport) -> Void)
     /// For the handler of that number, which may be gone.
     case deliver(UInt64, any Sendable)
     /// Too much memory is in use: close what is idle, and of what holds most give up so much.
@@ -40,6 +41,12 @@ final class BoundSocketBox: Sendable {
 
 /// A worker's counts, copied for a scrape.
 package struct WorkerReport: Sendable {
+    enum Scope: Sendable {
+        case everything
+        /// What is reported to a control plane each second: of the metrics only `ProxyReport.Source`.
+        case traffic
+    }
+
     package let metrics: MetricsCopy
     package let clusters: [(name: String, open: Int, idle: Int)]
     package let connections: Int
@@ -150,7 +157,7 @@ final class Worker {
         case .connectionWanted(let runtime):
             if clusters.cluster(of: runtime)?.dropIdle() == true { return }
             _ = retiredClusters.first { $0.runtime === runtime && $0.dropIdle() }
-        case .report(let answer): answer(report())
+        case .report(let scope, let answer): answer(report(scope))
         case .deliver(let number, let message): handlers[number]?(message)
         case .shed(let actions, let bytes): shed(actions, bytes: bytes)
         case .discovery(let order): discovery?.obey(order)
@@ -181,8 +188,14 @@ final class Worker {
         return failure
     }
 
-    private func report() -> WorkerReport {
-        WorkerReport(
+    private func report(_ scope: WorkerReport.Scope) -> WorkerReport {
+        if scope == .traffic {
+            let copy = metrics.copy(
+                counters: ProxyReport.Source.counters, histogram: ProxyReport.Source.durations)
+            return WorkerReport(
+                metrics: copy, clusters: [], connections: ports.connectionCount, activeExchanges: openDrivers)
+        }
+        return WorkerReport(
             metrics: metrics.copy(),
             clusters: clusters.all.map { (name: $0.name, open: $0.counts.open, idle: $0.counts.idle) },
             connections: ports.connectionCount, activeExchanges: openDrivers)

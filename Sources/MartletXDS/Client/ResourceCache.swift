@@ -95,6 +95,15 @@ package struct ResourceCache: Sendable {
 
     /// What waits for something.
     package var waiting: Set<HeldResource> { Set(warmable.filter { !isWarm($0) }.map(\.held)) }
+    /// By type, sorted.
+    package var waitingNames: [ResourceType: [String]] {
+        var names: [ResourceType: [String]] = [:]
+        for type in Self.warmed {
+            let waiting = (entries[type] ?? [:]).filter { !isWarm($0.value) }
+            if !waiting.isEmpty { names[type] = waiting.keys.sorted() }
+        }
+        return names
+    }
     package var isWarming: Bool { warmable.contains { !isWarm($0) } }
 
     /// Of these, what can do without what it still waits for does so from now on. False: there is none.

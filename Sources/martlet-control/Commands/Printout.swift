@@ -55,4 +55,12 @@ enum Printout {
         guard let milliseconds else { return "" }
         return milliseconds < 10_000 ? "\(milliseconds)ms" : "\(milliseconds / 1000)s"
     }
+
+    /// To one place; nothing when it is not known.
+    static func rate(_ number: Double?) -> String {
+        guard let number, number.isFinite else { return "" }
+        return "\((number * 10).rounded() / 10)"
+    }
+
+    static func percent(_ share: Double?) -> String { share.map { rate($0 * 100) + "%" } ?? "" }
 }

@@ -6,7 +6,8 @@ struct Status: AsyncParsableCommand {
         abstract: "Show where each connected proxy stands.",
         discussion: """
             SENT, ACKED and APPLIED are revisions: the newest that it was sent, has accepted, and has in force on all its \
-            workers. With --wait it exits 0 once every proxy has what it is to have, and 1 when the time is over before.
+            workers. A ~ before it: the proxy does not report, and has no more than accepted it. RPS and 5XX are of the last \
+            ten seconds; WAITING counts resources that wait at the proxy for what they mention. With --wait it exits 0 once every proxy has what it is to have, and 1 when the time is over before.
             """)
 
     @OptionGroup var server: ServerOptions
@@ -70,7 +71,8 @@ struct Status: AsyncParsableCommand {
             let answer = try await client.get(["v1", "proxies", proxy], as: ProxyMessage.self)
             guard output == .table else { return Printout.answer(answer.data, output) }
             table([answer.message])
-            return feeds(answer.message)
+            feeds(answer.message)
+            return policies(answer.message)
         }
         let answer = try await client.get(["v1", "proxies"], as: ProxyList.self)
         guard output == .table else { return Printout.answer(answer.data, output) }
@@ -79,12 +81,35 @@ struct Status: AsyncParsableCommand {
 
     private func table(_ proxies: [ProxyMessage]) {
         Printout.table(
-            ["PROXY", "NAMESPACE", "CLUSTER", "STATE", "SENT", "ACKED", "APPLIED", "LAG", "LAST REFUSAL"],
+            [
+                "PROXY", "NAMESPACE", "CLUSTER", "STATE", "SENT", "ACKED", "APPLIED", "LAG", "RPS", "5XX", "WAITING",
+                "LAST REFUSAL",
+            ],
             proxies.map { proxy in
                 [
                     proxy.id, proxy.namespace, proxy.cluster, proxy.state, "\(proxy.sentRevision)",
-                    "\(proxy.acknowledgedRevision)", proxy.appliedRevision.map { "\($0)" } ?? "",
-                    Printout.lag(proxy.lagMilliseconds), proxy.feeds.compactMap(\.refusal).joined(separator: " "),
+                    "\(proxy.acknowledgedRevision)", Self.applied(proxy),
+                    Printout.lag(proxy.lagMilliseconds), Printout.rate(proxy.report?.requestsPerSecond),
+                    Printout.percent(proxy.report?.errorShare), proxy.report.map { "\($0.waiting)" } ?? "",
+                    proxy.feeds.compactMap(\.refusal).joined(separator: " "),
+                ]
+            })
+    }
+
+    private static func applied(_ proxy: ProxyMessage) -> String {
+        guard let revision = proxy.appliedRevision else { return "" }
+        return proxy.appliedBy == "reported" ? "\(revision)" : "~\(revision)"
+    }
+
+    private func policies(_ proxy: ProxyMessage) {
+        guard let policies = proxy.report?.policies, !policies.isEmpty else { return }
+        print("")
+        Printout.table(
+            ["POLICY", "VERSION", "RUNS", "ERRORS", "BREACHES", "SHADOW"],
+            policies.map { policy in
+                [
+                    policy.name, policy.version ?? "", "\(policy.runs)", "\(policy.errors)", "\(policy.budgetBreaches)",
+                    "\(policy.shadowDecisions)",
                 ]
             })
     }
@@ -92,11 +117,12 @@ struct Status: AsyncParsableCommand {
     private func feeds(_ proxy: ProxyMessage) {
         print("")
         Printout.table(
-            ["TYPE", "SENT", "ACKED", "WITHHELD", "REFUSAL"],
+            ["TYPE", "SENT", "ACKED", "APPLIED", "WAITING", "WITHHELD", "REFUSAL"],
             proxy.feeds.map { feed in
                 [
-                    feed.type, feed.sentVersion ?? "", feed.acknowledgedVersion ?? "",
-                    feed.withheld.joined(separator: " "), feed.refusal ?? "",
+                    feed.type, feed.sentVersion ?? "", feed.acknowledgedVersion ?? "", feed.appliedVersion ?? "",
+                    (feed.waiting ?? []).joined(separator: " "), feed.withheld.joined(separator: " "),
+                    feed.refusal ?? "",
                 ]
             })
     }

@@ -13,6 +13,10 @@ go TYPE        does again, and sends what was asked for
 end            breaks every stream off
 seen           what clients said, as JSON: by type the last version accepted, the last refusal, the names asked for; and the node
 streams        how many streams were opened
+reports WAY    from now on streams of reports are not served (off, as at first), answered (take), heard without an answer (mute) or
+               broken off (break); those that are mute are answered when the way is `take`
+reported       how many streams of reports were asked for, how many reports came, and of the newest the versions in force and what
+               waits: `2 5 Cluster=71.3 Listener=71.2,public`
 """
 
 import asyncio
@@ -165,6 +169,62 @@ class Service(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):
             await context.abort(grpc.StatusCode.UNAVAILABLE, "broken off")
 
 
+def fields(data):
+    """The fields of a protobuf message: number, and bytes or an integer."""
+    def varint():
+        nonlocal at
+        value, shift = 0, 0
+        while True:
+            byte = data[at]
+            at, value, shift = at + 1, value | (byte & 127) << shift, shift + 7
+            if byte < 128:
+                return value
+    at = 0
+    while at < len(data):
+        key = varint()
+        if key & 7 == 0:
+            yield key >> 3, varint()
+        else:
+            length = varint() if key & 7 == 2 else 8
+            at += length
+            yield key >> 3, data[at - length:at]
+
+
+class Reports(grpc.GenericRpcHandler):
+    """martlet.control.v1.ProxyReports, without messages of its own: what nobody serves is UNIMPLEMENTED by the library."""
+    way, asked, came, newest = "off", 0, 0, ""
+
+    def __init__(self):
+        self.changed = asyncio.Event()
+
+    def turn(self, way):
+        self.way = way
+        self.changed.set()
+
+    def service(self, call):
+        if call.method != "/martlet.control.v1.ProxyReports/StreamReports":
+            return None
+        self.asked += 1
+        return None if self.way == "off" else grpc.stream_stream_rpc_method_handler(self.stream)
+
+    async def stream(self, requests, context):
+        async for report in requests:
+            self.came += 1
+            self.newest = " ".join(sorted(self.type(dict(fields(value)), fields(value))
+                                          for number, value in fields(report) if number == 3))
+            if self.way == "break":
+                await context.abort(grpc.StatusCode.INTERNAL, "no reports today")
+            while self.way == "mute":
+                self.changed.clear()
+                await self.changed.wait()
+            yield bytes([8, 100])  # each 100 ms
+
+    @staticmethod
+    def type(known, all):
+        names = [value.decode() for number, value in all if number == 3]
+        return ",".join([known[1].decode().split(".")[-1] + "=" + known.get(2, b"").decode()] + names)
+
+
 def put(text):
     global count
     count += 1
@@ -214,12 +274,20 @@ def obey(line):
         return json.dumps(seen)
     if word == "streams":
         return str(opened)
+    if word == "reports":
+        reports.turn(rest)
+        return "done"
+    if word == "reported":
+        return "%d %d %s" % (reports.asked, reports.came, reports.newest)
     return "no such order"
 
 
 async def main():
+    global reports
+    reports = Reports()
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0), ("grpc.max_send_message_length", 1 << 28)])
     ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(Service(), server)
+    server.add_generic_rpc_handlers((reports,))
     if server.add_insecure_port("127.0.0.1:" + sys.argv[1]) == 0:
         sys.exit(1)
     await server.start()

@@ -1,4 +1,4 @@
-"""Reads the .proto files of a folder, as far as this project's go: proto3, no services, no groups, no extensions."""
+"""Reads the .proto files of a folder, as far as this project's go: proto3, no groups, no extensions; services are passed over."""
 
 import re
 
@@ -36,6 +36,10 @@ class Protos:
                 continue
             elif word == "enum":
                 self._enum(self._package)
+                continue
+            elif word == "service":
+                while self._next() != "}":
+                    pass
                 continue
             while self._next() != ";":
                 pass
