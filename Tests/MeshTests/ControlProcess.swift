@@ -71,6 +71,9 @@ final class ControlProcess {
     /// The exit code after SIGTERM.
     func end() -> Int32? { tool?.end() }
 
+    /// With SIGKILL.
+    func kill() { tool = nil }
+
     /// What it printed since it was ready.
     var said: String { tool?.said ?? "" }
 

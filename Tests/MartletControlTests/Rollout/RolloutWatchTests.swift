@@ -76,11 +76,11 @@ struct RolloutWatchTests {
         scene.applies()
         _ = scene.look(after: 0)
         scene.count("a", 50, errors: 2)
-        scene.count("b", 50)
+        scene.count("b", 300)
         #expect(scene.look(after: 1) == .wait("good so far, for another 59 s"))
         scene.count("a", 50, errors: 3)
         #expect(scene.look(after: 2) == .rollBack("policy \"team\" errs: 5 of 100, 5%, elsewhere 0%"))
-        #expect(scene.watch.sight.others.requests == 50)
+        #expect(scene.watch.sight.others.requests == 300)
     }
 
     @Test("Without others that do anything it is compared with what its proxies did before")

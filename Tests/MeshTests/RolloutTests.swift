@@ -1,0 +1,153 @@
+import Foundation
+import MartletTesting
+import Testing
+
+/// Three proxies with a listener and a client each, under a control plane that outlives its process.
+private final class Shop {
+    let control: ControlProcess
+    let ports: [UInt16]
+    let proxies: [ManagedProxy]
+    let loads: [SteadyLoad]
+    private let upstream: ScriptedUpstream
+
+    static let ids = ["a", "b", "c"]
+    /// One request in twenty errs; the others say which version it was.
+    static let failing = """
+        policies:
+          - name: team
+            on_error: skip
+            inline: |
+              local seen = 0
+              function on_request(h)
+                seen = seen + 1
+                if seen % 20 == 0 then error("no team") end
+                h:headers():add("x-team", "new")
+              end
+
+        """
+    static let sound = """
+        policies:
+          - name: team
+            inline: |
+              function on_response(h) h:headers():add("x-team", "new") end
+
+        """
+
+    init() throws {
+        control = try ControlProcess()
+        try control.write(
+            "control.yaml",
+            """
+            xds: { address: 127.0.0.1:\(try TCPListener.freePort()) }
+            api: { address: 127.0.0.1:0 }
+            store: { path: store.db }
+
+            """)
+        try control.start()
+        let xds = control.xds
+        upstream = try ScriptedUpstream.saying("ok")
+        ports = try Self.ids.map { _ in try TCPListener.freePort() }
+        proxies = try Self.ids.map { id in
+            try ManagedProxy(
+                """
+                control_plane: { cluster: mesh, node: { id: \(id) } }
+                clusters: [{ name: mesh, protocol: http2, endpoints: ["\(xds)"] }]
+                """)
+        }
+        var text = """
+            clusters: [{ name: api, endpoints: ["127.0.0.1:\(upstream.port)"] }]
+            policies: [{ name: team, inline: 'function on_response(h) h:headers():add("x-team", "old") end' }]
+            listeners:
+
+            """
+        for (id, port) in zip(Self.ids, ports) {
+            text +=
+                "  - { name: public-\(id), proxies: { ids: [\(id)] }, address: 127.0.0.1:\(port), filters: [{ lua: { policy: team } }, router], routes: [{ match: {}, cluster: api }] }\n"
+        }
+        try control.write("shop.yaml", text)
+        let applied = try control.martlet("apply", "-f", "shop.yaml")
+        guard applied.code == 0 else { throw TestProxy.NotReady(description: applied.output) }
+        let settled = try control.martlet("status", "--wait", "60")
+        guard settled.code == 0 else { throw TestProxy.NotReady(description: settled.output) }
+        loads = ports.map { SteadyLoad(port: $0) }
+    }
+
+    func team(_ port: UInt16) throws -> String {
+        let answer = try Tool.run("curl", ["-si", "--noproxy", "*", "http://127.0.0.1:\(port)/"]).output
+        return answer.components(separatedBy: "\r\n").first { $0.hasPrefix("x-team: ") }.map { String($0.dropFirst(8)) } ?? ""
+    }
+
+    func state() throws -> String { try control.ask("GET", "/v1/namespaces/default/rollout")["state"] }
+
+    /// How many requests failed.
+    func stop() -> Int { loads.map { $0.stop() }.reduce(0, +) }
+}
+
+@Suite("Rollouts on real proxies under load")
+struct MeshRolloutTests {
+    @Test("A canaried policy that errs on 5% of requests is taken back by itself, having touched its share alone")
+    func rolledBack() throws {
+        let shop = try Shop()
+        try shop.control.write("new.yaml", Shop.failing)
+        let started = try shop.control.martlet(
+            "rollout", "start", "-f", "new.yaml", "--canary", "1", "--canary", "100%", "--for", "60s", "--watch")
+        #expect(started.code == 1 && started.output.contains("rolled back: policy \"team\" errs: "), "\(started)")
+        let rollout = try shop.control.ask("GET", "/v1/namespaces/default/rollout")
+        #expect(rollout["state"] == "rolled_back" && rollout["stage"] == "1", "\(rollout)")
+        let settled = try shop.control.martlet("status", "--wait", "60")
+        #expect(settled.code == 0, "\(settled)")
+        // Who has run it tells of its errors; that is one proxy.
+        let erred = try shop.proxies.filter { Int(try $0.metric("martlet_policy_errors_total{policy=\"team\"}") ?? "") ?? 0 > 0 }
+        #expect(erred.count == 1)
+        for port in shop.ports { #expect(try shop.team(port) == "old") }
+        #expect(shop.stop() == 0)
+        let log = try shop.control.martlet("log")
+        #expect(log.output.contains("martlet-control") && log.output.contains("rollout rolled_back"), "\(log)")
+    }
+
+    @Test("Shadow, canary, all: in one command, over a control plane that is killed meanwhile")
+    func promoted() throws {
+        let shop = try Shop()
+        try shop.control.write("new.yaml", Shop.sound)
+        let started = try shop.control.martlet(
+            "rollout", "start", "-f", "new.yaml", "--shadow", "1", "--canary", "1", "--for", "2s", "--min-requests",
+            "20", "-m", "a new team")
+        #expect(started.code == 0 && started.output.contains("> shadow 1 for 2s"), "\(started)")
+        shop.control.kill()
+        try shop.control.start()
+        let watched = try shop.control.martlet("rollout", "status", "--watch")
+        #expect(watched.code == 0 && watched.output.contains("promoted: stage 2 of 2 was good"), "\(watched)")
+        for port in shop.ports {
+            let isNew = try eventually { try shop.team(port) == "new" }
+            #expect(isNew)
+        }
+        #expect(shop.stop() == 0)
+    }
+
+    @Test("promote and abort are an operator's, too")
+    func byHand() throws {
+        let shop = try Shop()
+        #expect(try shop.control.martlet("rollout", "status").code == 1)
+        try shop.control.write("new.yaml", Shop.sound)
+        let started = try shop.control.martlet("rollout", "start", "-f", "new.yaml", "--canary", "2", "--for", "1h")
+        #expect(started.code == 0, "\(started)")
+        let hasTwo = try eventually { try shop.ports.filter { try shop.team($0) == "new" }.count == 2 }
+        #expect(hasTwo)
+        let other = try shop.control.martlet("rollout", "start", "-f", "new.yaml")
+        #expect(other.code == 3 && other.output.contains("under way"), "\(other)")
+        let aborted = try shop.control.martlet("rollout", "abort", "-m", "second thoughts")
+        #expect(aborted.code == 0 && aborted.output.contains("aborted: second thoughts"), "\(aborted)")
+        let isBack = try eventually { try shop.ports.allSatisfy { try shop.team($0) == "old" } }
+        #expect(isBack)
+
+        #expect(try shop.control.martlet("rollout", "start", "-f", "new.yaml", "--for", "1h").code == 0)
+        let promoted = try shop.control.martlet("rollout", "promote")
+        #expect(promoted.code == 0 && promoted.output.contains("promoted: by local"), "\(promoted)")
+        let isEverywhere = try eventually { try shop.ports.allSatisfy { try shop.team($0) == "new" } }
+        #expect(isEverywhere)
+        #expect(try shop.control.martlet("rollout", "promote").code == 1)
+        let mistake = try shop.control.martlet("rollout", "start", "-f", "new.yaml", "--canary", "some")
+        #expect(mistake.code == 1 && mistake.output.contains("stages[0].share"), "\(mistake)")
+        #expect(shop.stop() == 0)
+    }
+}
