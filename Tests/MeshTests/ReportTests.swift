@@ -129,4 +129,41 @@ struct ReportTests {
         #expect(try client.ask(#"report [{"node": "a"}]"#) == "order OK")
         #expect(try mesh.ask("proxies").hasPrefix("a delta "))
     }
+
+    @Test("Status, in the API and of the command, tells rates, policies and what is in force")
+    func status() throws {
+        let control = try ControlProcess().start()
+        let upstream = try ScriptedUpstream.saying("one")
+        let port = try TCPListener.freePort()
+        let managed = try ManagedProxy(
+            """
+            control_plane: { cluster: mesh, node: { id: edge-1 } }
+            clusters: [{ name: mesh, protocol: http2, endpoints: ["\(control.xds)"] }]
+            """)
+        let text =
+            "policies: [{ name: broken, on_error: skip, inline: \"function on_request(h) error('no') end\" }]\nclusters:\n"
+            + MeshServer.cluster("api", upstream)
+            + MeshServer.plain(port, filters: "{ lua: { policy: broken } }, router")
+        #expect(try control.ask("POST", "/v1/namespaces/default/apply", body: ControlProcess.apply(text)).status == 200)
+        #expect(try eventually { try managed.answer(port) == "one" })
+        #expect(
+            try eventually {
+                let proxy = try control.ask("GET", "/v1/proxies/edge-1")
+                return proxy["applied_by"] == "reported" && proxy["report.policies.0.errors"] == "1"
+                    && proxy["report.error_share"] == "0" && proxy["applied_revision"] == "1"
+            })
+        let proxy = try control.ask("GET", "/v1/proxies/edge-1")
+        #expect(proxy["report.policies.0.name"] == "broken" && proxy["report.waiting"] == "0", "\(proxy.body)")
+        #expect(proxy.body.contains("\"requests_per_second\":0.") && proxy.body.contains("\"p99_milliseconds\":"))
+        #expect(!proxy["feeds.0.applied_version"].isEmpty, "\(proxy.body)")
+        #expect(proxy["feeds.0.applied_version"] == proxy["feeds.0.acknowledged_version"])
+        // A list leaves policies out, of which there may be many.
+        let list = try control.ask("GET", "/v1/proxies")
+        #expect(list["proxies.0.report.waiting"] == "0" && list["proxies.0.report.policies"] == "", "\(list.body)")
+        let table = try control.martlet("status", "edge-1").output
+        let rows = table.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
+        #expect(rows.contains { $0.first == "PROXY" && $0.contains("RPS") && $0.contains("5XX") }, "\(table)")
+        #expect(rows.contains { $0.first == "edge-1" && $0.contains("0.0%") }, "\(table)")
+        #expect(rows.contains { $0.first == "broken" && $0.suffix(4) == ["1", "1", "0", "0"] }, "\(table)")
+    }
 }

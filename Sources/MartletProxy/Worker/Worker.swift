@@ -1,6 +1,6 @@
 internal import MartletConfig
 internal import MartletCore
-package import MartletFilter
+internal import MartletFilter
 internal import MartletHTTP
 internal import MartletNet
 internal import MartletXDS
@@ -37,20 +37,6 @@ final class BoundSocketBox: Sendable {
             return taken
         }
     }
-}
-
-/// A worker's counts, copied for a scrape.
-package struct WorkerReport: Sendable {
-    enum Scope: Sendable {
-        case everything
-        /// What is reported to a control plane each second: of the metrics only `ProxyReport.Source`.
-        case traffic
-    }
-
-    package let metrics: MetricsCopy
-    package let clusters: [(name: String, open: Int, idle: Int)]
-    package let connections: Int
-    package let activeExchanges: Int
 }
 
 /// One thread, one loop: everything a connection or an exchange touches lives here and nowhere else.
