@@ -13,6 +13,11 @@ import MartletXDS
 ///     delete clusters/api clusters/web
 ///     rollback 3
 ///     proxies
+///     register {"service": "api", "id": "1", "address": "10.0.0.1:80", "weight": 1, "zone": "a", "health": "healthy", "ttl": 15}
+///     renew api/1
+///     health api/1 draining
+///     deregister api/1
+///     instances
 @main
 struct MeshDriver {
     struct Order: Decodable {
@@ -28,7 +33,8 @@ struct MeshDriver {
         guard arguments.count == 3, let port = Int(arguments[2]) else { return }
         let now: @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970 * 1000) }
         let control = MeshControl(
-            store: try SQLiteStore(path: arguments[1]), checker: ProxyCheck(), now: now,
+            store: try SQLiteStore(path: arguments[1]), checker: ProxyCheck(),
+            instances: LocalRegistry(file: try InstanceFile(path: arguments[1] + ".instances")), now: now,
             log: { FileHandle.standardError.write(Data("\($0)\n".utf8)) })
         let server = DiscoveryServer(
             control: control, host: "127.0.0.1", port: port, security: .plaintext, identifier: "driver", now: now
@@ -70,6 +76,7 @@ struct MeshDriver {
                 return
                     "\(try await control.rollback(namespace: "default", keys: nil, to: revision, within: nil, by: "driver", message: "").revision)"
             case "proxies": return await control.proxies().map(Self.text).joined(separator: "; ")
+            case "register", "renew", "health", "deregister", "instances": return try await registry(words)
             default: return "what is \(words[0])?"
             }
         } catch OperationError.invalid(let errors) {

@@ -6,24 +6,42 @@ package final class MeshControl: ControlPlane {
     let store: any ConfigStore
     let checker: any MeshChecker
     package let publisher: Publisher
+    package let instances: any InstanceRegistry
     package let fleet = Fleet()
     let follower: MeshFollower
     let turns = Turnstile()
     private let now: @Sendable () -> Int64
 
     /// - Parameter now: milliseconds since 1970.
+    /// - Parameter instances: runs with it.
     /// - Parameter log: what an operator should know.
     package init(
-        store: any ConfigStore, checker: any MeshChecker, now: @escaping @Sendable () -> Int64,
+        store: any ConfigStore, checker: any MeshChecker, instances: any InstanceRegistry = LocalRegistry(),
+        now: @escaping @Sendable () -> Int64,
         log: @escaping @Sendable (String) -> Void
     ) {
-        (self.store, self.checker, self.now) = (store, checker, now)
+        (self.store, self.checker, self.instances, self.now) = (store, checker, instances, now)
         publisher = Publisher(now: now)
         follower = MeshFollower(store: store, publisher: publisher, log: log)
     }
 
-    /// Follows the store until the task is cancelled.
-    package func run() async { await follower.run() }
+    /// Follows the store and the registry until the task is cancelled or the store closed.
+    package func run() async {
+        let (registry, publisher) = (instances, publisher)
+        let known = Bell()
+        await withDiscardingTaskGroup { group in
+            group.addTask {
+                await registry.run { changes in
+                    await publisher.update(changes)
+                    known.ring()
+                }
+            }
+            // A proxy that is told of a cluster before its instances are known would be told that there are none.
+            for await _ in known.heard { break }
+            if !Task.isCancelled { await follower.run() }
+            group.cancelAll()
+        }
+    }
 
     package var mesh: Mesh { get async { await follower.mesh } }
 

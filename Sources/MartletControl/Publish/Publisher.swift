@@ -4,13 +4,13 @@ internal import MartletXDS
 /// Works out what each proxy is to have, and tells its stream when that changes. Proxies that are told the same share all of it.
 package actor Publisher {
     /// What decides on what a proxy is told.
-    private struct Group: Hashable {
+    struct Group: Hashable {
         let namespace: String
         let audience: ProxyIdentity.Audience
         let listeners: [DocumentKey]
     }
 
-    private struct Member {
+    struct Member {
         let proxy: ProxyIdentity
         var group: Group
         let changes: AsyncStream<Publication>.Continuation
@@ -18,13 +18,16 @@ package actor Publisher {
 
     private var mesh = Mesh()
     /// The store has been read. Before that, what is known is nothing, and to tell a proxy so would take everything from it.
-    private var isKnown = false
-    private var snapshots: [Group: Snapshot] = [:]
-    private var members: [UInt64: Member] = [:]
+    private(set) var isKnown = false
+    var snapshots: [Group: Snapshot] = [:]
+    /// The clusters in each snapshot whose endpoints are known here and not from its documents.
+    var discovered: [Group: [DiscoveredCluster]] = [:]
+    var board = EndpointBoard()
+    private(set) var members: [UInt64: Member] = [:]
     private var nextMember: UInt64 = 0
-    private var time: Int64 = 0
+    var time: Int64 = 0
     private let renderer = DocumentRenderer()
-    private let now: @Sendable () -> Int64
+    let now: @Sendable () -> Int64
 
     package init(now: @escaping @Sendable () -> Int64) { self.now = now }
 
@@ -62,7 +65,7 @@ package actor Publisher {
         isKnown = true
         time = now()
         let previous = snapshots
-        snapshots = [:]
+        (snapshots, discovered) = ([:], [:])
         for (id, member) in members {
             let group = group(of: member.proxy)
             // One that is new to its group moves on from what it had.
@@ -80,7 +83,7 @@ package actor Publisher {
             namespace: proxy.namespace, audience: proxy.audience, listeners: mesh.entries(for: proxy).map(\.key))
     }
 
-    private func publication(for group: Group) -> Publication {
+    func publication(for group: Group) -> Publication {
         let snapshot = snapshots[group] ?? snapshot(group, after: Snapshot())
         snapshots[group] = snapshot
         return Publication(snapshot: snapshot, revision: mesh.revision, time: time)
@@ -93,8 +96,9 @@ package actor Publisher {
 
     private func snapshot(_ group: Group, after previous: Snapshot) -> Snapshot {
         let listeners = group.listeners.compactMap { mesh.documents[$0] }
-        return snapshot(
-            mesh.selection(in: group.namespace, listeners: listeners), group.audience, after: previous)
+        let selection = mesh.selection(in: group.namespace, listeners: listeners)
+        discovered[group] = selection.clusters.compactMap { DiscoveredCluster($0) }
+        return snapshot(selection, group.audience, after: previous)
     }
 
     private func snapshot(
@@ -103,7 +107,7 @@ package actor Publisher {
         var resources: [Resource] = []
         var seen: Set<Reference> = []
         for document in selection.documents {
-            for resource in renderer.resources(of: document, for: audience)
+            for resource in board.complete(renderer.resources(of: document, for: audience), of: document)
             where seen.insert(Reference(resource.type, resource.name)).inserted { resources.append(resource) }
         }
         // Names are made unique just now, and that is all that can be wrong.
@@ -115,10 +119,12 @@ package actor Publisher {
     private func forgetUnused() {
         let used = Set(members.values.map(\.group))
         snapshots = snapshots.filter { used.contains($0.key) }
+        discovered = discovered.filter { used.contains($0.key) }
     }
 
     private func keepUsed() {
         renderer.keep(
             Set(mesh.documents.values.map { DocumentRenderer.Version(key: $0.key, revision: $0.revision) }))
+        board.keep(Set(mesh.documents.values.compactMap { DiscoveredCluster($0) }))
     }
 }

@@ -3,6 +3,7 @@ internal import MartletControl
 /// What the routes of the API do: they ask the control plane, for callers who may.
 struct APIDesk: Sendable {
     let control: any ControlPlane
+    let instances: any InstanceRegistry
     let audit: AuditLog
     let counters: APICounters
     /// Why the control plane is not ready; nil: it is.
