@@ -88,7 +88,8 @@ struct Run: AsyncParsableCommand {
         let store = try await OpenStore(config.store, log: log)
         defer { store.close() }
         let control = MeshControl(
-            store: store.store, checker: ProxyCheck(), instances: store.instances, now: now, log: log)
+            store: store.store, checker: ProxyCheck(), instances: store.instances,
+            files: EndpointFiles(folder: config.endpointsFolder, log: log), now: now, log: log)
         let opening = Opening()
         let isEnding = Atomic(false)
         let discovery = DiscoveryServer(

@@ -34,7 +34,11 @@ struct MeshDriver {
         let now: @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970 * 1000) }
         let control = MeshControl(
             store: try SQLiteStore(path: arguments[1]), checker: ProxyCheck(),
-            instances: LocalRegistry(file: try InstanceFile(path: arguments[1] + ".instances")), now: now,
+            instances: LocalRegistry(file: try InstanceFile(path: arguments[1] + ".instances")),
+            files: EndpointFiles(folder: arguments[1] + ".endpoints") {
+                FileHandle.standardError.write(Data("\($0)\n".utf8))
+            },
+            now: now,
             log: { FileHandle.standardError.write(Data("\($0)\n".utf8)) })
         let server = DiscoveryServer(
             control: control, host: "127.0.0.1", port: port, security: .plaintext, identifier: "driver", now: now

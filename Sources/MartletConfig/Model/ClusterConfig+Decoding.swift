@@ -39,7 +39,8 @@ extension ClusterConfig {
         }
     }
 
-    private static func endpoints(_ section: ConfigSection) -> [EndpointConfig] {
+    /// What stands under `endpoints`; empty when that is not there.
+    package static func endpoints(_ section: ConfigSection) -> [EndpointConfig] {
         let items = section.list("endpoints")
         if section.raw("endpoints")?.items?.isEmpty == true, !section.diagnostics.isDiscovered {
             section.error(

@@ -7,6 +7,7 @@ package final class MeshControl: ControlPlane {
     let checker: any MeshChecker
     package let publisher: Publisher
     package let instances: any InstanceRegistry
+    let files: EndpointFiles
     package let fleet = Fleet()
     let follower: MeshFollower
     let turns = Turnstile()
@@ -14,14 +15,16 @@ package final class MeshControl: ControlPlane {
 
     /// - Parameter now: milliseconds since 1970.
     /// - Parameter instances: runs with it.
+    /// - Parameter files: endpoints that clusters may name.
     /// - Parameter log: what an operator should know.
     package init(
         store: any ConfigStore, checker: any MeshChecker, instances: any InstanceRegistry = LocalRegistry(),
-        now: @escaping @Sendable () -> Int64,
+        files: EndpointFiles = EndpointFiles(folder: nil, log: { _ in }), now: @escaping @Sendable () -> Int64,
         log: @escaping @Sendable (String) -> Void
     ) {
-        (self.store, self.checker, self.instances, self.now) = (store, checker, instances, now)
-        publisher = Publisher(now: now)
+        (self.store, self.checker, self.now) = (store, checker, now)
+        (self.instances, self.files) = (instances, files)
+        publisher = Publisher(files: files, now: now)
         follower = MeshFollower(store: store, publisher: publisher, log: log)
     }
 
@@ -34,6 +37,14 @@ package final class MeshControl: ControlPlane {
                 await registry.run { changes in
                     await publisher.update(changes)
                     known.ring()
+                }
+            }
+            if files.hasFolder {
+                group.addTask {
+                    while !Task.isCancelled {
+                        try? await Task.sleep(for: EndpointFiles.interval)
+                        await publisher.lookAtFiles()
+                    }
                 }
             }
             // A proxy that is told of a cluster before its instances are known would be told that there are none.

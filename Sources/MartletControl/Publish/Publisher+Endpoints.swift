@@ -6,6 +6,9 @@ extension Publisher {
         update(endpoints)
     }
 
+    /// What files say by now.
+    func lookAtFiles() { update(files.look(at: mesh.endpointFiles)) }
+
     func update(_ endpoints: [EndpointSource: [DiscoveredEndpoint]]) {
         let changed = board.set(endpoints)
         guard isKnown, !changed.isEmpty else { return }

@@ -16,7 +16,7 @@ package actor Publisher {
         let changes: AsyncStream<Publication>.Continuation
     }
 
-    private var mesh = Mesh()
+    private(set) var mesh = Mesh()
     /// The store has been read. Before that, what is known is nothing, and to tell a proxy so would take everything from it.
     private(set) var isKnown = false
     var snapshots: [Group: Snapshot] = [:]
@@ -27,9 +27,14 @@ package actor Publisher {
     private var nextMember: UInt64 = 0
     var time: Int64 = 0
     private let renderer = DocumentRenderer()
+    let files: EndpointFiles
     let now: @Sendable () -> Int64
 
-    package init(now: @escaping @Sendable () -> Int64) { self.now = now }
+    package init(
+        files: EndpointFiles = EndpointFiles(folder: nil, log: { _ in }), now: @escaping @Sendable () -> Int64
+    ) {
+        (self.files, self.now) = (files, now)
+    }
 
     // MARK: Proxies
 
@@ -63,6 +68,7 @@ package actor Publisher {
     package func publish(_ mesh: Mesh) {
         self.mesh = mesh
         isKnown = true
+        _ = board.set(files.look(at: mesh.endpointFiles))
         time = now()
         let previous = snapshots
         (snapshots, discovered) = ([:], [:])

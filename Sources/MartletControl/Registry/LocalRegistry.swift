@@ -113,7 +113,8 @@ package final class LocalRegistry: InstanceRegistry {
             for instance in gone {
                 log("\(instance.key) has not renewed within \(instance.ttl)s and gets no new requests")
             }
-            await forget(gone.map(\.key))
+            // Not cut short by the end of this one.
+            await Task { await forget(gone.map(\.key)) }.value
         }
     }
 

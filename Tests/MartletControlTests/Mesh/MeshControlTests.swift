@@ -10,14 +10,17 @@ import Testing
 struct Desk {
     let control: MeshControl
     private let follower: Task<Void, Never>
-    private let folder: URL
+    let folder: URL
 
-    init() throws {
+    /// - Parameter hasFiles: clusters may name files of endpoints, below `endpoints`.
+    init(hasFiles: Bool = false) throws {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-desk-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let store = try SQLiteStore(path: folder.appendingPathComponent("store").path)
         let control = MeshControl(
-            store: store, checker: ProxyCheck(), now: { Int64(Date().timeIntervalSince1970 * 1000) }, log: { _ in })
+            store: store, checker: ProxyCheck(),
+            files: EndpointFiles(folder: hasFiles ? folder.path + "/endpoints" : nil, log: { _ in }),
+            now: { Int64(Date().timeIntervalSince1970 * 1000) }, log: { _ in })
         self.control = control
         follower = Task { await control.run() }
     }
