@@ -21,9 +21,15 @@ package enum EndpointSource: Sendable, Hashable {
         }
     }
 
+    /// The control plane reads the cluster's `discovery`, and proxies do not.
+    static func isMeant(by cluster: ConfigNode) -> Bool {
+        cluster["discovery"].map { discovery in keys.contains { discovery[$0] != nil } } ?? false
+    }
+
     /// Reports what is wrong with what the control plane alone understands of a cluster. The rest is the proxies' to read.
     static func check(_ cluster: ConfigNode, _ diagnostics: ConfigDiagnostics) {
-        guard let discovery = cluster["discovery"], keys.contains(where: { discovery[$0] != nil }) else { return }
+        guard let discovery = cluster["discovery"] else { return }
+        guard isMeant(by: cluster) else { return checkSpelling(discovery, diagnostics) }
         ConfigSection(cluster, diagnostics: diagnostics).oneOf(["endpoints", "discovery"])
         let section = ConfigSection(discovery, diagnostics: diagnostics)
         section.oneOf(keys + ["dns"])
@@ -34,6 +40,16 @@ package enum EndpointSource: Sendable, Hashable {
             section.error(at: "file", problem, hint: "write a path below the folder, such as api.yaml")
         }
         section.finish()
+    }
+
+    private static func checkSpelling(_ discovery: ConfigNode, _ diagnostics: ConfigDiagnostics) {
+        guard discovery["dns"] == nil else { return }
+        for entry in discovery.entries ?? [] {
+            guard let meant = NearestName.of(entry.key, in: keys) else { continue }
+            diagnostics.error(
+                at: ConfigPlace(mark: entry.keyMark, path: discovery.path.key(entry.key)),
+                "unknown key \"\(entry.key.prefix(60))\"", hint: "did you mean \"\(meant)\"?")
+        }
     }
 }
 

@@ -164,7 +164,8 @@ struct MeshDraft {
                     })
             }
             var files: [String: [UInt8]] = [:]
-            config.forEachText { text in
+            let named = kind == .clusters && EndpointSource.isMeant(by: config) ? config.withoutDiscovery : config
+            named.forEachText { text in
                 guard files[text] == nil, !text.utf8.contains(0) else { return }
                 let path = ConfigFile.resolve(text, from: config.mark.file)
                 if let bytes = submission.attachments[path] { files[text] = bytes }

@@ -45,7 +45,7 @@ package final class EtcdRegistry: InstanceRegistry {
 
     package func register(_ instance: Instance) async throws(RegistryError) {
         let key = instance.key
-        if state.withLock({ $0.book.isFull(for: key) }) { throw .full(key.service) }
+        try state.withLock { (state) throws(RegistryError) in try state.book.checkRoom(for: key) }
         for _ in 0..<Self.tries {
             let present = try await pair(key)
             if let present, let lease = present.lease, self.instance(present)?.ttl == instance.ttl,

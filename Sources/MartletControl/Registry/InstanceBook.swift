@@ -6,18 +6,23 @@ struct InstanceBook: Sendable {
         var deadline: Duration?
     }
 
-    /// Instances of one service.
+    /// Instances of one service, and of all.
     static let limit = 10_000
+    static let wholeLimit = 100_000
 
     private(set) var services: [ServiceName: [String: Entry]] = [:]
+    private var count = 0
     /// Services whose instances are not what they were when `takeChanged` was asked last.
     private var changed: Set<ServiceName> = []
 
     subscript(key: InstanceKey) -> Entry? { services[key.service]?[key.id] }
 
-    func isFull(for key: InstanceKey) -> Bool {
+    /// Whether one more is too many.
+    func checkRoom(for key: InstanceKey) throws(RegistryError) {
         let present = services[key.service] ?? [:]
-        return present[key.id] == nil && present.count >= Self.limit
+        guard present[key.id] == nil else { return }
+        if present.count >= Self.limit { throw .full(key.service) }
+        if count >= Self.wholeLimit { throw .crowded }
     }
 
     func instances(of service: ServiceName) -> [Instance] {
@@ -35,6 +40,7 @@ struct InstanceBook: Sendable {
     mutating func put(_ instance: Instance, until deadline: Duration?) {
         let key = instance.key
         if services[key.service]?[key.id]?.instance != instance { changed.insert(key.service) }
+        if self[key] == nil { count += 1 }
         services[key.service, default: [:]][key.id] = Entry(instance: instance, deadline: deadline)
     }
 
@@ -48,6 +54,7 @@ struct InstanceBook: Sendable {
     @discardableResult
     mutating func remove(_ key: InstanceKey) -> Instance? {
         guard let entry = services[key.service]?.removeValue(forKey: key.id) else { return nil }
+        count -= 1
         if services[key.service]?.isEmpty == true { services[key.service] = nil }
         changed.insert(key.service)
         return entry.instance
@@ -63,6 +70,15 @@ struct InstanceBook: Sendable {
         }
         for instance in gone { remove(instance.key) }
         return gone
+    }
+
+    /// Everybody has so much more time.
+    mutating func postpone(by delay: Duration) {
+        for (service, entries) in services {
+            services[service] = entries.mapValues { entry in
+                Entry(instance: entry.instance, deadline: entry.deadline.map { $0 + delay })
+            }
+        }
     }
 
     /// When the next one's time is over; nil: nobody's is.

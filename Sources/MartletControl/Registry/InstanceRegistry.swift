@@ -29,6 +29,8 @@ package enum RegistryError: Error, Sendable, Equatable, CustomStringConvertible 
     case notRegistered(InstanceKey)
     /// A service has as many instances as it may.
     case full(ServiceName)
+    /// There are as many instances as there may be.
+    case crowded
     /// What is kept could not be changed.
     case unavailable(String)
 
@@ -37,6 +39,7 @@ package enum RegistryError: Error, Sendable, Equatable, CustomStringConvertible 
         case .invalid(let why): why
         case .notRegistered(let key): "\(key) is not registered, or has not renewed in time: register it again"
         case .full(let service): "\(service) has \(InstanceBook.limit) instances, and may have no more"
+        case .crowded: "there are \(InstanceBook.wholeLimit) instances, and may be no more"
         case .unavailable(let why): "the registry does not work: \(why)"
         }
     }

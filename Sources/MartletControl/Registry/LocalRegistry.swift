@@ -14,6 +14,8 @@ package final class LocalRegistry: InstanceRegistry {
 
     /// Looked at at least so often. Nobody's time is shorter, so nobody who registers meanwhile is looked at late.
     private static let longestSleep = Duration.seconds(1)
+    /// Who wakes up so late was stopped, or starved.
+    private static let standstill = Duration.seconds(1)
 
     /// - Parameter file: nil: nothing is kept.
     /// - Parameter log: what an operator should know.
@@ -27,8 +29,10 @@ package final class LocalRegistry: InstanceRegistry {
     package func register(_ instance: Instance) async throws(RegistryError) {
         await turns.enter()
         defer { turns.leave() }
-        let (present, isFull) = book.withLock { ($0[instance.key]?.instance, $0.isFull(for: instance.key)) }
-        if isFull { throw .full(instance.key.service) }
+        let present = try book.withLock { (book) throws(RegistryError) in
+            try book.checkRoom(for: instance.key)
+            return book[instance.key]?.instance
+        }
         if present != instance { try await file?.put(instance) }
         put(instance)
     }
@@ -104,9 +108,14 @@ package final class LocalRegistry: InstanceRegistry {
         while !Task.isCancelled {
             let next = book.withLock { $0.nextDeadline }
             let latest = clock.now() + Self.longestSleep
-            do { try await clock.sleep(min(next ?? latest, latest)) } catch { return }
+            let wakeup = min(next ?? latest, latest)
+            do { try await clock.sleep(wakeup) } catch { return }
             let now = clock.now()
-            let gone = book.withLock { $0.expire(at: now) }
+            let gone = book.withLock { book in
+                // This process stood still, and what renewals came meanwhile are still to be read.
+                if now - wakeup >= Self.standstill { book.postpone(by: now - wakeup) }
+                return book.expire(at: now)
+            }
             guard !gone.isEmpty else { continue }
             // First what counts: proxies are told while it is written down.
             bell.ring()

@@ -45,7 +45,7 @@ package struct APIFailure: Error, Sendable {
             switch error {
             case .invalid: (400, "bad_request")
             case .notRegistered: (404, "not_registered")
-            case .full: (409, "conflict")
+            case .full, .crowded: (409, "conflict")
             case .unavailable: (503, "unavailable")
             }
         self.init(status, code, error.description)

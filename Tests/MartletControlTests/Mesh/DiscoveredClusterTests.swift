@@ -137,7 +137,7 @@ struct DiscoveredClusterTests {
             ("discovery: { file: a//b }", "is no path of a file"),
         ])
     func mistakes(_ text: String, _ words: String) async throws {
-        try await Desk(hasFiles: true).use { desk in
+        try await Desk(EndpointFiles(folder: "/nowhere", log: { _ in })).use { desk in
             let errors = await desk.errors("clusters: [{ name: api, \(text) }]")
             #expect(errors.contains { $0.hasPrefix("mesh.yaml:1:") && $0.contains(words) }, "\(errors)")
         }
@@ -153,8 +153,10 @@ struct DiscoveredClusterTests {
 
     @Test("A file's endpoints follow the file, and stay as they were when it is bad or gone")
     func files() async throws {
-        try await Desk(hasFiles: true).use { desk in
-            let folder = desk.folder.appendingPathComponent("endpoints/default")
+        let root = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-files-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: root) }
+        try await Desk(EndpointFiles(folder: root.path, log: { _ in })).use { desk in
+            let folder = root.appendingPathComponent("default")
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
             func write(_ text: String) throws {
                 try text.write(to: folder.appendingPathComponent("api.yaml"), atomically: true, encoding: .utf8)

@@ -10,19 +10,16 @@ import Testing
 struct Desk {
     let control: MeshControl
     private let follower: Task<Void, Never>
-    let folder: URL
+    private let folder: URL
 
-    /// - Parameter hasFiles: clusters may name files of endpoints, below `endpoints`.
-    init(hasFiles: Bool = false) throws {
+    init(_ files: EndpointFiles = EndpointFiles(folder: nil, log: { _ in })) throws {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-desk-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let store = try SQLiteStore(path: folder.appendingPathComponent("store").path)
-        let control = MeshControl(
-            store: store, checker: ProxyCheck(),
-            files: EndpointFiles(folder: hasFiles ? folder.path + "/endpoints" : nil, log: { _ in }),
-            now: { Int64(Date().timeIntervalSince1970 * 1000) }, log: { _ in })
-        self.control = control
-        follower = Task { await control.run() }
+        control = MeshControl(
+            store: store, checker: ProxyCheck(), files: files, now: { Int64(Date().timeIntervalSince1970 * 1000) },
+            log: { _ in })
+        follower = Task { [control] in await control.run() }
     }
 
     func end() async {

@@ -44,7 +44,7 @@ struct EtcdRegistryTests {
             server.stop()
             let known = ["1 10.0.0.1:80 healthy", "2 10.0.0.1:80 healthy"]
             await #expect(throws: RegistryError.self) { try await bench.registry.renew(try RegistryBench.key("1")) }
-            clock.advance(.seconds(3600))
+            await clock.advance(.seconds(3600))
             #expect(await bench.listed() == known)
             // One that has forgotten everybody.
             let next = try await EtcdServer(port: port)
@@ -55,7 +55,7 @@ struct EtcdRegistryTests {
             await #expect(throws: RegistryError.notRegistered(try RegistryBench.key("2"))) {
                 try await bench.registry.renew(try RegistryBench.key("2"))
             }
-            clock.advance(.seconds(15))
+            await clock.advance(.seconds(15))
             await bench.lists(["1 10.0.0.1:81 healthy"])
         }
     }

@@ -19,14 +19,14 @@ struct LocalRegistryTests {
             let instance = try RegistryBench.instance("1", ttl: 10)
             try await bench.registry.register(instance)
             try await bench.registry.register(try RegistryBench.instance("2", 81, ttl: 10))
-            bench.clock.advance(.milliseconds(9_900))
+            await bench.clock.advance(.milliseconds(9_900))
             try await bench.registry.renew(instance.key)
-            bench.clock.advance(.milliseconds(100))
+            await bench.clock.advance(.milliseconds(100))
             await bench.lists(["1 10.0.0.1:80 healthy"])
             // To say how one is does not renew it.
-            bench.clock.advance(.seconds(5))
+            await bench.clock.advance(.seconds(5))
             try await bench.registry.setHealth(instance.key, .unhealthy)
-            bench.clock.advance(.milliseconds(4_900))
+            await bench.clock.advance(.milliseconds(4_900))
             await bench.lists([])
         }
     }
@@ -41,15 +41,15 @@ struct LocalRegistryTests {
                 try await bench.registry.setHealth(try RegistryBench.key("2"), .draining)
                 try await bench.registry.register(try RegistryBench.instance("3", 82))
                 try await bench.registry.deregister(try RegistryBench.key("3"))
-                bench.clock.advance(.milliseconds(9_999))
+                await bench.clock.advance(.milliseconds(9_999))
             }
             try await with(path) { bench in
                 let first = await bench.told.first { _ in true }
                 #expect(first?[one.key.service]?.first == one)
                 await bench.lists(["1 10.0.0.1:80 healthy", "2 10.0.0.1:81 draining"])
-                bench.clock.advance(.milliseconds(9_999))
+                await bench.clock.advance(.milliseconds(9_999))
                 #expect(try await bench.registry.renew(one.key) == one)
-                bench.clock.advance(.seconds(10))
+                await bench.clock.advance(.seconds(10))
                 await bench.lists(["2 10.0.0.1:81 draining"])
                 // Whatever was being written down when the time was over is written when the next is.
                 try await bench.registry.register(try RegistryBench.instance("4", 83))
@@ -57,6 +57,20 @@ struct LocalRegistryTests {
             try await with(path) { bench in
                 await bench.lists(["2 10.0.0.1:81 draining", "4 10.0.0.1:83 healthy"])
             }
+        }
+    }
+
+    @Test("When the control plane itself stood still, nobody is taken out for it")
+    func standstill() async throws {
+        try await RegistryKind.local.with { bench in
+            let instance = try RegistryBench.instance("1", ttl: 10)
+            try await bench.registry.register(instance)
+            await bench.clock.advance(.seconds(5))
+            bench.clock.jump(.seconds(60))
+            await bench.clock.advance(.seconds(3))
+            #expect(try await bench.registry.renew(instance.key) == instance)
+            await bench.clock.advance(.seconds(10))
+            await bench.lists([])
         }
     }
 

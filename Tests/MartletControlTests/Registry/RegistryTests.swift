@@ -56,7 +56,7 @@ struct RegistryTests {
             try await bench.registry.register(short)
             try await bench.registry.register(try RegistryBench.instance("long"))
             // etcd has a clock of its own.
-            bench.clock.advance(.seconds(1))
+            await bench.clock.advance(.seconds(1))
             await bench.lists(["long 10.0.0.1:80 healthy"])
             await #expect(throws: RegistryError.notRegistered(short.key)) {
                 try await bench.registry.renew(short.key)
