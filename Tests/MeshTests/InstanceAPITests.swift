@@ -21,6 +21,8 @@ struct InstanceAPITests {
         #expect(other["ttl_seconds"] == "15" && other["address"] == "[::1]:80", "\(other)")
         #expect(try control.ask("POST", path + "/renew")["ttl_seconds"] == "60")
         #expect(try control.ask("POST", path + "/health", body: "{\"health\":\"draining\"}")["health"] == "draining")
+        let metrics = try control.ask("GET", "/metrics").body
+        #expect(metrics.contains("martlet_control_instances{health=\"draining\"} 1\n"), "\(metrics)")
         let listed = try control.ask("GET", Self.service)
         #expect(listed["instances"] == "2 items" && listed["instances.0.health"] == "draining", "\(listed)")
         #expect(try control.ask("GET", "/v1/namespaces/shop/instances")["instances"] == "2 items")

@@ -29,6 +29,15 @@ extension APIDesk {
         return try APIAnswer(InstanceList(instances: found.map { InstanceMessage($0) }))
     }
 
+    /// As Prometheus reads them.
+    static func counts(of instances: [Instance]) -> String {
+        let lines = Instance.Health.allCases.map { health in
+            "martlet_control_instances{health=\"\(health.rawValue)\"} \(instances.count { $0.health == health })\n"
+        }
+        return "# HELP martlet_control_instances Instances that are registered, by how they are.\n"
+            + "# TYPE martlet_control_instances gauge\n" + lines.joined()
+    }
+
     private func answer(_ instance: Instance) throws -> APIAnswer {
         var answer = try APIAnswer(InstanceMessage(instance))
         let service = instance.key.service

@@ -135,7 +135,8 @@ struct APIDesk: Sendable {
 
     func metrics() async -> APIAnswer {
         APIAnswer(
-            text: counters.text(revision: await control.revision(), proxies: await control.proxies()),
+            text: counters.text(revision: await control.revision(), proxies: await control.proxies())
+                + Self.counts(of: await instances.instances(namespace: nil, service: nil)),
             type: "text/plain; version=0.0.4; charset=utf-8")
     }
 }
