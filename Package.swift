@@ -217,7 +217,7 @@ let package = Package(
             "MartletControlTests",
             [
                 "MartletCore", "MartletConfig", "MartletXDS", "MartletControl", "MartletControlCheck", "MartletTesting",
-                "MartletControlServer", "StoreWriter",
+                "MartletControlServer", "StoreWriter", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ]),
         // The control plane with real proxies under it.
         tests(

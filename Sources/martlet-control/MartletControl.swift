@@ -21,7 +21,8 @@ struct MartletControl: AsyncParsableCommand {
             CommandGroup(
                 name: "Mesh",
                 subcommands: [
-                    Apply.self, Diff.self, Get.self, Delete.self, Status.self, History.self, Rollback.self, Rollout.self, Log.self,
+                    Apply.self, Diff.self, Get.self, Delete.self, Status.self, Services.self, History.self,
+                    Rollback.self, Rollout.self, Log.self,
                     Audit.self,
                 ])
         ])

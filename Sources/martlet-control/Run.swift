@@ -85,9 +85,11 @@ struct Run: AsyncParsableCommand {
     private func serve(_ config: ControlConfig) async throws {
         let log: @Sendable (String) -> Void = { OperatorLog.write(.warning, $0) }
         let now: @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970 * 1000) }
-        let store = try await OpenStore(config.store)
+        let store = try await OpenStore(config.store, log: log)
         defer { store.close() }
-        let control = MeshControl(store: store.store, checker: ProxyCheck(), now: now, log: log)
+        let control = MeshControl(
+            store: store.store, checker: ProxyCheck(), instances: store.instances,
+            files: EndpointFiles(folder: config.endpointsFolder, log: log), now: now, log: log)
         let opening = Opening()
         let isEnding = Atomic(false)
         let discovery = DiscoveryServer(
@@ -96,7 +98,7 @@ struct Run: AsyncParsableCommand {
         ) { port in opening.xds("\(config.xds.address.host):\(port)") }
         let logger = Logger(label: "martlet-control") { StreamLogHandler.standardError(label: $0) }
         let api = try ControlAPI(
-            control: control, settings: config.api,
+            control: control, instances: control.instances, settings: config.api,
             audit: AuditLog(
                 path: config.audit.path, isRequired: config.audit.isRequired, now: now, log: log),
             logger: logger,
@@ -166,19 +168,29 @@ private final class Opening: Sendable {
     }
 }
 
-/// The store that the configuration names.
+/// The store that the configuration names, and the registry beside it.
 private struct OpenStore {
     let store: any ConfigStore
+    let instances: any InstanceRegistry
     let close: () -> Void
 
-    init(_ config: ControlConfig.Store) async throws(StoreError) {
+    init(_ config: ControlConfig.Store, log: @escaping @Sendable (String) -> Void) async throws(StoreError) {
         switch config {
         case .file(let path):
             let opened = try SQLiteStore(path: path)
-            (store, close) = (opened, { opened.close() })
-        case .etcd(let endpoints, let prefix):
-            let opened = try await EtcdStore(
-                endpoints: endpoints.map { EtcdEndpoint(host: $0.host, port: $0.port) }, prefix: prefix)
+            let file = try InstanceFile(path: path + ".instances")
+            instances = LocalRegistry(file: file, log: log)
+            (store, close) = (
+                opened,
+                {
+                    opened.close()
+                    file.close()
+                }
+            )
+        case .etcd(let members, let prefix):
+            let endpoints = members.map { EtcdEndpoint(host: $0.host, port: $0.port) }
+            let opened = try await EtcdStore(endpoints: endpoints, prefix: prefix)
+            instances = EtcdRegistry(endpoints: endpoints, prefix: prefix, log: log)
             (store, close) = (opened, { opened.close() })
         }
     }

@@ -5,7 +5,8 @@ enum ControlPlaneCommands {
     static let group = CommandGroup(
         name: "Mesh (martlet-control)",
         subcommands: [
-            Apply.self, Diff.self, Get.self, Delete.self, Status.self, History.self, Rollback.self, Rollout.self, Log.self,
+            Apply.self, Diff.self, Get.self, Delete.self, Status.self, Services.self, History.self, Rollback.self,
+            Rollout.self, Log.self,
             Audit.self,
         ])
 
@@ -35,6 +36,9 @@ enum ControlPlaneCommands {
     }
     struct Status: ParsableCommand {
         static let configuration = listed("Show where each connected proxy stands.")
+    }
+    struct Services: ParsableCommand {
+        static let configuration = listed("Show the instances that are registered, by service.")
     }
     struct History: ParsableCommand {
         static let configuration = listed("Show the versions of a document, newest first.")

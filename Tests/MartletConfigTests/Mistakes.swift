@@ -732,6 +732,14 @@ extension Mistake {
             Around.cluster(
                 #"""
                 - name: api
+                  discovery: { service: web }
+                """#),
+            "9:25: error: clusters[0].discovery.service: is what a control plane knows, and not a proxy (hand it to "
+                + "one with martlet apply, or write endpoints, or discovery: { dns: api.internal:8080 })"),
+        Mistake(
+            Around.cluster(
+                #"""
+                - name: api
                   discovery: { dns: api, refresh: 0 }
                 """#),
             #"9:21: error: clusters[0].discovery.dns: "api" has no valid port (expected a name and a "#

@@ -14,6 +14,11 @@ import MartletXDS
 ///     rollback 3
 ///     proxies
 ///     report a
+///     register {"service": "api", "id": "1", "address": "10.0.0.1:80", "weight": 1, "zone": "a", "health": "healthy", "ttl": 15}
+///     renew api/1
+///     health api/1 draining
+///     deregister api/1
+///     instances
 @main
 struct MeshDriver {
     struct Order: Decodable {
@@ -29,7 +34,12 @@ struct MeshDriver {
         guard arguments.count == 3, let port = Int(arguments[2]) else { return }
         let now: @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970 * 1000) }
         let control = MeshControl(
-            store: try SQLiteStore(path: arguments[1]), checker: ProxyCheck(), now: now,
+            store: try SQLiteStore(path: arguments[1]), checker: ProxyCheck(),
+            instances: LocalRegistry(file: try InstanceFile(path: arguments[1] + ".instances")),
+            files: EndpointFiles(folder: arguments[1] + ".endpoints") {
+                FileHandle.standardError.write(Data("\($0)\n".utf8))
+            },
+            now: now,
             log: { FileHandle.standardError.write(Data("\($0)\n".utf8)) })
         let server = DiscoveryServer(
             control: control, host: "127.0.0.1", port: port, security: .plaintext, identifier: "driver", now: now
@@ -72,6 +82,7 @@ struct MeshDriver {
                     "\(try await control.rollback(namespace: "default", keys: nil, to: revision, within: nil, by: "driver", message: "").revision)"
             case "report": return report(of: words[1])
             case "proxies": return await control.proxies().map(Self.text).joined(separator: "; ")
+            case "register", "renew", "health", "deregister", "instances": return try await registry(words)
             default: return "what is \(words[0])?"
             }
         } catch OperationError.invalid(let errors) {

@@ -31,7 +31,10 @@ final class ControlProcess {
     /// - Parameters:
     ///   - api: further lines below `api:`.
     ///   - rest: further sections.
-    init(api: String = "", address: String = "127.0.0.1:0", rest: String = "audit: { path: audit.jsonl }") throws {
+    init(
+        api: String = "", address: String = "127.0.0.1:0", store: String = "path: store.db",
+        rest: String = "audit: { path: audit.jsonl }"
+    ) throws {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-control-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         for (name, token) in Self.tokens {
@@ -47,7 +50,7 @@ final class ControlProcess {
             api:
                 address: \(address)
             \(api)
-            store: { path: store.db }
+            store: { \(store) }
             \(rest)
 
             """)

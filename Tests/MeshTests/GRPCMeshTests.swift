@@ -3,7 +3,7 @@ import MartletTesting
 import Testing
 
 /// A gRPC client that asks the control plane where services are (Peers/mesh_client.py).
-private struct MeshClient {
+struct MeshClient {
     let tool: TalkingTool
 
     init(_ mesh: MeshServer) throws {

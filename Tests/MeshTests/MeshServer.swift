@@ -23,6 +23,14 @@ final class MeshServer {
         guard tool.answer() == "ready" else { throw TestProxy.NotReady(description: "the control plane: \(tool.said)") }
     }
 
+    /// A file of endpoints.
+    func write(_ name: String, _ text: String) throws {
+        let file = folder.appendingPathComponent("store.endpoints/\(name)")
+        try FileManager.default.createDirectory(
+            at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try text.write(to: file, atomically: true, encoding: .utf8)
+    }
+
     /// With SIGKILL.
     func kill() { tool = nil }
 

@@ -21,7 +21,8 @@ struct OpenAPITests {
                 #expect(actions.insert(action).inserted, "\(action)")
                 let target = path.replacing("{namespace}", with: "default").replacing("{kind}", with: "clusters")
                     .replacing("{name}", with: "x").replacing("{id}", with: "x")
-                let isChange = method == "post"
+                    .replacing("{service}", with: "x")
+                let isChange = method == "post" || method == "put"
                 _ = try control.ask(method.uppercased(), target, body: isChange ? "{}" : nil)
                 // The metrics have each request under its route.
                 let series = "route=\"\(action)\""
@@ -29,7 +30,7 @@ struct OpenAPITests {
                 #expect(isCounted, "\(action)")
             }
         }
-        #expect(actions.count >= 17)
+        #expect(actions.count >= 23)
         let schemas = try #require((document["components"] as? [String: Any])?["schemas"] as? [String: Any])
         for part in text.components(separatedBy: "#/components/schemas/").dropFirst() {
             let name = String(part.prefix { $0 != "\"" })

@@ -74,7 +74,8 @@ private final class Shop {
 
     func team(_ port: UInt16) throws -> String {
         let answer = try Tool.run("curl", ["-si", "--noproxy", "*", "http://127.0.0.1:\(port)/"]).output
-        return answer.components(separatedBy: "\r\n").first { $0.hasPrefix("x-team: ") }.map { String($0.dropFirst(8)) } ?? ""
+        return answer.components(separatedBy: "\r\n").first { $0.hasPrefix("x-team: ") }.map { String($0.dropFirst(8)) }
+            ?? ""
     }
 
     func state() throws -> String { try control.ask("GET", "/v1/namespaces/default/rollout")["state"] }
@@ -97,7 +98,9 @@ struct MeshRolloutTests {
         let settled = try shop.control.martlet("status", "--wait", "60")
         #expect(settled.code == 0, "\(settled)")
         // Who has run it tells of its errors; that is one proxy.
-        let erred = try shop.proxies.filter { Int(try $0.metric("martlet_policy_errors_total{policy=\"team\"}") ?? "") ?? 0 > 0 }
+        let erred = try shop.proxies.filter {
+            Int(try $0.metric("martlet_policy_errors_total{policy=\"team\"}") ?? "") ?? 0 > 0
+        }
         #expect(erred.count == 1)
         for port in shop.ports { #expect(try shop.team(port) == "old") }
         #expect(shop.stop() == 0)

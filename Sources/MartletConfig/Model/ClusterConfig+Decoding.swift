@@ -39,7 +39,8 @@ extension ClusterConfig {
         }
     }
 
-    private static func endpoints(_ section: ConfigSection) -> [EndpointConfig] {
+    /// What stands under `endpoints`; empty when that is not there.
+    package static func endpoints(_ section: ConfigSection) -> [EndpointConfig] {
         let items = section.list("endpoints")
         if section.raw("endpoints")?.items?.isEmpty == true, !section.diagnostics.isDiscovered {
             section.error(
@@ -93,6 +94,13 @@ extension DNSConfig {
     /// Nil after reporting what is wrong.
     init?(_ section: ConfigSection) {
         refresh = section.duration("refresh", default: .seconds(5), in: .milliseconds(100) ... .seconds(3600))
+        for key in ["service", "file"] where section.has(key) {
+            for key in ["dns", "service", "file"] { _ = section.raw(key) }
+            section.error(
+                at: key, "is what a control plane knows, and not a proxy",
+                hint: "hand it to one with martlet apply, or write endpoints, or discovery: { dns: api.internal:8080 }")
+            return nil
+        }
         guard let (host, port) = section.value(required: "dns", Self.scalar) else { return nil }
         self.host = host
         self.port = port

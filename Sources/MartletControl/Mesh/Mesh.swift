@@ -45,6 +45,14 @@ package struct Mesh: Sendable {
         return variant.mesh
     }
 
+    /// Files with endpoints that clusters name.
+    var endpointFiles: Set<EndpointFileName> {
+        Set(
+            documents.values.compactMap { document in
+                if case .file(let name)? = document.source { name } else { nil }
+            })
+    }
+
     package var namespaces: Set<String> { Set(listed.keys) }
 
     /// Namespaces that see something of this one, and itself.

@@ -20,6 +20,8 @@ package struct MeshDocument: Sendable {
     let texts: Set<String>
     /// A policy that may ask any cluster, for its script makes calls.
     let callsAnyCluster: Bool
+    /// Of a cluster: where its endpoints are known from; nil: they are in it, or proxies ask DNS.
+    let source: EndpointSource?
 
     init(
         _ key: DocumentKey, _ kind: MeshKind, _ config: ConfigNode, proxies: ProxySelector?, sharedWith: Set<String>,
@@ -27,8 +29,10 @@ package struct MeshDocument: Sendable {
     ) {
         (self.key, self.kind, self.config, self.proxies) = (key, kind, config, proxies)
         (self.sharedWith, self.files, self.revision, self.created) = (sharedWith, files, revision, created)
+        source = kind == .clusters ? EndpointSource(of: config, in: key.namespace) : nil
         var texts: Set<String> = []
-        config.forEachText { texts.insert($0) }
+        // What is discovered under a name is no document of that name.
+        (source == nil ? config : config.withoutDiscovery).forEachText { texts.insert($0) }
         self.texts = texts
         callsAnyCluster =
             kind == .policies
@@ -50,7 +54,8 @@ package struct MeshDocument: Sendable {
 
     /// `config`, with the names under which `supply` puts its files.
     var node: ConfigNode {
-        files.isEmpty ? config : config.mapTexts { files[$0] == nil ? $0 : folder + $0 }
+        let config = source == nil ? config : config.withoutDiscovery
+        return files.isEmpty ? config : config.mapTexts { files[$0] == nil ? $0 : folder + $0 }
     }
 
     func supply(to sources: ConfigSources) {

@@ -97,6 +97,7 @@ struct MeshDraft {
             var selector: ProxySelector?
             var shared: [String] = []
             if kind == .services { checkService(section) }
+            if kind == .clusters { EndpointSource.check(item, diagnostics) }
             if kind == .listeners {
                 selector = section.section("proxies").map { ProxySelector($0) } ?? proxies
                 config.content = .mapping(entries.filter { $0.key != "proxies" })
@@ -114,7 +115,9 @@ struct MeshDraft {
             let (kept, files) = keep(config, kind)
             let document = MeshDocument(
                 key, kind, kept, proxies: selector, sharedWith: Set(shared), files: files)
-            return MeshDraft(document: document, node: config, tests: kind == .policies ? tests(of: config) : nil)
+            return MeshDraft(
+                document: document, node: document.source == nil ? config : config.withoutDiscovery,
+                tests: kind == .policies ? tests(of: config) : nil)
         }
 
         /// Texts that stand for files of others, or that a file of the same path would take the place of; and more of them than
@@ -161,7 +164,8 @@ struct MeshDraft {
                     })
             }
             var files: [String: [UInt8]] = [:]
-            config.forEachText { text in
+            let named = kind == .clusters && EndpointSource.isMeant(by: config) ? config.withoutDiscovery : config
+            named.forEachText { text in
                 guard files[text] == nil, !text.utf8.contains(0) else { return }
                 let path = ConfigFile.resolve(text, from: config.mark.file)
                 if let bytes = submission.attachments[path] { files[text] = bytes }

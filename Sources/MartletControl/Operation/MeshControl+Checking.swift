@@ -28,6 +28,12 @@ extension MeshControl {
         let drafts = MeshDraft.read(submission, diagnostics: diagnostics)
         // Before anything is said of what is there.
         for draft in drafts { try permit(draft.document, submission.within, mesh) }
+        for draft in drafts where !files.hasFolder {
+            guard case .file = draft.document.source else { continue }
+            diagnostics.error(
+                at: draft.node.place, "names a file of endpoints, and this control plane has no folder with any",
+                hint: "endpoints_folder in its configuration")
+        }
         guard !diagnostics.hasErrors else { throw .invalid(diagnostics.errors) }
         guard !drafts.isEmpty else {
             throw .badRequest("there is nothing in it: no listeners, clusters, policies or services")

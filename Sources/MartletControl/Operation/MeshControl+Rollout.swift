@@ -20,7 +20,8 @@ extension MeshControl {
             }
             if mesh.variants[namespace] != nil {
                 throw .conflict(
-                    "a rollout is under way in namespace \(namespace): promote or abort it first (martlet rollout status)")
+                    "a rollout is under way in namespace \(namespace): promote or abort it first (martlet rollout status)"
+                )
             }
             let changes = changed.map { key in
                 Rollout.Change(
@@ -76,7 +77,8 @@ extension MeshControl {
         _ namespace: String, _ state: Rollout.State, by author: String, reason: String, if isMeant: (Rollout) -> Bool
     ) async throws(OperationError) -> Applied {
         try await commit(author, "rollout \(state.rawValue): \(reason)") { mesh throws(OperationError) in
-            let rollout = try self.running(namespace, in: mesh, if: isMeant).ended(state, reason: reason, at: self.now())
+            let rollout = try self.running(namespace, in: mesh, if: isMeant).ended(
+                state, reason: reason, at: self.now())
             return try self.writing(rollout, self.nothing(in: mesh), changes: [])
         }
     }
@@ -119,7 +121,8 @@ extension MeshControl {
             throw .badRequest("a rollout has 1 to \(RolloutPlan.stageLimit) stages, not \(plan.stages.count)")
         }
         for stage in plan.stages where !RolloutStage.secondsBounds.contains(stage.seconds) {
-            throw .badRequest("a stage lasts \(RolloutStage.secondsBounds.lowerBound) s to a week, not \(stage.seconds) s")
+            throw .badRequest(
+                "a stage lasts \(RolloutStage.secondsBounds.lowerBound) s to a week, not \(stage.seconds) s")
         }
         let limits = plan.limits
         guard RolloutLimits.errorsBounds.contains(limits.errors) else {

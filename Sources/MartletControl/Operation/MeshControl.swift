@@ -7,6 +7,8 @@ package final class MeshControl: ControlPlane {
     let store: any ConfigStore
     let checker: any MeshChecker
     package let publisher: Publisher
+    package let instances: any InstanceRegistry
+    let files: EndpointFiles
     package let fleet = Fleet()
     let follower: MeshFollower
     let turns = Turnstile()
@@ -16,21 +18,45 @@ package final class MeshControl: ControlPlane {
     let now: @Sendable () -> Int64
 
     /// - Parameter now: milliseconds since 1970.
+    /// - Parameter instances: runs with it.
+    /// - Parameter files: endpoints that clusters may name.
     /// - Parameter log: what an operator should know.
     package init(
-        store: any ConfigStore, checker: any MeshChecker, now: @escaping @Sendable () -> Int64,
+        store: any ConfigStore, checker: any MeshChecker, instances: any InstanceRegistry = LocalRegistry(),
+        files: EndpointFiles = EndpointFiles(folder: nil, log: { _ in }), now: @escaping @Sendable () -> Int64,
         log: @escaping @Sendable (String) -> Void
     ) {
         (self.store, self.checker, self.now, self.log) = (store, checker, now, log)
-        publisher = Publisher(now: now)
+        (self.instances, self.files) = (instances, files)
+        publisher = Publisher(files: files, now: now)
         follower = MeshFollower(store: store, publisher: publisher, log: log)
     }
 
-    /// Follows the store, and watches rollouts, until the task is cancelled.
+    /// Follows the store and the registry, and watches rollouts, until the task is cancelled or the store closed.
     package func run() async {
-        async let watching: Void = RolloutRunner(self, log: log).run()
-        await follower.run()
-        await watching
+        let (registry, publisher) = (instances, publisher)
+        let known = Bell()
+        await withDiscardingTaskGroup { group in
+            group.addTask {
+                await registry.run { changes in
+                    await publisher.update(changes)
+                    known.ring()
+                }
+            }
+            if files.hasFolder {
+                group.addTask {
+                    while !Task.isCancelled {
+                        try? await Task.sleep(for: EndpointFiles.interval)
+                        await publisher.lookAtFiles()
+                    }
+                }
+            }
+            group.addTask { await RolloutRunner(self, log: self.log).run() }
+            // A proxy that is told of a cluster before its instances are known would be told that there are none.
+            for await _ in known.heard { break }
+            if !Task.isCancelled { await follower.run() }
+            group.cancelAll()
+        }
     }
 
     func note(_ sight: RolloutSight, of rollout: Rollout) {

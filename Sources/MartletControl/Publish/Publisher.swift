@@ -4,7 +4,7 @@ internal import MartletXDS
 /// Works out what each proxy is to have, and tells its stream when that changes. Proxies that are told the same share all of it.
 package actor Publisher {
     /// What decides on what a proxy is told.
-    private struct Group: Hashable {
+    struct Group: Hashable {
         let namespace: String
         let audience: ProxyIdentity.Audience
         /// A rollout has come to it.
@@ -12,23 +12,31 @@ package actor Publisher {
         let listeners: [DocumentKey]
     }
 
-    private struct Member {
+    struct Member {
         let proxy: ProxyIdentity
         var group: Group
         let changes: AsyncStream<Publication>.Continuation
     }
 
-    private var mesh = Mesh()
+    private(set) var mesh = Mesh()
     /// The store has been read. Before that, what is known is nothing, and to tell a proxy so would take everything from it.
-    private var isKnown = false
-    private var snapshots: [Group: Snapshot] = [:]
-    private var members: [UInt64: Member] = [:]
+    private(set) var isKnown = false
+    var snapshots: [Group: Snapshot] = [:]
+    /// The clusters in each snapshot whose endpoints are known here and not from its documents.
+    var discovered: [Group: [DiscoveredCluster]] = [:]
+    var board = EndpointBoard()
+    private(set) var members: [UInt64: Member] = [:]
     private var nextMember: UInt64 = 0
-    private var time: Int64 = 0
+    var time: Int64 = 0
     private let renderer = DocumentRenderer()
-    private let now: @Sendable () -> Int64
+    let files: EndpointFiles
+    let now: @Sendable () -> Int64
 
-    package init(now: @escaping @Sendable () -> Int64) { self.now = now }
+    package init(
+        files: EndpointFiles = EndpointFiles(folder: nil, log: { _ in }), now: @escaping @Sendable () -> Int64
+    ) {
+        (self.files, self.now) = (files, now)
+    }
 
     // MARK: Proxies
 
@@ -62,9 +70,10 @@ package actor Publisher {
     package func publish(_ mesh: Mesh) {
         self.mesh = mesh
         isKnown = true
+        _ = board.set(files.look(at: mesh.endpointFiles))
         time = now()
         let previous = snapshots
-        snapshots = [:]
+        (snapshots, discovered) = ([:], [:])
         for (id, member) in members {
             let group = group(of: member.proxy)
             // One that is new to its group moves on from what it had.
@@ -88,7 +97,7 @@ package actor Publisher {
             listeners: mesh.seen(by: proxy).entries(for: proxy).map(\.key))
     }
 
-    private func publication(for group: Group) -> Publication {
+    func publication(for group: Group) -> Publication {
         let snapshot = snapshots[group] ?? snapshot(group, after: Snapshot())
         snapshots[group] = snapshot
         return Publication(snapshot: snapshot, revision: mesh.revision, time: time)
@@ -105,7 +114,9 @@ package actor Publisher {
         return members.values.map(\.proxy).filter { proxy in
             let groups = [change.before, change.after].map { Self.group(of: proxy, in: $0) }
             if let known = known[groups] { return known }
-            let (before, after) = (snapshot(for: proxy, under: change.before), snapshot(for: proxy, under: change.after))
+            let (before, after) = (
+                snapshot(for: proxy, under: change.before), snapshot(for: proxy, under: change.after)
+            )
             let differs = ResourceType.allCases.contains { !after.table($0).changes(since: before.table($0)).isEmpty }
             known[groups] = differs
             return differs
@@ -115,8 +126,9 @@ package actor Publisher {
     private func snapshot(_ group: Group, after previous: Snapshot) -> Snapshot {
         let mesh = group.isAhead ? mesh.variants[group.namespace]?.mesh ?? mesh : mesh
         let listeners = group.listeners.compactMap { mesh.documents[$0] }
-        return snapshot(
-            mesh.selection(in: group.namespace, listeners: listeners), group.audience, after: previous)
+        let selection = mesh.selection(in: group.namespace, listeners: listeners)
+        discovered[group] = selection.clusters.compactMap { DiscoveredCluster($0) }
+        return snapshot(selection, group.audience, after: previous)
     }
 
     private func snapshot(
@@ -125,7 +137,7 @@ package actor Publisher {
         var resources: [Resource] = []
         var seen: Set<Reference> = []
         for document in selection.documents {
-            for resource in renderer.resources(of: document, for: audience)
+            for resource in board.complete(renderer.resources(of: document, for: audience), of: document)
             where seen.insert(Reference(resource.type, resource.name)).inserted { resources.append(resource) }
         }
         // Names are made unique just now, and that is all that can be wrong.
@@ -137,6 +149,7 @@ package actor Publisher {
     private func forgetUnused() {
         let used = Set(members.values.map(\.group))
         snapshots = snapshots.filter { used.contains($0.key) }
+        discovered = discovered.filter { used.contains($0.key) }
     }
 
     private func keepUsed() {
@@ -146,5 +159,6 @@ package actor Publisher {
                 meshes.flatMap { mesh in
                     mesh.documents.values.map { DocumentRenderer.Version(key: $0.key, revision: $0.revision) }
                 }))
+        board.keep(Set(meshes.flatMap { mesh in mesh.documents.values.compactMap { DiscoveredCluster($0) } }))
     }
 }

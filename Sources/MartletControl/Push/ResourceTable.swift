@@ -28,6 +28,38 @@ package final class ResourceTable: Sendable {
         digest = index.values.reduce(0) { $0 &+ $1.digest }
     }
 
+    private init(
+        _ type: ResourceType, _ index: [String: Resource], _ resources: [Resource], _ digest: UInt64, _ answer: Answer
+    ) {
+        (self.type, self.index, self.resources, self.digest) = (type, index, resources, digest)
+        answers.withLock { $0 = [answer] }
+    }
+
+    /// The same with other versions of resources that are in it. Costs no more than copying it: nothing is sorted or compared.
+    func replacing(_ changed: [Resource]) -> ResourceTable {
+        var (index, resources, digest) = (index, resources, digest)
+        var names: [String] = []
+        for resource in changed {
+            guard let present = index[resource.name], present.version != resource.version else { continue }
+            index[resource.name] = resource
+            resources[place(of: resource.name)] = resource
+            digest = digest &- present.digest &+ resource.digest
+            names.append(resource.name)
+        }
+        return names.isEmpty
+            ? self : ResourceTable(type, index, resources, digest, Answer(base: self.digest, names: names))
+    }
+
+    /// Of one that is in it.
+    private func place(of name: String) -> Int {
+        var bounds = 0..<resources.count
+        while bounds.count > 1 {
+            let middle = bounds.lowerBound + bounds.count / 2
+            bounds = resources[middle].name <= name ? middle..<bounds.upperBound : bounds.lowerBound..<middle
+        }
+        return bounds.lowerBound
+    }
+
     /// Of the content: equal ones are equal.
     package var version: String { Self.version(digest) }
 

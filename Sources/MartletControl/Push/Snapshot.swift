@@ -41,6 +41,21 @@ package struct Snapshot: Sendable {
         self.earlier = earlier
     }
 
+    private init(_ tables: [ResourceTable], _ earlier: [[ResourceTable]]) {
+        (self.tables, self.earlier) = (tables, earlier)
+    }
+
+    /// The same with other versions of endpoints that are in it: everything else is shared, and so costs nothing.
+    package func replacing(endpoints: [Resource]) -> Snapshot {
+        let (place, before) = (ResourceType.endpoints.ordinal, table(.endpoints))
+        let table = before.replacing(endpoints)
+        guard table !== before else { return self }
+        var (tables, earlier) = (tables, earlier)
+        tables[place] = table
+        earlier[place] = (earlier[place] + [before]).suffix(Self.keptTables)
+        return Snapshot(tables, earlier)
+    }
+
     package func table(_ type: ResourceType) -> ResourceTable { tables[type.ordinal] }
 
     /// The table that has this version, if it is the present one or was not long ago.

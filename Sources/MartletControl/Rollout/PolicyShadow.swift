@@ -54,8 +54,12 @@ struct PolicyShadow {
     private static func doubling(_ policies: Set<String>, in listener: ConfigNode) -> ConfigNode {
         listener.replacing("filters") { chain in
             chain.mapItems { filter in
-                guard let name = filter[FilterSection.lua]?["policy"]?.text, policies.contains(name) else { return [filter] }
-                let shadow = filter.replacing(FilterSection.lua) { $0.replacing("policy") { _ in .text(name + suffix) } }
+                guard let name = filter[FilterSection.lua]?["policy"]?.text, policies.contains(name) else {
+                    return [filter]
+                }
+                let shadow = filter.replacing(FilterSection.lua) {
+                    $0.replacing("policy") { _ in .text(name + suffix) }
+                }
                 return [shadow, filter]
             }
         }.replacing("routes") { routes in
@@ -82,7 +86,9 @@ struct PolicyShadow {
                 guard let shadow = try? DocumentKey(key.namespace, key.kind, key.name + suffix) else {
                     return "the name of \(what) is too long"
                 }
-                if mesh.documents[shadow] != nil { return "there is a policy \"\(shadow.name)\", as its shadow would be called" }
+                if mesh.documents[shadow] != nil {
+                    return "there is a policy \"\(shadow.name)\", as its shadow would be called"
+                }
             case .listeners:
                 // That a chain names new policies is what a shadow is for.
                 guard let present = mesh.documents[key], present.proxies == document.proxies,

@@ -1,5 +1,5 @@
-internal import MartletXDS
 internal import MartletCore
+internal import MartletXDS
 
 /// Traffic of several proxies together, each counted from some report of it on.
 extension ReportedTraffic {

@@ -46,7 +46,9 @@ package struct Rollout: Sendable, Codable, Equatable {
         case namespace, author, message, startedAt, endedAt, changes, plan, stage, members, state, reason
     }
 
-    package init(namespace: String, author: String, message: String, startedAt: Int64, changes: [Change], plan: RolloutPlan) {
+    package init(
+        namespace: String, author: String, message: String, startedAt: Int64, changes: [Change], plan: RolloutPlan
+    ) {
         (self.namespace, self.author, self.message) = (namespace, author, message)
         (self.startedAt, self.changes, self.plan) = (startedAt, changes, plan)
     }

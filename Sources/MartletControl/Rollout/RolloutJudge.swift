@@ -28,7 +28,9 @@ package struct RolloutJudge {
     package func verdict(_ canary: ReportedTraffic, others: ReportedTraffic) -> Verdict {
         for (name, before) in policies {
             let (now, then) = (canary.policies[name] ?? PolicyTally(), others.policies[before] ?? PolicyTally())
-            if let excess = excess(now.errors, of: now.runs, then.errors, of: then.runs, atLeast: Self.minPolicyFailures) {
+            if let excess = excess(
+                now.errors, of: now.runs, then.errors, of: then.runs, atLeast: Self.minPolicyFailures)
+            {
                 return .bad("policy \"\(name)\" errs: \(excess)")
             }
             if let excess = excess(
@@ -48,7 +50,8 @@ package struct RolloutJudge {
             now > then * limits.latency, now > then + Self.noise
         {
             return .bad(
-                "requests are slow: one in a hundred takes more than \(Self.text(now)) ms, elsewhere \(Self.text(then)) ms")
+                "requests are slow: one in a hundred takes more than \(Self.text(now)) ms, elsewhere \(Self.text(then)) ms"
+            )
         }
         let seen = canary.requests
         guard seen >= UInt64(limits.requests) else { return .wait("\(seen) of \(limits.requests) requests seen") }

@@ -42,7 +42,8 @@ package enum RolloutShare: Sendable, Equatable {
             default:
                 throw Mistake(
                     description:
-                        "\"\(sides[0].prefix(60))\" is nothing that proxies have: id, cluster, region, zone or label.NAME")
+                        "\"\(sides[0].prefix(60))\" is nothing that proxies have: id, cluster, region, zone or label.NAME"
+                )
             }
         }
         return selector
@@ -53,8 +54,11 @@ package enum RolloutShare: Sendable, Equatable {
         case .count(let count): "\(count)"
         case .percent(let percent): percent == percent.rounded() ? "\(Int(percent))%" : "\(percent)%"
         case .selected(let selector):
-            ([("id", selector.ids), ("cluster", selector.clusters), ("region", selector.regions), ("zone", selector.zones)]
-                .flatMap { name, values in values.sorted().map { "\(name)=\($0)" } }
+            ([
+                ("id", selector.ids), ("cluster", selector.clusters), ("region", selector.regions),
+                ("zone", selector.zones),
+            ]
+            .flatMap { name, values in values.sorted().map { "\(name)=\($0)" } }
                 + selector.labels.sorted { $0.key < $1.key }.map { "label.\($0.key)=\($0.value)" })
                 .joined(separator: ",")
         }

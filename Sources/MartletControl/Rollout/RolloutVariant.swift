@@ -45,7 +45,9 @@ extension Rollout {
     var documents: [DocumentKey: MeshDocument] {
         var documents: [DocumentKey: MeshDocument] = [:]
         for change in changes {
-            guard let body = change.body, let key = try? DocumentKey(namespace, change.kind, change.name) else { continue }
+            guard let body = change.body, let key = try? DocumentKey(namespace, change.kind, change.name) else {
+                continue
+            }
             // It was checked, and read back, before it was kept.
             let document = Document(key: key, body: Array(body.utf8), revision: revision, created: revision)
             documents[key] = MeshDocument(document, diagnostics: ConfigDiagnostics())

@@ -73,7 +73,9 @@ package struct RolloutWatch: Sendable {
         sight.lack += rollout.members.filter { id in !members.contains { $0.id == id } }
         for other in rest { others[other.id] = noted(others[other.id], report(other)) }
         add(members, rest, report)
-        if let (id, _) = canaries.sorted(by: { $0.key < $1.key }).first(where: { $0.value.restarts >= Self.restartLimit }) {
+        if let (id, _) = canaries.sorted(by: { $0.key < $1.key }).first(where: {
+            $0.value.restarts >= Self.restartLimit
+        }) {
             return .rollBack("\(id) has started anew \(Self.restartLimit) times since it got the change")
         }
         let judge = RolloutJudge(limits: rollout.plan.limits, policies: rollout.judgedPolicies)

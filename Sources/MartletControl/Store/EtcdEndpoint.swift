@@ -52,14 +52,16 @@ package struct EtcdEndpoint: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// Tells of each piece of a response that does not end, until it does or the task is cancelled.
-    func follow(_ path: String, _ body: [UInt8], _ heard: () async throws -> Void) async throws {
-        try await exchange(path, body) { part in
+    ///
+    /// A member that has lost its leader would stay silent for ever: it is asked to end the response then.
+    func follow(_ path: String, _ body: [UInt8], _ heard: ([UInt8]) async throws -> Void) async throws {
+        try await exchange(path, body, headers: ["grpc-metadata-hasleader": "true"]) { part in
             switch part {
             case .head(let head):
                 guard head.status == .ok else {
                     throw BrokenResponse(description: "it answers \(head.status)")
                 }
-            case .body: try await heard()
+            case .body(let buffer): try await heard(Array(buffer.readableBytesView))
             case .end: return true
             }
             return false
@@ -68,7 +70,8 @@ package struct EtcdEndpoint: Sendable, Equatable, CustomStringConvertible {
 
     /// - Parameter part: takes each part of the response; true ends it.
     private func exchange(
-        _ path: String, _ body: [UInt8], _ take: (HTTPClientResponsePart) async throws -> Bool
+        _ path: String, _ body: [UInt8], headers: HTTPHeaders = [:],
+        _ take: (HTTPClientResponsePart) async throws -> Bool
     ) async throws {
         let connection: Connection
         do {
@@ -83,13 +86,14 @@ package struct EtcdEndpoint: Sendable, Equatable, CustomStringConvertible {
         } catch {
             throw Unreachable(description: "\(self): \(error)")
         }
-        let head = HTTPRequestHead(
+        var head = HTTPRequestHead(
             version: .http1_1, method: .POST, uri: path,
             headers: [
                 "host": "\(host):\(port)", "content-type": "application/json",
                 "content-length": "\(body.count)",
                 "connection": "close",
             ])
+        head.headers.add(contentsOf: headers)
         try await connection.executeThenClose { responses, requests in
             // At once: having had all of the body, the server may answer and close before the end of a request is written.
             try await requests.write(

@@ -26,7 +26,7 @@ struct EtcdFollower: Sendable {
             let endpoint = reader.gateway.endpoints[turn % reader.gateway.endpoints.count]
             turn += 1
             // The first piece tells that the watch has begun: from then on nothing is missed.
-            try? await endpoint.follow("/v3/watch", [UInt8](body)) {
+            try? await endpoint.follow("/v3/watch", [UInt8](body)) { _ in
                 signal.advance(to: try await reader.bounds().bounds.latest)
             }
             try? await Task.sleep(for: Self.pause)

@@ -20,7 +20,7 @@ struct EtcdGateway: Sendable {
         let _: EtcdEmpty = try await call("/v3/kv/compaction", EtcdCompaction(revision: revision))
     }
 
-    private func call<Response: Decodable>(
+    func call<Response: Decodable>(
         _ path: String, _ request: some Encodable
     ) async throws(StoreError) -> Response {
         do {

@@ -36,6 +36,8 @@ struct EtcdRange: Encodable, Sendable {
 struct EtcdPut: Encodable, Sendable {
     let key: Data
     let value: Data
+    /// It goes when that does.
+    var lease: EtcdNumber?
 }
 
 struct EtcdDelete: Encodable, Sendable {
@@ -57,8 +59,8 @@ struct EtcdOperation: Encodable, Sendable {
     var request_delete_range: EtcdDelete?
 
     static func range(_ range: EtcdRange) -> EtcdOperation { EtcdOperation(request_range: range) }
-    static func put(_ key: Data, _ value: Data) -> EtcdOperation {
-        EtcdOperation(request_put: EtcdPut(key: key, value: value))
+    static func put(_ key: Data, _ value: Data, lease: EtcdNumber? = nil) -> EtcdOperation {
+        EtcdOperation(request_put: EtcdPut(key: key, value: value, lease: lease))
     }
     static func delete(_ key: Data, before end: Data? = nil) -> EtcdOperation {
         EtcdOperation(request_delete_range: EtcdDelete(key: key, range_end: end))
@@ -83,6 +85,8 @@ struct EtcdPair: Decodable, Sendable {
     let mod_revision: EtcdNumber
     /// Left out when it is empty.
     let value: Data?
+    /// Left out when there is none.
+    let lease: EtcdNumber?
 }
 
 struct EtcdRangeResponse: Decodable, Sendable {

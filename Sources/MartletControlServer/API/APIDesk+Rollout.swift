@@ -23,7 +23,8 @@ extension APIDesk {
     private func plan(_ request: RolloutRequest) throws -> RolloutPlan {
         let stages = try request.stages.enumerated().map { index, stage in
             guard let kind = RolloutStage.Kind(rawValue: stage.kind) else {
-                throw APIFailure.badRequest("stages[\(index)].kind is shadow or canary, not \"\(stage.kind.prefix(40))\"")
+                throw APIFailure.badRequest(
+                    "stages[\(index)].kind is shadow or canary, not \"\(stage.kind.prefix(40))\"")
             }
             let share: RolloutShare
             do {

@@ -3,6 +3,7 @@ internal import MartletControl
 /// What the routes of the API do: they ask the control plane, for callers who may.
 struct APIDesk: Sendable {
     let control: any ControlPlane
+    let instances: any InstanceRegistry
     let audit: AuditLog
     let counters: APICounters
     /// Why the control plane is not ready; nil: it is.
@@ -137,7 +138,8 @@ struct APIDesk: Sendable {
 
     func metrics() async -> APIAnswer {
         APIAnswer(
-            text: counters.text(revision: await control.revision(), proxies: await control.proxies()),
+            text: counters.text(revision: await control.revision(), proxies: await control.proxies())
+                + Self.counts(of: await instances.instances(namespace: nil, service: nil)),
             type: "text/plain; version=0.0.4; charset=utf-8")
     }
 }

@@ -33,10 +33,22 @@ package struct APIFailure: Error, Sendable {
         switch error {
         case let failure as APIFailure: self = failure
         case let error as OperationError: self.init(operation: error)
+        case let error as RegistryError: self.init(registry: error)
         case let error as StoreError: self.init(400, "bad_request", error.description)
         // What is inside of other errors may be anything.
         default: self.init(500, "internal", "an error of the control plane itself; its log has more")
         }
+    }
+
+    private init(registry error: RegistryError) {
+        let (status, code) =
+            switch error {
+            case .invalid: (400, "bad_request")
+            case .notRegistered: (404, "not_registered")
+            case .full, .crowded: (409, "conflict")
+            case .unavailable: (503, "unavailable")
+            }
+        self.init(status, code, error.description)
     }
 
     private init(operation error: OperationError) {

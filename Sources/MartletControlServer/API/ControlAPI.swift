@@ -25,11 +25,13 @@ package struct ControlAPI: Sendable {
     ///   - unready: why the control plane is not ready; nil: it is.
     ///   - ready: hears the address, once it is listened on.
     package init(
-        control: any ControlPlane, settings: APISettings, audit: AuditLog, logger: Logger,
+        control: any ControlPlane, instances: any InstanceRegistry, settings: APISettings, audit: AuditLog,
+        logger: Logger,
         unready: @escaping @Sendable () async -> String? = { nil },
         ready: @escaping @Sendable (_ address: String) -> Void = { _ in }
     ) throws {
-        let desk = APIDesk(control: control, audit: audit, counters: APICounters(), unready: unready)
+        let desk = APIDesk(
+            control: control, instances: instances, audit: audit, counters: APICounters(), unready: unready)
         let responder = APIResponder(
             desk: desk, access: Access(settings.tokens), bodyLimit: settings.bodyLimit.bytes)
         let http = HTTPServerBuilder.http1(configuration: .init(idleTimeout: Self.idleTimeout))

@@ -15,10 +15,12 @@ extension OpenAPIDocument {
     private static let limits = object(
         [
             "errors": described(
-                number, "Failures in a hundred, more than on the other proxies, that are too many; 1 unless said otherwise."
+                number,
+                "Failures in a hundred, more than on the other proxies, that are too many; 1 unless said otherwise."
             ),
             "latency": described(
-                number, "How many times slower the slowest in a hundred may be than on the others; 2 unless said otherwise."
+                number,
+                "How many times slower the slowest in a hundred may be than on the others; 2 unless said otherwise."
             ),
             "requests": described(integer, "Requests that must have been seen in a stage; 100 unless said otherwise."),
             "patience_seconds": described(

@@ -25,7 +25,7 @@ extension OpenAPIDocument {
     }
 
     static var schemas: JSONValue {
-        .object((documents + rollouts + mesh + failures).map { JSONMember(name: $0.0, value: $0.1) })
+        .object((documents + rollouts + instances + mesh + failures).map { JSONMember(name: $0.0, value: $0.1) })
     }
 
     private static let documents: [(String, JSONValue)] = [
@@ -102,6 +102,34 @@ extension OpenAPIDocument {
                     ]))
             ])
         ),
+    ]
+
+    private static let health: JSONValue = [
+        "type": "string", "enum": .array(Instance.Health.allCases.map { .string($0.rawValue) }),
+    ]
+    private static let labels: JSONValue = ["type": "object", "additionalProperties": string]
+
+    private static let instances: [(String, JSONValue)] = [
+        (
+            "Registration",
+            object(
+                [
+                    "address": described(string, "IP address and port."),
+                    "weight": described(integer, "Its share against the others', 1 to 128; 1 unless said otherwise."),
+                    "zone": string, "health": health, "labels": labels,
+                    "ttl_seconds": described(
+                        integer, "In which it has to renew, 1 to 3600; \(Instance.defaultTTL) unless said otherwise."),
+                ], optional: ["weight", "zone", "health", "labels", "ttl_seconds"])
+        ),
+        (
+            "Instance",
+            object([
+                "namespace": string, "service": string, "id": string, "address": string, "weight": integer,
+                "zone": string, "health": health, "labels": labels, "ttl_seconds": integer,
+            ])
+        ),
+        ("InstanceList", object(["instances": list("Instance")])),
+        ("HealthRequest", object(["health": health])),
     ]
 
     private static let mesh: [(String, JSONValue)] = [

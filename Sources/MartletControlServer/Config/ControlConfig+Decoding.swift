@@ -30,6 +30,7 @@ extension ControlConfig {
         api = section.section("api").map { APISettings($0) } ?? APISettings()
         store = section.section("store").map { Store($0) } ?? .file(path: "")
         if !section.has("store") { section.missing("store", hint: "store: { path: martlet.db }") }
+        endpointsFolder = section.path("endpoints_folder")
         audit = section.section("audit").map { Audit($0) } ?? Audit()
     }
 }

@@ -20,6 +20,8 @@ package struct ControlConfig: Sendable {
     package var api: APISettings
     package var store: Store
     package var audit: Audit
+    /// Where clusters may name files of endpoints, a folder a namespace. Nil: none may.
+    package var endpointsFolder: String?
 }
 
 /// The door for proxies.

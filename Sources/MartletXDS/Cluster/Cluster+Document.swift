@@ -33,6 +33,8 @@ extension ClusterMessage {
         writeBalancing(cluster)
         if let check = cluster.section("health_check"), let message = Envoy_Config_Core_V3_HealthCheck(check) {
             healthChecks = [message]
+            // What Martlet does anyway. Envoy goes on with an endpoint that is gone until a check of it fails.
+            ignoreHealthOnHostRemoval = type == .eds
         }
         if let outlier = cluster.section("outlier_detection") { outlierDetection = .init(outlier) }
         if let limits = cluster.section("circuit_breaker") { writeThresholds(limits) }

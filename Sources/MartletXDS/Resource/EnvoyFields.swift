@@ -81,7 +81,7 @@ enum EnvoyFields {
         13 http_protocol_options 14 http2_protocol_options 17 dns_lookup_family 18 dns_resolvers 20 cleanup_interval
         21 upstream_bind_config 22 lb_subset_config 26 protocol_selection 28 alt_stat_name
         29 common_http_protocol_options 30 upstream_connection_options 31 close_connections_on_host_health_failure
-        32 ignore_health_on_host_removal 34 original_dst_lb_config 38 cluster_type 39 respect_dns_ttl 40 filters
+        34 original_dst_lb_config 38 cluster_type 39 respect_dns_ttl 40 filters
         41 load_balancing_policy 42 lrs_server 43 transport_socket_matches 44 dns_failure_refresh_rate
         45 use_tcp_for_dns_lookups 46 upstream_http_protocol_options 47 track_timeout_budgets 48 upstream_config
         49 track_cluster_stats 50 preconnect_policy 51 connection_pool_per_downstream_connection

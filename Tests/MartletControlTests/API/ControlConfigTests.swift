@@ -24,11 +24,13 @@ struct ControlConfigTests {
                 - { name: ci, role: write, namespaces: [shop], sha256: \(String(repeating: "0a", count: 32)) }
             store: { etcd: { endpoints: ["127.0.0.1:2379", "[::1]:2379"], prefix: mesh } }
             audit: { path: audit.jsonl, required: true }
+            endpoints_folder: endpoints
             """
         let config = try #require(
             ControlConfig.parse(Array(text.utf8), file: "folder/control.yaml", diagnostics: diagnostics))
         #expect(config.xds.address.port == 1800 && config.api.address.host == "::1")
         #expect(config.api.tokens.map(\.caller) == [Caller(name: "ci", role: .write, namespaces: ["shop"])])
+        #expect(config.endpointsFolder == "folder/endpoints")
         #expect(config.audit.path == "folder/audit.jsonl" && config.audit.isRequired)
         guard case .etcd(let endpoints, let prefix) = config.store else { return #expect(Bool(false)) }
         #expect(endpoints.map(\.host) == ["127.0.0.1", "::1"] && prefix == "mesh")

@@ -12,14 +12,14 @@ struct Desk {
     private let follower: Task<Void, Never>
     private let folder: URL
 
-    init() throws {
+    init(_ files: EndpointFiles = EndpointFiles(folder: nil, log: { _ in })) throws {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-desk-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let store = try SQLiteStore(path: folder.appendingPathComponent("store").path)
-        let control = MeshControl(
-            store: store, checker: ProxyCheck(), now: { Int64(Date().timeIntervalSince1970 * 1000) }, log: { _ in })
-        self.control = control
-        follower = Task { await control.run() }
+        control = MeshControl(
+            store: store, checker: ProxyCheck(), files: files, now: { Int64(Date().timeIntervalSince1970 * 1000) },
+            log: { _ in })
+        follower = Task { [control] in await control.run() }
     }
 
     func end() async {

@@ -25,6 +25,25 @@ struct SnapshotTests {
         #expect(three.table(.cluster, version: two.table(.cluster).version) === two.table(.cluster))
     }
 
+    @Test("Endpoints replaced singly make the same snapshot as one that is made anew")
+    func replaced() throws {
+        let names = ["a", "b", "c", "d", "e"]
+        let one = try Snapshot(names.map { endpoints($0) } + [cluster("a")])
+        for changed in names {
+            let two = one.replacing(endpoints: [endpoints(changed, "2"), endpoints("nobody", "2")])
+            let whole = try Snapshot(
+                names.map { endpoints($0, $0 == changed ? "2" : "1") } + [cluster("a")], after: one)
+            let (table, before) = (two.table(.endpoints), one.table(.endpoints))
+            #expect(table.version == whole.table(.endpoints).version)
+            #expect(table.resources.map(\.name) == names && table[changed]?.version == "2")
+            #expect(table.resources.map(\.version) == whole.table(.endpoints).resources.map(\.version))
+            #expect(table.changes(since: before) == [changed] && table[changed] !== before[changed])
+            #expect(two.table(.cluster) === one.table(.cluster))
+            #expect(two.table(.endpoints, version: before.version) === before)
+        }
+        #expect(one.replacing(endpoints: [endpoints("a")]).table(.endpoints) === one.table(.endpoints))
+    }
+
     @Test("A few tables of before are known by their version, no more")
     func bounded() throws {
         var snapshots = [try Snapshot([cluster("a", "0")])]

@@ -108,7 +108,8 @@ struct RolloutJudgeTests {
         let others = ReportedTraffic.of(1000, policies: ["team": .of(1000, errors: 50)])
         let same = ReportedTraffic.of(200, policies: ["team": .of(200, errors: 10), "team@next": .of(200, errors: 10)])
         #expect(judge.verdict(same, others: others) == .good)
-        let worse = ReportedTraffic.of(200, policies: ["team": .of(200, errors: 10), "team@next": .of(200, errors: 90)])
+        let worse = ReportedTraffic.of(
+            200, policies: ["team": .of(200, errors: 10), "team@next": .of(200, errors: 90)])
         #expect(judge.verdict(worse, others: others) != .good)
     }
 }
@@ -128,7 +129,8 @@ struct RolloutShareTests {
     @Test(
         "What is none is refused",
         arguments: [
-            "", "0", "-1", "+1", "1.5", "0%", "101%", "-3%", "nan%", "inf%", "%", "many", "zone", "zone=", "=x", "tier=x",
+            "", "0", "-1", "+1", "1.5", "0%", "101%", "-3%", "nan%", "inf%", "%", "many", "zone", "zone=", "=x",
+            "tier=x",
             "label.=x", "zone=a,", ",", "zone=a,2", "99999999999999999999",
         ])
     func mistakes(_ text: String) {

@@ -175,7 +175,10 @@ struct RolloutTests {
             #expect(await desk.refusal(route, shadow).contains("changes by more than the policies in its chain"))
             #expect(await desk.refusal(change, shadow.reversed()).contains("shadow stages come before the others"))
             // That a chain gets a new policy is what a shadow is for.
-            let added = shop.replacing("[{ lua: { policy: team } }, router]", with: "[{ lua: { policy: team } }, { lua: { policy: more } }, router]")
+            let added =
+                shop.replacing(
+                    "[{ lua: { policy: team } }, router]",
+                    with: "[{ lua: { policy: team } }, { lua: { policy: more } }, router]")
                 + ", { name: more, inline: \"function on_request(h) h:respond({[':status'] = '403'}, '') end\" }]\n"
             let text = added.replacing("end\" }], {", with: "end\" }, {")
             #expect(await desk.refusal(text, shadow) == "")
@@ -191,7 +194,8 @@ struct RolloutTests {
             #expect(await desk.refusal().contains("there is nobody to try it on"))
             await desk.join(Self.proxies)
             #expect(await desk.refusal(change, []).contains("1 to 20 stages"))
-            #expect(await desk.refusal(change, [RolloutStage(.canary, .count(1), seconds: 0)]).contains("a stage lasts"))
+            #expect(
+                await desk.refusal(change, [RolloutStage(.canary, .count(1), seconds: 0)]).contains("a stage lasts"))
             var far = ProxySelector()
             far.zones = ["nowhere"]
             #expect(await desk.refusal(change, [RolloutStage(.canary, .selected(far))]).contains("is zone=nowhere"))
@@ -207,7 +211,8 @@ struct RolloutTests {
     @Test("Proxies of other namespaces, and those that the change does not concern, are no share of it")
     func concerned() async throws {
         try await Desk().use { desk in
-            try await desk.apply(shop.replacing("zones: [far]", with: "ids: [d]").replacing("{ name: other", with: "{ name: other"))
+            try await desk.apply(
+                shop.replacing("zones: [far]", with: "ids: [d]").replacing("{ name: other", with: "{ name: other"))
             let strangers = ["x", "y"].map { ProxyIdentity(id: $0, labels: ["namespace": "away"]) }
             await desk.join(Self.proxies + strangers)
             _ = try await desk.start(

@@ -99,7 +99,8 @@ struct RolloutWatchTests {
             scene.statuses["a"]?.state = .refused
             scene.statuses["a"]?.feeds = [
                 .init(
-                    type: .cluster, sentVersion: "2", acknowledgedVersion: "1", refusal: ErrorDetail(code: 3, message: reason),
+                    type: .cluster, sentVersion: "2", acknowledgedVersion: "1",
+                    refusal: ErrorDetail(code: 3, message: reason),
                     withheld: [])
             ]
         }

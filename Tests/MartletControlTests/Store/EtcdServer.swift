@@ -10,10 +10,11 @@ final class EtcdServer {
     private let folder: URL
 
     /// Returns once it answers.
-    init() async throws {
+    /// - Parameter port: nil: a free one.
+    init(port: UInt16? = nil) async throws {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent(
             "martlet-etcd-\(UUID().uuidString)")
-        let (client, peer) = (try TCPListener.freePort(), try TCPListener.freePort())
+        let (client, peer) = (try port ?? TCPListener.freePort(), try TCPListener.freePort())
         endpoint = EtcdEndpoint(host: "127.0.0.1", port: Int(client))
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = [
