@@ -1,7 +1,7 @@
 # `make` alone lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help packages run build release control test lint format house bench differential ceilings fuzz sanitize soak clean
+.PHONY: help packages run build release control test lint format house bench differential ceilings fuzz sanitize chaos soak clean
 
 # Set VERBOSE=1 to see every compiler line.
 SWIFT_FLAGS := $(if $(VERBOSE),--verbose,)
@@ -65,6 +65,13 @@ sanitize: packages ## the tests under AddressSanitizer, then under ThreadSanitiz
 	    swift test $(SWIFT_FLAGS) --disable-xctest --scratch-path .build-asan --sanitize address
 	MARTLET_SANITIZER=thread SWIFT_BACKTRACE=enable=no TSAN_OPTIONS=halt_on_error=1 \
 	    swift test $(SWIFT_FLAGS) --disable-xctest --scratch-path .build-tsan --sanitize thread -Xswiftc -DSANITIZE_THREAD --skip MartletLuaTests
+
+chaos: release ## kills the control plane, replicas and etcd during 500 changes (MARTLET_CHAOS_SEED repeats a run); faults of ADS, 10,000 clusters
+	@Scripts/install-packages test
+	swift build $(SWIFT_FLAGS) $(ARROWS) --build-tests
+	MARTLET_CHAOS_CHANGES=$${MARTLET_CHAOS_CHANGES:-500} swift test $(SWIFT_FLAGS) --skip-build --disable-xctest --filter MeshTests.ChaosTests
+	MARTLET_CLUSTERS=10000 MARTLET_PROGRAM=$(CURDIR)/.build/release/martlet \
+	    swift test $(SWIFT_FLAGS) --skip-build --disable-xctest --filter ControlPlaneFaultTests
 
 soak: release ## 10 GiB bodies, 5,000 slow clients, noise, 1,000 certificate swaps, rapid reset; some fifteen minutes
 	@Scripts/install-packages test

@@ -23,7 +23,11 @@ struct Run: ParsableCommand {
     @Option(help: ArgumentHelp("Envoy's bootstrap, YAML or JSON, in place of a file of Martlet's.", valueName: "FILE"))
     var envoyConfig: String?
 
-    @Option(help: "A control plane in place of a file: HOST:PORT. A file can say more: `control_plane`.")
+    @Option(
+        help: """
+            A control plane in place of a file: HOST:PORT, or the addresses of its replicas, ADDRESS:PORT,ADDRESS:PORT, which \
+            are tried in turn. A file can say more: `control_plane`.
+            """)
     var controlPlane: String?
 
     @Option(help: "How it is asked: delta, sotw or rest. Default: delta.")
@@ -64,6 +68,12 @@ struct Run: ParsableCommand {
             throw ValidationError("a file and --control-plane exclude each other: the control plane stands in the file")
         case (nil, .some):
             if node == nil { throw ValidationError("--node ID is needed with --control-plane") }
+            let addresses = Bootstrap.addresses(controlPlane ?? "")
+            if addresses.count > 1, let name = addresses.first(where: { !Bootstrap.isAddress($0) || $0.isEmpty }) {
+                throw ValidationError(
+                    "--control-plane takes one name, or several addresses: \"\(name)\" is none. A name may have several"
+                )
+            }
         case (.some, nil):
             for (name, value) in [
                 ("--method", method), ("--node", node), ("--cluster", cluster), ("--state", state),

@@ -193,4 +193,37 @@ struct ControlPlaneTests {
         #expect(try proxy.answer(port) == "one")
         #expect(peer.node["id"] as? String == "edge \"7\"")
     }
+
+    @Test("Of several control planes the next is tried when one is not there, or goes", arguments: methods)
+    func replicas(method: String) throws {
+        let one = try answering("one")
+        let port = try TCPListener.freePort()
+        var peers: [ADSPeer?] = try (0..<2).map { _ in
+            let peer = try ADSPeer()
+            try peer.serve(port, from: one)
+            return peer
+        }
+        let addresses = [try TCPListener.freePort()] + peers.compactMap { $0?.port }
+        let proxy = try ManagedProxy(arguments: [
+            "--control-plane", addresses.map { "127.0.0.1:\($0)" }.joined(separator: ","), "--node", "edge-1",
+            "--method",
+            method,
+        ])
+        #expect(try eventually { try proxy.answer(port) == "one" })
+        let first = try #require(try peers.firstIndex { try $0?.ask("streams") != "0" })
+        peers[first] = nil
+        let other = try #require(peers[1 - first])
+        #expect(try eventually { try other.ask("streams") == "1" })
+        #expect(try proxy.answer(port) == "one")
+        let two = try answering("two")
+        try other.endpoints("one", [two.port])
+        try other.push("endpoints")
+        #expect(try eventually { try proxy.answer(port) == "two" })
+    }
+
+    @Test("What cannot be a list of control planes is told", arguments: ["a:1,b:1", "127.0.0.1:1,", "127.0.0.1:1,b:2"])
+    func lists(_ text: String) throws {
+        let result = try Tool.run(Tool.martlet.path, ["run", "--control-plane", text, "--node", "edge-1"])
+        #expect(result.code != 0 && result.output.contains("--control-plane takes one name, or several addresses"))
+    }
 }

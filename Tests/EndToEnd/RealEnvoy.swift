@@ -8,21 +8,25 @@ final class RealEnvoy {
 
     /// - Parameter configuration: its bootstrap, YAML or JSON.
     init(_ configuration: String) throws {
+        folder = try PeerEnvironment.folder("envoy")
+        let file = folder.appendingPathComponent("envoy.yaml")
+        try configuration.write(to: file, atomically: true, encoding: .utf8)
+        tool = try TalkingTool(
+            Self.program(),
+            [
+                "-c", file.path, "--concurrency", "1", "--disable-hot-restart", "--log-level", "error",
+                "--drain-time-s", "1",
+            ])
+    }
+
+    static func program() throws -> String {
         let python = try PeerEnvironment.python("envoy-requirements.txt")
         let library = python.deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("lib")
         let program = try FileManager.default.contentsOfDirectory(at: library, includingPropertiesForKeys: nil)
             .map { $0.appendingPathComponent("site-packages/envoy/_bin/envoy").path }
             .first(where: FileManager.default.isExecutableFile)
         guard let program else { throw TestProxy.NotReady(description: "no Envoy in \(library.path)") }
-        folder = try PeerEnvironment.folder("envoy")
-        let file = folder.appendingPathComponent("envoy.yaml")
-        try configuration.write(to: file, atomically: true, encoding: .utf8)
-        tool = try TalkingTool(
-            program,
-            [
-                "-c", file.path, "--concurrency", "1", "--disable-hot-restart", "--log-level", "error",
-                "--drain-time-s", "1",
-            ])
+        return program
     }
 
     deinit { try? FileManager.default.removeItem(at: folder) }

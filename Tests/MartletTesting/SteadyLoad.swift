@@ -11,8 +11,10 @@ public final class SteadyLoad: Sendable {
 
     public convenience init(_ proxy: TestProxy) { self.init(port: proxy.port) }
 
-    /// - Parameter reconnects: every request comes on a connection of its own, and not all on one.
-    public init(port: UInt16, reconnects: Bool = false) {
+    /// - Parameters:
+    ///   - reconnects: every request comes on a connection of its own, and not all on one.
+    ///   - pause: milliseconds between requests, where something else than the load is to get on.
+    public init(port: UInt16, reconnects: Bool = false, pause: Int32 = 0) {
         self.port = port
         self.reconnects = reconnects
         Thread.detachNewThread { [self] in
@@ -26,6 +28,7 @@ public final class SteadyLoad: Sendable {
                     if !isAnswered { $0.failed += 1 }
                 }
                 if !isAnswered { return }
+                if pause > 0 { _ = poll(nil, 0, pause) }
             }
         }
     }

@@ -36,6 +36,8 @@ public final class TalkingTool: @unchecked Sendable {
         return answer()
     }
 
+    public var processID: Int32 { process.processIdentifier }
+
     /// All that it has printed and nobody has read.
     public var said: String { printed.withLock { $0 } }
 

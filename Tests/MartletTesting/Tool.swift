@@ -48,6 +48,8 @@ public final class BackgroundTool: @unchecked Sendable {
         try process.run()
     }
 
+    public var processID: Int32 { process.processIdentifier }
+
     deinit {
         guard process.isRunning else { return }
         kill(process.processIdentifier, signal)

@@ -180,6 +180,41 @@ internal import Testing
         #expect(!cache.isWarming)
     }
 
+    @Test func whatIsUsedStaysThoughItsServerHasItNoMore() throws {
+        var cache = ResourceCache()
+        cache.apply(try offer(.listener, [try listener("l", routes: "one")]))
+        cache.apply(try offer(.routes, [routes("one", to: "a")]))
+        cache.apply(try offer(.cluster, [cluster("a")]))
+        cache.apply(try offer(.endpoints, [endpoints("a")]))
+        let all = ["C a", "E a", "L l", "R one"]
+        #expect(names(cache.resources()) == all)
+        cache.apply(try offer(.endpoints, [], removed: ["a"]))
+        cache.apply(try offer(.routes, [], removed: ["one"]))
+        #expect(names(cache.resources()) == all && !cache.isWarming)
+        cache.apply(try offer(.listener, [], removed: ["l"]))
+        _ = cache.resources()
+        cache.forgetUnmentioned()
+        #expect(cache.held(.routes).isEmpty && cache.held(.endpoints).count == 1)
+    }
+
+    @Test func endpointsThatThereAreNoneOfAreNotWaitedFor() throws {
+        var cache = ResourceCache()
+        cache.apply(try offer(.cluster, [cluster("a")]))
+        cache.apply(try offer(.endpoints, [], removed: ["a"]))
+        #expect(!cache.isWarming && names(cache.resources()) == ["C a", "E a"])
+        #expect(cache.held(.endpoints).isEmpty)
+        cache.forgetUnmentioned()
+        #expect(!cache.isWarming)
+        // Once nobody asks for them, that is forgotten as well.
+        cache.apply(try offer(.cluster, [], removed: ["a"]))
+        _ = cache.resources()
+        cache.forgetUnmentioned()
+        cache.apply(try offer(.cluster, [cluster("a")]))
+        #expect(cache.isWarming)
+        cache.apply(try offer(.endpoints, [endpoints("a")]))
+        #expect(names(cache.resources()) == ["C a", "E a"])
+    }
+
     @Test func whatGoesIsGone() throws {
         var cache = ResourceCache()
         cache.apply(try offer(.cluster, [cluster("a"), cluster("b")]))

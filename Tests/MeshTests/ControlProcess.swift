@@ -31,9 +31,16 @@ final class ControlProcess {
     /// - Parameters:
     ///   - api: further lines below `api:`.
     ///   - rest: further sections.
+<<<<<<< HEAD
     init(
         api: String = "", address: String = "127.0.0.1:0", store: String = "path: store.db",
         rest: String = "audit: { path: audit.jsonl }"
+=======
+    ///   - xds: where proxies come, `address` where operators do. One that comes back to where it was needs ports.
+    init(
+        api: String = "", xds: String = "127.0.0.1:0", address: String = "127.0.0.1:0",
+        store: String = "{ path: store.db }", rest: String = "audit: { path: audit.jsonl }"
+>>>>>>> faults
     ) throws {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-control-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -46,11 +53,15 @@ final class ControlProcess {
         try write(
             "control.yaml",
             """
-            xds: { address: 127.0.0.1:0 }
+            xds: { address: \(xds) }
             api:
                 address: \(address)
             \(api)
+<<<<<<< HEAD
             store: { \(store) }
+=======
+            store: \(store)
+>>>>>>> faults
             \(rest)
 
             """)
@@ -58,6 +69,8 @@ final class ControlProcess {
 
     @discardableResult
     func start() throws -> ControlProcess {
+        // Its ports and its store must be free.
+        self.tool = nil
         let tool = try TalkingTool(
             Self.program, ["run", "--config", folder.appendingPathComponent("control.yaml").path])
         self.tool = tool
@@ -70,6 +83,11 @@ final class ControlProcess {
         api = parts[7]
         return self
     }
+
+    /// With SIGKILL.
+    func kill() { tool = nil }
+
+    var processID: Int32? { tool?.processID }
 
     /// The exit code after SIGTERM.
     func end() -> Int32? { tool?.end() }

@@ -34,6 +34,9 @@ final class ControlPlane {
     private var heard: Set<ResourceType> = []
     /// A first configuration has come, or will not.
     private(set) var isSettled = false
+    /// Its listeners are in force. Nobody is let in before the first configuration is whole: clusters may be missing that its
+    /// routes lead to.
+    private var isOpen = false
     var settled: () -> Void = {}
     private(set) var status = ControlPlaneStatus()
     private var versions = VersionsInForce()
@@ -83,6 +86,7 @@ final class ControlPlane {
         if cache.isEmpty {
             supervisor.after(Nanoseconds(config.initialFetchTimeout)) { [weak self] in self?.settle() }
         } else {
+            isOpen = true
             settle()
         }
         source.start()
@@ -91,7 +95,19 @@ final class ControlPlane {
     private func settle() {
         guard !isSettled else { return }
         isSettled = true
-        settled()
+        if isOpen { settled() } else { open() }
+    }
+
+    /// Without a whole configuration, for none came in time.
+    private func open() {
+        // Else when that is done.
+        guard isSettled, !isOpen, !isLoading else { return }
+        isLoading = true
+        supervisor.load(resources(of: &cache)) { [weak self] _ in
+            self?.isOpen = true
+            self?.settled()
+            self?.loaded()
+        }
     }
 
     // MARK: The source
@@ -162,6 +178,12 @@ final class ControlPlane {
         return resources
     }
 
+    /// - Parameter isWarming: something waits for what it mentions.
+    private func isWhole(hearing offers: [DiscoveryOffer], isWarming: Bool) -> Bool {
+        // Who has no listeners yet need not wait for routes.
+        !isWarming && heard.union(offers.map(\.type)).isSuperset(of: [.listener, .cluster])
+    }
+
     /// - Parameter refused: why, by the resources that a try before this one found wrong.
     private func load(
         _ offers: [DiscoveryOffer], _ candidate: ResourceCache, refused: [ResourceName: [String]]
@@ -169,12 +191,16 @@ final class ControlPlane {
         isLoading = true
         var candidate = candidate
         let resources = resources(of: &candidate)
+        let opens = isOpen || isSettled || isWhole(hearing: offers, isWarming: candidate.isWarming)
         var warming = candidate.warming()
         warming?.origin = origin
-        supervisor.load(resources, checking: warming) { [weak self] result in
+        // What is kept back is sound all the same.
+        let checked = warming ?? (opens ? nil : resources)
+        supervisor.load(opens ? resources : resources.withoutListeners, checking: checked) { [weak self] result in
             guard let self else { return }
             switch result {
             case .success:
+                self.isOpen = opens
                 self.inForce(candidate, offers, refused)
             case .failure(let failure):
                 self.tryWithout(failure.errors, offers, candidate, refused)
@@ -203,7 +229,8 @@ final class ControlPlane {
         let all = errors.map(\.description).joined(separator: "\n")
         for offer in offers { refuse(offer, all) }
         source.subscribe(to: cache)
-        supervisor.stay(with: resources(of: &cache))
+        let before = resources(of: &cache)
+        supervisor.stay(with: isOpen ? before : before.withoutListeners)
         loaded()
     }
 
@@ -228,9 +255,8 @@ final class ControlPlane {
         source.subscribe(to: cache)
         save()
         watchWarming()
+        if isWhole(hearing: offers, isWarming: cache.isWarming) { settle() }
         heard.formUnion(offers.map(\.type))
-        // Who has no listeners yet need not wait for routes.
-        if !cache.isWarming, heard.isSuperset(of: [.listener, .cluster]) { settle() }
         loaded()
     }
 
@@ -251,6 +277,7 @@ final class ControlPlane {
 
     private func loaded() {
         isLoading = false
+        open()
         take()
         doWithout()
     }
@@ -277,6 +304,7 @@ final class ControlPlane {
         isLoading = true
         supervisor.load(resources(of: &cache)) { [weak self] result in
             if case .success = result { self?.noteForce() }
+            self?.isOpen = true
             self?.settle()
             self?.loaded()
         }

@@ -17,6 +17,8 @@ package struct ResourceCache: Sendable {
     private var active: [ResourceType: [String: Entry]] = [:]
     /// Those of them that wait no more: clusters are used without endpoints, listeners without routes, until they come.
     private var givenUp: Set<HeldResource> = []
+    /// Endpoints that are asked for and that the server does not have: clusters that name them are used without.
+    private var absent: Set<String> = []
 
     package init() {}
 
@@ -33,7 +35,7 @@ package struct ResourceCache: Sendable {
     package mutating func apply(_ offer: DiscoveryOffer) {
         var present = entries[offer.type] ?? [:]
         if offer.isWhole { present = present.filter { offer.changed[$0.key] != nil } }
-        for name in offer.removed { present[name] = nil }
+        for name in offer.removed { remove(name, offer.type, from: &present) }
         for (name, held) in offer.changed {
             // The same bytes mention the same: with a state of the world most of it is what it was.
             let mentions =
@@ -42,11 +44,23 @@ package struct ResourceCache: Sendable {
             present[name] = Entry(held: held, mentions: mentions)
         }
         entries[offer.type] = present
+        if offer.type == .endpoints { absent.subtract(offer.changed.keys) }
+    }
+
+    /// What is asked for by name is gone when nobody names it any more, and not before: a server that takes it away from those that
+    /// use it would take their requests as well. Envoy passes over such a removal, too.
+    private mutating func remove(_ name: String, _ type: ResourceType, from present: inout [String: Entry]) {
+        if type.isWildcard {
+            present[name] = nil
+        } else if type == .endpoints, present[name] == nil {
+            absent.insert(name)
+        }
     }
 
     /// A resource of an offer is as it was before it, for it was refused.
     package mutating func revert(_ type: ResourceType, _ name: String, to before: ResourceCache) {
         entries[type]?[name] = before.entries[type]?[name]
+        if type == .endpoints, before.absent.contains(name) { absent.insert(name) }
     }
 
     // MARK: Names
@@ -71,6 +85,7 @@ package struct ResourceCache: Sendable {
             let names = mentioned(type)
             entries[type] = entries[type]?.filter { names.contains($0.key) }
             active[type] = active[type]?.filter { names.contains($0.key) }
+            if type == .endpoints { absent.formIntersection(names) }
         }
     }
 
@@ -87,7 +102,7 @@ package struct ResourceCache: Sendable {
     private func isWarm(_ entry: Entry) -> Bool { isWarm(entry, isLate: givenUp.contains(entry.held)) }
 
     private func isThere(_ type: ResourceType, _ name: String) -> Bool {
-        guard let entry = entries[type]?[name] else { return false }
+        guard let entry = entries[type]?[name] else { return type == .endpoints && absent.contains(name) }
         return type != .routes || isWarm(entry) || active[type]?[name] != nil
     }
 

@@ -26,6 +26,13 @@ package struct MeshResources: Sendable, Equatable {
 
     package init() {}
 
+    /// Without what clients come in by, and what only that needs.
+    package var withoutListeners: MeshResources {
+        var rest = self
+        (rest.listeners, rest.routes, rest.mentionedClusters) = ([], [], [])
+        return rest
+    }
+
     /// Of a document that has been decoded without errors.
     ///
     /// - Parameter diagnostics: of the load, whose files are read again here: what they hold is part of the resources. What
