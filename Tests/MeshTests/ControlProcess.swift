@@ -31,16 +31,10 @@ final class ControlProcess {
     /// - Parameters:
     ///   - api: further lines below `api:`.
     ///   - rest: further sections.
-<<<<<<< HEAD
-    init(
-        api: String = "", address: String = "127.0.0.1:0", store: String = "path: store.db",
-        rest: String = "audit: { path: audit.jsonl }"
-=======
     ///   - xds: where proxies come, `address` where operators do. One that comes back to where it was needs ports.
     init(
         api: String = "", xds: String = "127.0.0.1:0", address: String = "127.0.0.1:0",
         store: String = "{ path: store.db }", rest: String = "audit: { path: audit.jsonl }"
->>>>>>> faults
     ) throws {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-control-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -57,11 +51,7 @@ final class ControlProcess {
             api:
                 address: \(address)
             \(api)
-<<<<<<< HEAD
-            store: { \(store) }
-=======
             store: \(store)
->>>>>>> faults
             \(rest)
 
             """)
@@ -91,9 +81,6 @@ final class ControlProcess {
 
     /// The exit code after SIGTERM.
     func end() -> Int32? { tool?.end() }
-
-    /// With SIGKILL.
-    func kill() { tool = nil }
 
     /// What it printed since it was ready.
     var said: String { tool?.said ?? "" }
