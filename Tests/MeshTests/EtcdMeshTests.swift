@@ -38,7 +38,7 @@ struct EtcdMeshTests {
     )
     func replicas() throws {
         let etcd = try Etcd()
-        let store = "etcd: { endpoints: [\"127.0.0.1:\(etcd.port)\"] }"
+        let store = "{ etcd: { endpoints: [\"127.0.0.1:\(etcd.port)\"] } }"
         let controls = try (0..<2).map { _ in try ControlProcess(store: store).start() }
         let upstream = try ScriptedUpstream.saying("one ok")
         let port = try TCPListener.freePort()

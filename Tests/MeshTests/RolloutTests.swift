@@ -98,8 +98,9 @@ struct MeshRolloutTests {
         let settled = try shop.control.martlet("status", "--wait", "60")
         #expect(settled.code == 0, "\(settled)")
         // Who has run it tells of its errors; that is one proxy.
-        let erred = try shop.proxies.filter {
-            Int(try $0.metric("martlet_policy_errors_total{policy=\"team\"}") ?? "") ?? 0 > 0
+        let erred = try zip(Shop.ids, shop.proxies).filter { id, proxy in
+            let series = "martlet_policy_errors_total{listener=\"public-\(id)\",policy=\"team\"}"
+            return Int(try proxy.metric(series) ?? "") ?? 0 > 0
         }
         #expect(erred.count == 1)
         for port in shop.ports { #expect(try shop.team(port) == "old") }

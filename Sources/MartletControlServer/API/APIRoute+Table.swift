@@ -9,7 +9,7 @@ extension APIRoute {
     private static let message = Parameter(name: "message", kind: .text, summary: "Why, for the history.")
 
     /// Every route. Where two match, the first is meant: words come before parameters.
-    static let all: [APIRoute] = instances + documents + changes + rollouts + mesh + itself
+    static let all: [APIRoute] = instances + rollouts + documents + changes + mesh + itself
 
     private static let documents: [APIRoute] = [
         APIRoute(
