@@ -7,7 +7,9 @@ extension Publisher {
     }
 
     /// What files say by now.
-    func lookAtFiles() { update(files.look(at: mesh.endpointFiles)) }
+    func lookAtFiles() { update(files.look(at: endpointFiles)) }
+
+    var endpointFiles: Set<EndpointFileName> { meshes.reduce(into: []) { $0.formUnion($1.endpointFiles) } }
 
     func update(_ endpoints: [EndpointSource: [DiscoveredEndpoint]]) {
         let changed = board.set(endpoints)

@@ -70,7 +70,7 @@ package actor Publisher {
     package func publish(_ mesh: Mesh) {
         self.mesh = mesh
         isKnown = true
-        _ = board.set(files.look(at: mesh.endpointFiles))
+        _ = board.set(files.look(at: endpointFiles))
         time = now()
         let previous = snapshots
         (snapshots, discovered) = ([:], [:])
@@ -152,8 +152,10 @@ package actor Publisher {
         discovered = discovered.filter { used.contains($0.key) }
     }
 
+    /// What proxies see: the mesh, and what rollouts make of it for some.
+    var meshes: [Mesh] { [mesh] + mesh.variants.values.map(\.mesh) }
+
     private func keepUsed() {
-        let meshes = [mesh] + mesh.variants.values.map(\.mesh)
         renderer.keep(
             Set(
                 meshes.flatMap { mesh in
