@@ -1,7 +1,7 @@
 # `make` alone lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help packages run build release control test lint format house bench differential ceilings fuzz sanitize chaos soak clean
+.PHONY: help packages run mesh build release control test lint format house bench differential ceilings fuzz sanitize chaos soak clean
 
 # Set VERBOSE=1 to see every compiler line.
 SWIFT_FLAGS := $(if $(VERBOSE),--verbose,)
@@ -18,6 +18,9 @@ packages:
 
 run: packages release ## installs what is missing, builds release and starts the demo
 	.build/release/martlet demo
+
+mesh: packages release control ## installs what is missing, builds release and starts a control plane with three proxies
+	.build/release/martlet demo --mesh
 
 build: packages ## debug build; the arrows between rooms are errors
 	swift build $(SWIFT_FLAGS) $(ARROWS)

@@ -186,7 +186,7 @@ let package = Package(
         .executableTarget(
             name: "martlet-control",
             dependencies: [
-                "MartletCore", "MartletConfig", "MartletFilter", "MartletLua", "MartletProxy", "MartletRouting",
+                "MartletCore", "MartletConfig", "MartletFilter", "MartletNet", "MartletLua", "MartletProxy", "MartletRouting",
                 "MartletBuiltIn", "MartletControl", "MartletControlCheck", "MartletControlServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -230,6 +230,13 @@ let package = Package(
                 "MartletConfig", "MartletControl", "MartletControlCheck", "MartletControlServer", "MartletXDS",
                 .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
             ], path: "Tests/MeshDriver", swiftSettings: house),
+        // Simulated proxies, for the figures of Tests/Benchmarks/mesh.py.
+        .executableTarget(
+            name: "MeshLoad",
+            dependencies: [
+                "MartletCore", "MartletXDS", .product(name: "GRPCCore", package: "grpc-swift-2"),
+                .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+            ], path: "Tests/MeshLoad", swiftSettings: house),
         // The process that the tests of the store kill.
         .executableTarget(
             name: "StoreWriter", dependencies: ["MartletControl"], path: "Tests/StoreWriter", swiftSettings: house),

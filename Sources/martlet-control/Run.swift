@@ -8,6 +8,7 @@ internal import MartletControlCheck
 internal import MartletControlServer
 internal import MartletCore
 internal import MartletFilter
+internal import MartletNet
 internal import MartletProxy
 internal import ServiceLifecycle
 internal import Synchronization
@@ -54,6 +55,8 @@ struct Run: AsyncParsableCommand {
         if !CoreDumps.leaveMemoryOut() {
             OperatorLog.write(.warning, "core dumps may hold keys: /proc/self/coredump_filter cannot be written")
         }
+        // Each proxy is a connection.
+        Machine.raiseOpenFiles()
         let diagnostics = ConfigDiagnostics()
         let loaded =
             config.map { ControlConfig.load(file: $0, diagnostics: diagnostics) }

@@ -29,7 +29,7 @@ struct DemoFiles {
         try Self.mesh(proxyPort, adminPort, v1, v2).write(to: proxy, atomically: true, encoding: .utf8)
     }
 
-    private static func service(_ version: String, _ port: UInt16) -> String {
+    static func service(_ version: String, _ port: UInt16) -> String {
         """
         # The tiny service, \(version).
         listeners:
@@ -45,7 +45,7 @@ struct DemoFiles {
         """
     }
 
-    private static let greeting = """
+    static let greeting = """
         -- Runs for every request through the proxy. Edit and save: the next request runs the new text.
         local greeting = "hello"
 

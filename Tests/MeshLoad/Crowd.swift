@@ -1,0 +1,145 @@
+import GRPCCore
+import GRPCNIOTransportHTTP2Posix
+import MartletCore
+import MartletXDS
+import Synchronization
+
+/// What one of them has seen.
+struct Seen: Sendable {
+    /// When it had a whole configuration.
+    var whole: Int64?
+    /// When it got what all were to look out for.
+    var noted: Int64?
+}
+
+/// Many simulated proxies.
+final class Crowd: Sendable {
+    private let host: String
+    private let port: Int
+    private let count: Int
+    private let seen: Locked<[Seen]>
+    private let sought = Locked<(type: ResourceType, name: String)?>(nil)
+    private let running = Locked<[Task<Void, Never>]>([])
+
+    private static let patience = Duration.seconds(60)
+
+    init(host: String, port: Int, count: Int) {
+        (self.host, self.port, self.count) = (host, port, count)
+        seen = Locked(Array(repeating: Seen(), count: count))
+    }
+
+    func connect() async {
+        seen.withLock { $0 = Array(repeating: Seen(), count: count) }
+        let tasks = (0..<count).map { index in
+            Task {
+                do { try await serve(index) } catch is CancellationError {} catch { print("\(index): \(error)") }
+            }
+        }
+        running.withLock { $0 = tasks }
+    }
+
+    func drop() async {
+        let tasks = running.withLock { tasks in
+            defer { tasks = [] }
+            return tasks
+        }
+        for task in tasks { task.cancel() }
+        for task in tasks { await task.value }
+    }
+
+    func arm(_ type: ResourceType, _ name: String) {
+        sought.withLock { $0 = (type, name) }
+        seen.withLock { seen in
+            for index in seen.indices { seen[index].noted = nil }
+        }
+    }
+
+    /// `count=1000 p50=1.2 p99=3.4 max=5.6`, in milliseconds, once all have seen it or are waited for no more.
+    func times(since start: Int64, of moment: @Sendable (Seen) -> Int64?) async -> String {
+        let deadline = ContinuousClock.now + Self.patience
+        var times: [Int64] = []
+        while true {
+            times = seen.withLock { $0.compactMap { moment($0) } }
+            if times.count == count || ContinuousClock.now > deadline { break }
+            try? await Task.sleep(for: .milliseconds(5))
+        }
+        times.sort()
+        func at(_ share: Double) -> String {
+            guard !times.isEmpty else { return "none" }
+            let time = times[min(times.count - 1, Int(Double(times.count) * share))] - start
+            return "\(Double(time / 10_000) / 100)"
+        }
+        return "count=\(times.count) p50=\(at(0.5)) p99=\(at(0.99)) max=\(at(1))"
+    }
+
+    // MARK: One of them
+
+    private func serve(_ index: Int) async throws {
+        let transport = try HTTP2ClientTransport.Posix(
+            target: .ipv4(address: host, port: port), transportSecurity: .plaintext)
+        let method = MethodDescriptor(
+            fullyQualifiedService: "envoy.service.discovery.v3.AggregatedDiscoveryService",
+            method: "DeltaAggregatedResources")
+        let node = DiscoveryNode(id: "simulated-\(index)", cluster: "simulated", version: "0.1.0")
+        try await withGRPCClient(transport: transport) { client in
+            let (requests, feed) = AsyncStream.makeStream(of: [UInt8].self)
+            try await client.bidirectionalStreaming(
+                request: StreamingClientRequest { writer in
+                    for await request in requests { try await writer.write(request) }
+                }, descriptor: method, serializer: Plain(), deserializer: Plain(), options: .defaults
+            ) { response in
+                var proxy = SimulatedProxy(DiscoveryClient(.delta, node))
+                for request in proxy.open() { feed.yield(request) }
+                for try await message in response.messages {
+                    let (offer, answers) = try proxy.take(message)
+                    for answer in answers { feed.yield(answer) }
+                    if let offer { self.note(index, offer, isWhole: proxy.isWhole) }
+                }
+            }
+        }
+    }
+
+    private func note(_ index: Int, _ offer: DiscoveryOffer, isWhole: Bool) {
+        let isSought = sought.withLock { sought in
+            sought.map { $0.type == offer.type && offer.changed[$0.name] != nil } ?? false
+        }
+        let now = Moment.now
+        seen.withLock { seen in
+            if isWhole, seen[index].whole == nil { seen[index].whole = now }
+            if isSought, seen[index].noted == nil { seen[index].noted = now }
+        }
+    }
+}
+
+/// A proxy's side of a stream, with the code of a proxy.
+private struct SimulatedProxy {
+    private var client: DiscoveryClient
+    private var cache = ResourceCache()
+
+    init(_ client: DiscoveryClient) { self.client = client }
+
+    mutating func open() -> [[UInt8]] { client.open(held: [:]) }
+
+    var isWhole: Bool { !cache.isWarming && !cache.held(.listener).isEmpty && !cache.held(.cluster).isEmpty }
+
+    /// What was offered, and what is to be sent.
+    mutating func take(_ message: [UInt8]) throws -> (DiscoveryOffer?, [[UInt8]]) {
+        guard let offer = try client.received(message) else { return (nil, []) }
+        cache.apply(offer)
+        var answers = [client.answer(offer, refusedFor: nil)]
+        for type in ResourceType.allCases where !type.isWildcard {
+            answers.append(client.subscribe(type, to: cache.mentioned(type), held: cache.held(type)))
+        }
+        return (offer, answers.compactMap { $0 })
+    }
+}
+
+/// Messages as they are.
+private struct Plain: MessageSerializer, MessageDeserializer {
+    func serialize<Bytes: GRPCContiguousBytes>(_ message: [UInt8]) throws -> Bytes { Bytes(message) }
+
+    func deserialize<Bytes: GRPCContiguousBytes>(_ bytes: Bytes) throws -> [UInt8] {
+        // They are copied while they are lent.
+        unsafe bytes.withUnsafeBytes { unsafe Array($0) }
+    }
+}
