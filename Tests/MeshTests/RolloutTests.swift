@@ -106,7 +106,7 @@ struct MeshRolloutTests {
         for port in shop.ports { #expect(try shop.team(port) == "old") }
         #expect(shop.stop() == 0)
         let log = try shop.control.martlet("log")
-        #expect(log.output.contains("martlet-control") && log.output.contains("rollout rolled_back"), "\(log)")
+        #expect(log.output.contains("martlet-control") && log.output.contains("rollout rolled back"), "\(log)")
     }
 
     @Test("Shadow, canary, all: in one command, over a control plane that is killed meanwhile")

@@ -10,7 +10,10 @@ extension MeshControl {
         _ submission: Submission, _ plan: RolloutPlan, by author: String
     ) async throws(OperationError) -> Applied {
         try check(plan)
-        return try await commit(author, submission.message) { mesh throws(OperationError) in
+        return try await commit(
+            author, "rollout started" + (submission.message.isEmpty ? "" : ": \(submission.message)")
+        ) {
+            mesh throws(OperationError) in
             let proxies = await self.publisher.proxies
             let checked = try await self.check(submission, proxies, against: mesh)
             let changed = checked.changes.filter { $0.action != .unchanged }.map(\.key)
@@ -57,7 +60,7 @@ extension MeshControl {
         _ namespace: String, toAll: Bool, within: Set<String>?, by author: String, reason: String,
         if isMeant: (Rollout) -> Bool
     ) async throws(OperationError) -> Applied {
-        try await commit(author, "rollout: \(reason)") { mesh throws(OperationError) in
+        try await commit(author, "rollout goes on: \(reason)") { mesh throws(OperationError) in
             var rollout = try self.running(namespace, in: mesh, if: isMeant)
             guard toAll || rollout.isLastStage else {
                 rollout.stage += 1
@@ -76,7 +79,8 @@ extension MeshControl {
     func end(
         _ namespace: String, _ state: Rollout.State, by author: String, reason: String, if isMeant: (Rollout) -> Bool
     ) async throws(OperationError) -> Applied {
-        try await commit(author, "rollout \(state.rawValue): \(reason)") { mesh throws(OperationError) in
+        try await commit(author, "rollout \(state.rawValue.replacing("_", with: " ")): \(reason)") {
+            mesh throws(OperationError) in
             let rollout = try self.running(namespace, in: mesh, if: isMeant).ended(
                 state, reason: reason, at: self.now())
             return try self.writing(rollout, self.nothing(in: mesh), changes: [])

@@ -33,7 +33,8 @@ package actor RolloutRunner {
         for rollout in rollouts.sorted(by: { $0.namespace < $1.namespace }) {
             let known = watches[rollout.namespace]
             var seen =
-                known.flatMap { $0.rollout.revision == rollout.revision ? $0 : nil } ?? RolloutWatch(rollout, now: now)
+                known.flatMap { $0.rollout.revision == rollout.revision ? $0 : nil }
+                ?? RolloutWatch(rollout, isReplica: control.store.isShared, now: now)
             let outcome = seen.look(
                 at: proxies, now: now, report: { fleet.newestReport(of: $0.id) },
                 past: { fleet.traffic(of: $0.id, since: now - Self.past) })

@@ -29,6 +29,8 @@ package struct RolloutWatch: Sendable {
     package let rollout: Rollout
     package private(set) var sight = RolloutSight()
     private let begun: ContinuousClock.Instant
+    /// Others serve proxies, too: one that is not here may be with them.
+    private let isReplica: Bool
     private var isFirst = true
     private var canaries: [String: Baseline] = [:]
     private var others: [String: Baseline] = [:]
@@ -40,7 +42,9 @@ package struct RolloutWatch: Sendable {
     /// A change that makes its proxies start again so often is not good. Once is whoever looks after them.
     private static let restartLimit = 2
 
-    package init(_ rollout: Rollout, now: ContinuousClock.Instant) { (self.rollout, begun) = (rollout, now) }
+    package init(_ rollout: Rollout, isReplica: Bool = false, now: ContinuousClock.Instant) {
+        (self.rollout, self.isReplica, begun) = (rollout, isReplica, now)
+    }
 
     /// - Parameter proxies: all that are connected.
     /// - Parameter report: the newest of one; nil: nothing.
@@ -70,7 +74,9 @@ package struct RolloutWatch: Sendable {
             if has || canaries[member.id] != nil { canaries[member.id] = noted(canaries[member.id], report(member)) }
             has ? sight.have.append(member.id) : sight.lack.append(member.id)
         }
-        sight.lack += rollout.members.filter { id in !members.contains { $0.id == id } }
+        let connected = Set(members.map(\.id))
+        let absent = rollout.members.filter { !connected.contains($0) }
+        sight.lack += absent
         for other in rest { others[other.id] = noted(others[other.id], report(other)) }
         add(members, rest, report)
         if let (id, _) = canaries.sorted(by: { $0.key < $1.key }).first(where: {
@@ -83,6 +89,10 @@ package struct RolloutWatch: Sendable {
         if case .bad(let reason) = verdict { return .rollBack(reason) }
         if !sight.lack.isEmpty || sight.have.isEmpty {
             complete = nil
+            // Whoever has all of them here judges.
+            if isReplica, !absent.isEmpty || members.isEmpty {
+                return .wait("its proxies are not all with this replica")
+            }
             let count = sight.have.count + sight.lack.count
             return late(now) ?? .wait("\(sight.have.count) of \(count) proxies have it and report")
         }

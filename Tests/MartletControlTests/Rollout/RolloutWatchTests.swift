@@ -9,7 +9,7 @@ private struct Scene {
     var reports: [String: ProxyReport] = [:]
     let start = ContinuousClock.now
 
-    init(_ change: (inout RolloutPlan) -> Void = { _ in }) {
+    init(isReplica: Bool = false, _ change: (inout RolloutPlan) -> Void = { _ in }) {
         var plan = RolloutPlan(stages: [RolloutStage(.canary, .count(1), seconds: 60)])
         plan.limits.patience = 100
         change(&plan)
@@ -18,7 +18,7 @@ private struct Scene {
             changes: [Rollout.Change(kind: "policies", name: "team", body: "")], plan: plan)
         rollout.revision = 7
         if plan.stages[0].share == .count(1) { rollout.members = ["a"] }
-        watch = RolloutWatch(rollout, now: start)
+        watch = RolloutWatch(rollout, isReplica: isReplica, now: start)
         for id in ["a", "b", "c"] {
             var status = ProxyStatus(ProxyIdentity(id: id), method: "delta", address: "", connectedAt: 0)
             (status.state, status.sentRevision, status.appliedRevision) = (.synced, 7, 6)
@@ -141,6 +141,17 @@ struct RolloutWatchTests {
         #expect(scene.look(after: 160) == .wait("0 of 1 proxies have it and report"))
         #expect(
             scene.look(after: 161) == .rollBack("a had not got it, or do not report, in 100 s more than its time"))
+    }
+
+    @Test("A replica leaves it to others to judge proxies that are with them, for as long as they are")
+    func replica() {
+        var scene = Scene(isReplica: true)
+        scene.applies()
+        let status = scene.statuses.removeValue(forKey: "a")
+        #expect(scene.look(after: 0) == .wait("its proxies are not all with this replica"))
+        #expect(scene.look(after: 10_000) == .wait("its proxies are not all with this replica"))
+        scene.statuses["a"] = status
+        #expect(scene.look(after: 10_001) == .wait("good so far, for another 60 s"))
     }
 
     @Test("Without requests nothing is known, and it is taken back")
