@@ -11,15 +11,16 @@ package final class MeshControl: ControlPlane {
     let turns = Turnstile()
     private let now: @Sendable () -> Int64
 
+    /// - Parameter patience: how long an answer waits for the store's latest to be read; then it is given without, or refused.
     /// - Parameter now: milliseconds since 1970.
     /// - Parameter log: what an operator should know.
     package init(
-        store: any ConfigStore, checker: any MeshChecker, now: @escaping @Sendable () -> Int64,
-        log: @escaping @Sendable (String) -> Void
+        store: any ConfigStore, checker: any MeshChecker, patience: Duration = .seconds(5),
+        now: @escaping @Sendable () -> Int64, log: @escaping @Sendable (String) -> Void
     ) {
         (self.store, self.checker, self.now) = (store, checker, now)
         publisher = Publisher(now: now)
-        follower = MeshFollower(store: store, publisher: publisher, log: log)
+        follower = MeshFollower(store: store, publisher: publisher, patience: patience, log: log)
     }
 
     /// Follows the store until the task is cancelled.
