@@ -57,7 +57,9 @@ extension MeshControl {
     func present() async throws(OperationError) -> Mesh {
         guard await follower.isReady else { throw .unavailable("the store has not been read yet") }
         let revision = try await asking { () throws(StoreError) in try await self.store.revision() }
-        await follower.reached(revision)
+        guard await follower.reached(revision) else {
+            throw .unavailable("the store has revision \(revision), and what it holds cannot be read")
+        }
         return await follower.mesh
     }
 
@@ -80,7 +82,8 @@ extension MeshControl {
                 let guards = try await guards(for: checked)
                 let transaction = StoreTransaction(checked.store + guards, author: author, message: message)
                 let revision = try await store.commit(transaction)
-                await follower.reached(revision)
+                // What is written is written, also if proxies cannot be told yet.
+                _ = await follower.reached(revision)
                 return Applied(revision: revision, changes: checked.changes, warnings: checked.warnings)
             } catch .conflict(let key, let actual) {
                 conflict = StoreError.conflict(key, actual: actual).description

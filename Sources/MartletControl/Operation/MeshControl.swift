@@ -17,19 +17,21 @@ package final class MeshControl: ControlPlane {
     private let log: @Sendable (String) -> Void
     let now: @Sendable () -> Int64
 
+    /// - Parameter patience: how long an answer waits for the store's latest to be read; then it is given without, or refused.
     /// - Parameter now: milliseconds since 1970.
     /// - Parameter instances: runs with it.
     /// - Parameter files: endpoints that clusters may name.
     /// - Parameter log: what an operator should know.
     package init(
         store: any ConfigStore, checker: any MeshChecker, instances: any InstanceRegistry = LocalRegistry(),
-        files: EndpointFiles = EndpointFiles(folder: nil, log: { _ in }), now: @escaping @Sendable () -> Int64,
+        files: EndpointFiles = EndpointFiles(folder: nil, log: { _ in }), patience: Duration = .seconds(5),
+        now: @escaping @Sendable () -> Int64,
         log: @escaping @Sendable (String) -> Void
     ) {
         (self.store, self.checker, self.now, self.log) = (store, checker, now, log)
         (self.instances, self.files) = (instances, files)
         publisher = Publisher(files: files, now: now)
-        follower = MeshFollower(store: store, publisher: publisher, log: log)
+        follower = MeshFollower(store: store, publisher: publisher, patience: patience, log: log)
     }
 
     /// Follows the store and the registry, and watches rollouts, until the task is cancelled or the store closed.

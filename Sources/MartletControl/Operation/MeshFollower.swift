@@ -9,12 +9,22 @@ actor MeshFollower {
     private(set) var mesh = Mesh()
     private(set) var isReady = false
     private var isOver = false
-    private var waiters: [(revision: Revision, continuation: CheckedContinuation<Void, Never>)] = []
+    private struct Waiter {
+        let revision: Revision
+        let continuation: CheckedContinuation<Bool, Never>
+    }
+
+    private var waiters: [UInt64: Waiter] = [:]
+    private var lastWaiter: UInt64 = 0
+    /// How long is waited for what the store is known to have.
+    private let patience: Duration
 
     private static let pauses: [Duration] = [.milliseconds(100), .milliseconds(300), .seconds(1), .seconds(3)]
 
-    init(store: any ConfigStore, publisher: Publisher, log: @escaping @Sendable (String) -> Void) {
-        (self.store, self.publisher, self.log) = (store, publisher, log)
+    init(
+        store: any ConfigStore, publisher: Publisher, patience: Duration, log: @escaping @Sendable (String) -> Void
+    ) {
+        (self.store, self.publisher, self.patience, self.log) = (store, publisher, patience, log)
     }
 
     /// Until the task is cancelled or the store closed. While the store is away, what was known stays.
@@ -81,20 +91,29 @@ actor MeshFollower {
         await publisher.publish(mesh)
         self.mesh = mesh
         isReady = true
-        let reached = waiters.filter { $0.revision <= mesh.revision }
-        waiters.removeAll { $0.revision <= mesh.revision }
-        for waiter in reached { waiter.continuation.resume() }
+        for (id, waiter) in waiters where waiter.revision <= mesh.revision { resume(id, true) }
     }
 
     private func end() {
         isOver = true
-        for waiter in waiters { waiter.continuation.resume() }
-        waiters = []
+        for id in waiters.keys { resume(id, true) }
     }
 
-    /// Returns once proxies are being told of a revision, or nobody tells them any more.
-    func reached(_ revision: Revision) async {
-        if isOver || mesh.revision >= revision { return }
-        await withCheckedContinuation { waiters.append((revision, $0)) }
+    private func resume(_ id: UInt64, _ isReached: Bool) {
+        waiters.removeValue(forKey: id)?.continuation.resume(returning: isReached)
+    }
+
+    /// Returns once proxies are being told of a revision, or nobody tells them any more. False: not in time, for the store has gone
+    /// away since it told of the revision; whoever waited for it to come back might wait for days.
+    func reached(_ revision: Revision) async -> Bool {
+        if isOver || mesh.revision >= revision { return true }
+        lastWaiter += 1
+        let id = lastWaiter
+        let limit = Task {
+            try await Task.sleep(for: patience)
+            resume(id, false)
+        }
+        defer { limit.cancel() }
+        return await withCheckedContinuation { waiters[id] = Waiter(revision: revision, continuation: $0) }
     }
 }
