@@ -186,7 +186,8 @@ let package = Package(
         .executableTarget(
             name: "martlet-control",
             dependencies: [
-                "MartletCore", "MartletConfig", "MartletFilter", "MartletNet", "MartletLua", "MartletProxy", "MartletRouting",
+                "MartletCore", "MartletConfig", "MartletFilter", "MartletNet", "MartletLua", "MartletProxy",
+                "MartletRouting",
                 "MartletBuiltIn", "MartletControl", "MartletControlCheck", "MartletControlServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),

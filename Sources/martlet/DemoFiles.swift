@@ -22,7 +22,9 @@ struct DemoFiles {
         adminPort = FreePort.at(or: 9901)
         let v1 = FreePort.at(or: 0)
         let v2 = FreePort.at(or: 0)
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        // One that is there may be another user's.
+        try FileManager.default.createDirectory(
+            at: directory, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
         try Self.service("v1", v1).write(to: serviceV1, atomically: true, encoding: .utf8)
         try Self.service("v2", v2).write(to: serviceV2, atomically: true, encoding: .utf8)
         try Self.greeting.write(to: policy, atomically: true, encoding: .utf8)

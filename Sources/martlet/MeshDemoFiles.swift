@@ -23,10 +23,14 @@ struct MeshDemoFiles {
             try text.write(to: file, atomically: true, encoding: .utf8)
             return file
         }
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        // One that is there may be another user's.
+        try FileManager.default.createDirectory(
+            at: directory, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
         let (xds, operators) = (FreePort.at(or: 18000), FreePort.at(or: 18001))
         api = "http://127.0.0.1:\(operators)"
-        ports = (0..<Self.count).map { FreePort.at(or: firstPort == 0 ? 0 : firstPort + UInt16($0)) }
+        ports = (0..<UInt16(Self.count)).map {
+            FreePort.at(or: firstPort == 0 || firstPort > .max - $0 ? 0 : firstPort + $0)
+        }
         let versions = ["v1", "v2"].map { ($0, FreePort.at(or: 0)) }
         services = try versions.map { try file("service-\($0).yaml", DemoFiles.service($0, $1)) }
         control = try file("control.yaml", Self.control(xds, operators))

@@ -1,3 +1,4 @@
+import Dispatch
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
 import MartletCore
@@ -21,7 +22,10 @@ final class Crowd: Sendable {
     private let sought = Locked<(type: ResourceType, name: String)?>(nil)
     private let running = Locked<[Task<Void, Never>]>([])
 
-    private static let patience = Duration.seconds(60)
+    /// Rings when one of them has seen something, and when patience is over.
+    private let bell = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+
+    private static let patience = DispatchTimeInterval.seconds(60)
 
     init(host: String, port: Int, count: Int) {
         (self.host, self.port, self.count) = (host, port, count)
@@ -56,12 +60,14 @@ final class Crowd: Sendable {
 
     /// `count=1000 p50=1.2 p99=3.4 max=5.6`, in milliseconds, once all have seen it or are waited for no more.
     func times(since start: Int64, of moment: @Sendable (Seen) -> Int64?) async -> String {
-        let deadline = ContinuousClock.now + Self.patience
+        let deadline = DispatchTime.now() + Self.patience
+        let bell = bell
+        bell.continuation.yield()
+        DispatchQueue.global().asyncAfter(deadline: deadline) { bell.continuation.yield() }
         var times: [Int64] = []
-        while true {
+        for await _ in bell.stream {
             times = seen.withLock { $0.compactMap { moment($0) } }
-            if times.count == count || ContinuousClock.now > deadline { break }
-            try? await Task.sleep(for: .milliseconds(5))
+            if times.count == count || DispatchTime.now() >= deadline { break }
         }
         times.sort()
         func at(_ share: Double) -> String {
@@ -108,6 +114,7 @@ final class Crowd: Sendable {
             if isWhole, seen[index].whole == nil { seen[index].whole = now }
             if isSought, seen[index].noted == nil { seen[index].noted = now }
         }
+        bell.continuation.yield()
     }
 }
 

@@ -43,9 +43,10 @@ package protocol ControlPlane: Sendable {
     ) async throws(OperationError) -> Applied
 
     /// To the next stage, or past all that are left; from the last one to all proxies.
+    /// - Parameter stage: that it is in, as the sender knows, from 0; nil: any.
     /// - Parameter within: as with `delete`.
     func promoteRollout(
-        _ namespace: String, toAll: Bool, within: Set<String>?, by author: String
+        _ namespace: String, from stage: Int?, toAll: Bool, within: Set<String>?, by author: String
     ) async throws(OperationError) -> Applied
 
     /// Takes the change back.

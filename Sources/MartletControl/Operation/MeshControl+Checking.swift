@@ -115,7 +115,8 @@ extension MeshControl {
 
     /// What some proxies have another version of already is not changed below them.
     private func checkRollouts(_ changes: [DocumentKey: MeshDocument?], _ mesh: Mesh) throws(OperationError) {
-        for key in changes.keys.sorted() {
+        for (key, document) in changes.sorted(by: { $0.key < $1.key }) {
+            if document?.body == mesh.documents[key]?.body { continue }
             guard let rollout = mesh.variants[key.namespace]?.rollout,
                 rollout.changes.contains(where: { $0.kind == key.kind && $0.name == key.name })
             else { continue }

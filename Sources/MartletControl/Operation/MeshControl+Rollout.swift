@@ -9,7 +9,7 @@ extension MeshControl {
     package func startRollout(
         _ submission: Submission, _ plan: RolloutPlan, by author: String
     ) async throws(OperationError) -> Applied {
-        try check(plan)
+        if let mistake = plan.mistake { throw .badRequest(mistake) }
         return try await commit(
             author, "rollout started" + (submission.message.isEmpty ? "" : ": \(submission.message)")
         ) {
@@ -34,7 +34,17 @@ extension MeshControl {
             var rollout = Rollout(
                 namespace: namespace, author: author, message: submission.message, startedAt: self.now(),
                 changes: changes, plan: plan)
+            // With it, the documents that guard the change.
+            guard changes.count + 3 <= StoreTransaction.changeLimit else {
+                throw .badRequest(
+                    "a rollout changes \(StoreTransaction.changeLimit - 3) documents at most, not \(changes.count)")
+            }
             try self.checkShadow(rollout, mesh)
+            for stage in plan.stages.indices {
+                var later = rollout
+                later.stage = stage
+                _ = try await self.members(of: later, over: mesh)
+            }
             rollout.members = try await self.members(of: rollout, over: mesh)
             return try self.writing(rollout, checked, changes: checked.changes)
         }
@@ -42,9 +52,11 @@ extension MeshControl {
 
     /// To its next stage, or to all; to all from the last one.
     package func promoteRollout(
-        _ namespace: String, toAll: Bool, within: Set<String>?, by author: String
+        _ namespace: String, from stage: Int?, toAll: Bool, within: Set<String>?, by author: String
     ) async throws(OperationError) -> Applied {
-        try await moveOn(namespace, toAll: toAll, within: within, by: author, reason: "by \(author)") { _ in true }
+        try await moveOn(namespace, toAll: toAll, within: within, by: author, reason: "by \(author)") {
+            stage == nil || $0.stage == stage
+        }
     }
 
     /// Takes it back.
@@ -60,17 +72,23 @@ extension MeshControl {
         _ namespace: String, toAll: Bool, within: Set<String>?, by author: String, reason: String,
         if isMeant: (Rollout) -> Bool
     ) async throws(OperationError) -> Applied {
-        try await commit(author, "rollout goes on: \(reason)") { mesh throws(OperationError) in
+        try await commit(author, "rollout goes on: \(reason.prefix(Rollout.reasonLimit))") {
+            mesh throws(OperationError) in
             var rollout = try self.running(namespace, in: mesh, if: isMeant)
             guard toAll || rollout.isLastStage else {
+                let earlier = RolloutMembers(rollout)
                 rollout.stage += 1
-                rollout.members = try await self.members(of: rollout, over: mesh)
+                rollout.members = try await self.members(of: rollout, after: earlier, over: mesh)
+                try self.checkVariant(rollout, mesh)
                 return try self.writing(rollout, self.nothing(in: mesh), changes: [])
             }
             let promoted = rollout.ended(.promoted, reason: reason, at: self.now())
             var changes: [DocumentKey: MeshDocument?] = [:]
             for (key, document) in rollout.documents { changes.updateValue(document, forKey: key) }
             let rest = mesh.changing([:], rollouts: [namespace: promoted], revision: mesh.revision)
+            guard !rollout.documents.values.contains(where: { rest.rival(of: $0) != nil }) else {
+                throw .conflict("another namespace shares something under a name that this would share, too")
+            }
             let checked = try self.check(changes, within: within, await self.publisher.proxies, against: rest)
             return try self.writing(promoted, checked, changes: checked.changes)
         }
@@ -79,7 +97,9 @@ extension MeshControl {
     func end(
         _ namespace: String, _ state: Rollout.State, by author: String, reason: String, if isMeant: (Rollout) -> Bool
     ) async throws(OperationError) -> Applied {
-        try await commit(author, "rollout \(state.rawValue.replacing("_", with: " ")): \(reason)") {
+        try await commit(
+            author, "rollout \(state.rawValue.replacing("_", with: " ")): \(reason.prefix(Rollout.reasonLimit))"
+        ) {
             mesh throws(OperationError) in
             let rollout = try self.running(namespace, in: mesh, if: isMeant).ended(
                 state, reason: reason, at: self.now())
@@ -120,29 +140,6 @@ extension MeshControl {
 
     // MARK: What may be rolled out
 
-    private func check(_ plan: RolloutPlan) throws(OperationError) {
-        guard !plan.stages.isEmpty, plan.stages.count <= RolloutPlan.stageLimit else {
-            throw .badRequest("a rollout has 1 to \(RolloutPlan.stageLimit) stages, not \(plan.stages.count)")
-        }
-        for stage in plan.stages where !RolloutStage.secondsBounds.contains(stage.seconds) {
-            throw .badRequest(
-                "a stage lasts \(RolloutStage.secondsBounds.lowerBound) s to a week, not \(stage.seconds) s")
-        }
-        let limits = plan.limits
-        guard RolloutLimits.errorsBounds.contains(limits.errors) else {
-            throw .badRequest("max_errors is a percentage from 0 to 100, not \(limits.errors)")
-        }
-        guard RolloutLimits.latencyBounds.contains(limits.latency) else {
-            throw .badRequest("max_latency is a factor from 1 to 100, not \(limits.latency)")
-        }
-        guard RolloutLimits.requestsBounds.contains(limits.requests) else {
-            throw .badRequest("min_requests is a number from 0 to a billion, not \(limits.requests)")
-        }
-        guard RolloutLimits.patienceBounds.contains(limits.patience) else {
-            throw .badRequest("patience is 10 s to a week, not \(limits.patience) s")
-        }
-    }
-
     private func checkShadow(_ rollout: Rollout, _ mesh: Mesh) throws(OperationError) {
         guard let index = rollout.plan.stages.firstIndex(where: { $0.kind == .shadow }) else { return }
         if let canary = rollout.plan.stages.firstIndex(where: { $0.kind == .canary }), canary < index {
@@ -153,8 +150,13 @@ extension MeshControl {
         }
         var shadow = rollout
         shadow.stage = index
+        try checkVariant(shadow, mesh)
+    }
+
+    /// That the proxies of the present stage could do with what they would be told.
+    private func checkVariant(_ rollout: Rollout, _ mesh: Mesh) throws(OperationError) {
         let diagnostics = ConfigDiagnostics()
-        MeshCheck(mesh: RolloutVariant(shadow, of: mesh).mesh, checker: checker, drafts: [:], attachments: [:])
+        MeshCheck(mesh: RolloutVariant(rollout, of: mesh).mesh, checker: checker, drafts: [:], attachments: [:])
             .run(namespaces: [rollout.namespace], proxies: [], into: diagnostics)
         guard !diagnostics.hasErrors else { throw .invalid(diagnostics.errors) }
     }
@@ -163,14 +165,20 @@ extension MeshControl {
 
     /// Proxies of the present stage, where its share is a number: those of the stage before first, then by chance, but always
     /// the same. Of those that are connected and that the change concerns.
-    private func members(of rollout: Rollout, over mesh: Mesh) async throws(OperationError) -> [String] {
+    private func members(
+        of rollout: Rollout, after previous: RolloutMembers? = nil, over mesh: Mesh
+    ) async throws(OperationError) -> [String] {
         let stage = rollout.presentStage
         var whole = rollout
         (whole.plan.stages[whole.stage].share, whole.revision) = (.selected(ProxySelector()), 0)
         let after = mesh.changing([:], rollouts: [rollout.namespace: whole], revision: mesh.revision)
         let before = mesh.changing(
             [:], rollouts: [rollout.namespace: rollout.ended(.aborted, reason: "", at: 0)], revision: mesh.revision)
-        let concerned = await publisher.concerned(by: (before, after)).filter { rollout.isOpen(to: $0) }
+        // One that refuses something already cannot tell what comes of this.
+        let refusing = Set(fleet.proxies.filter { $0.state == .refused }.map(\.proxy))
+        let concerned = await publisher.concerned(by: (before, after)).filter {
+            rollout.isOpen(to: $0) && !refusing.contains($0)
+        }
         guard !concerned.isEmpty else {
             throw .badRequest(
                 "no connected Martlet proxy of namespace \(rollout.namespace) runs what would change: there is nobody to try it on; use apply"
@@ -183,14 +191,16 @@ extension MeshControl {
             }
             return []
         }
-        let earlier = Set(rollout.members)
+        let earlier = Set(concerned.filter { previous?.covers($0) ?? false }.map(\.id))
         let seed = StableHash.mix(UInt64(bitPattern: rollout.startedAt))
         let ranked = Set(concerned.map(\.id)).sorted { one, other in
             let (isEarlier, isOtherEarlier) = (earlier.contains(one), earlier.contains(other))
             if isEarlier != isOtherEarlier { return isEarlier }
-            let (rank, otherRank) = (StableHash.of(one) ^ seed, StableHash.of(other) ^ seed)
+            let (rank, otherRank) = (
+                StableHash.mix(StableHash.of(one) ^ seed), StableHash.mix(StableHash.of(other) ^ seed)
+            )
             return rank == otherRank ? one < other : rank < otherRank
         }
-        return ranked.prefix(size).sorted()
+        return ranked.prefix(max(size, earlier.count)).sorted()
     }
 }

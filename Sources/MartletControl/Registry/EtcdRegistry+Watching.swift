@@ -102,6 +102,7 @@ extension EtcdRegistry {
                         unread.removeFirst(end + 1)
                     }
                 }
+                throw EtcdEndpoint.BrokenResponse(description: "it ended the watch")
             }
             group.addTask { try await Task.sleep(for: Self.watchTime) }
             defer { group.cancelAll() }
@@ -113,6 +114,11 @@ extension EtcdRegistry {
         let message = try JSONDecoder().decode(EtcdResult<EtcdWatchResponse>.self, from: line).result
         if message.canceled == true {
             throw EtcdEndpoint.BrokenResponse(description: message.cancel_reason ?? "it ended the watch")
+        }
+        // Whose time was over while etcd did not do what it was asked could not renew: all is read anew, which tells them apart.
+        let isDoubtful = state.withLock { $0.failingSince != nil }
+        if isDoubtful, message.events?.contains(where: \.isDeletion) == true {
+            throw EtcdEndpoint.BrokenResponse(description: "instances ended while it did not answer")
         }
         state.withLock { state in
             for event in message.events ?? [] {

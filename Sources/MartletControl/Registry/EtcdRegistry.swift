@@ -87,6 +87,7 @@ package final class EtcdRegistry: InstanceRegistry {
             guard let present = try await pair(key), var instance = instance(present), let lease = present.lease else {
                 throw .notRegistered(key)
             }
+            guard instance.health != health else { return instance }
             instance.health = health
             if try await put(instance, lease, over: present) { return instance }
         }
@@ -101,6 +102,12 @@ package final class EtcdRegistry: InstanceRegistry {
             return instance
         }
         let revision = try await asking { () throws(StoreError) in try await self.gateway.revoke(lease) }
+        // Here at once: without the watch it would be taken for one that could not renew.
+        state.withLock { state in
+            _ = state.book.remove(key)
+            state.leases[key] = nil
+        }
+        bell.ring()
         await reached(revision)
         return instance
     }
@@ -146,13 +153,18 @@ package final class EtcdRegistry: InstanceRegistry {
         -> Bool
     {
         let path = path(instance.key)
-        let written = try await asking { () throws(StoreError) in
-            try await self.gateway.transaction(
-                EtcdTransaction(
-                    compare: [EtcdCompare(key: path, mod_revision: present?.mod_revision ?? EtcdNumber(0))],
-                    success: [.put(path, Data(instance.kept), lease: lease)]))
+        let written = try await asking { () throws(StoreError) -> EtcdTransactionResponse? in
+            do throws(StoreError) {
+                return try await self.gateway.transaction(
+                    EtcdTransaction(
+                        compare: [EtcdCompare(key: path, mod_revision: present?.mod_revision ?? EtcdNumber(0))],
+                        success: [.put(path, Data(instance.kept), lease: lease)]))
+            } catch .unavailable(let reason) where reason.contains("lease not found") {
+                // It has ended since it was asked for.
+                return nil
+            }
         }
-        guard written.succeeded == true else { return false }
+        guard let written, written.succeeded == true else { return false }
         await reached(written.header.revision)
         return true
     }

@@ -52,6 +52,14 @@ package final class LocalRegistry: InstanceRegistry {
         guard var instance = book.withLock({ $0[key]?.instance }) else { throw .notRegistered(key) }
         guard instance.health != health else { return instance }
         instance.health = health
+        if health != .healthy {
+            // The same goes for who is to get none.
+            let leaving = instance
+            book.withLock { book in
+                if let deadline = book[key]?.deadline { book.put(leaving, until: deadline) }
+            }
+            bell.ring()
+        }
         try await file?.put(instance)
         // Its time may have been over while that was written.
         let changed = instance
@@ -71,10 +79,10 @@ package final class LocalRegistry: InstanceRegistry {
     package func deregister(_ key: InstanceKey) async throws(RegistryError) -> Instance {
         await turns.enter()
         defer { turns.leave() }
-        guard let instance = book.withLock({ $0[key]?.instance }) else { throw .notRegistered(key) }
-        try await file?.remove([key])
-        book.withLock { _ = $0.remove(key) }
+        // Whoever leaves gets no requests any more, even if that cannot be written.
+        guard let instance = book.withLock({ $0.remove(key) }) else { throw .notRegistered(key) }
         bell.ring()
+        try await file?.remove([key])
         return instance
     }
 

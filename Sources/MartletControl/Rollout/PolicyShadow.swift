@@ -27,18 +27,24 @@ struct PolicyShadow {
             let name = isThere ? document.name + Self.suffix : document.name
             guard let place = try? DocumentKey(namespace, MeshKind.policies.rawValue, name) else { continue }
             if isThere { doubled.insert(document.name) }
-            documents.updateValue(copy(document, as: place, Self.shadow(document.config, name)), forKey: place)
+            documents.updateValue(
+                copy(document, as: place, Self.shadow(document.config, name), revision: revision), forKey: place)
         }
         for listener in mesh.documents(in: namespace, .listeners) {
             let present = (documents[listener.key] ?? nil) ?? listener
             guard !doubled.isDisjoint(with: present.texts) else { continue }
             let config = Self.doubling(doubled, in: present.config)
-            documents.updateValue(copy(present, as: present.key, config), forKey: present.key)
+            // One that the rollout does not change itself may change meanwhile: no version says what comes of the two.
+            let isOwn = changed[listener.key] != nil
+            documents.updateValue(
+                copy(present, as: present.key, config, revision: isOwn ? revision : 0), forKey: present.key)
         }
         return documents
     }
 
-    private func copy(_ document: MeshDocument, as key: DocumentKey, _ config: ConfigNode) -> MeshDocument {
+    private func copy(
+        _ document: MeshDocument, as key: DocumentKey, _ config: ConfigNode, revision: Revision
+    ) -> MeshDocument {
         MeshDocument(
             key, document.kind, config, proxies: document.proxies, sharedWith: document.sharedWith,
             files: document.files, revision: revision, created: document.created)
@@ -92,19 +98,34 @@ struct PolicyShadow {
             case .listeners:
                 // That a chain names new policies is what a shadow is for.
                 guard let present = mesh.documents[key], present.proxies == document.proxies,
-                    withoutPolicies(present.config) == withoutPolicies(document.config)
-                else { return "\(what) changes by more than the policies in its chain, and would be in force at once" }
+                    text(present.config, less: "filters") == text(document.config, less: "filters"),
+                    gainsPolicies(present.config, document.config, changes, mesh)
+                else { return "\(what) changes by more than new policies in its chain, and would be in force at once" }
             case .clusters, .services: return "\(what) changes, and would be in force at once"
             }
         }
         return nil
     }
 
-    private static func withoutPolicies(_ listener: ConfigNode) -> String {
-        YAMLWriter.text(
-            listener.replacing("filters") { chain in
-                chain.mapItems { $0[FilterSection.lua]?["policy"] == nil ? [$0] : [] }
-            })
+    private static func text(_ listener: ConfigNode, less key: String) -> String {
+        YAMLWriter.text(.made((listener.entries ?? []).filter { $0.key != key }.map { ($0.key, $0.value) }))
+    }
+
+    /// The chain is as it was, but for policies that nobody has yet.
+    private static func gainsPolicies(
+        _ before: ConfigNode, _ after: ConfigNode, _ changes: [DocumentKey: MeshDocument], _ mesh: Mesh
+    ) -> Bool {
+        var old = (before["filters"]?.items ?? []).map { YAMLWriter.text($0) }[...]
+        for item in after["filters"]?.items ?? [] {
+            if YAMLWriter.text(item) == old.first {
+                old.removeFirst()
+                continue
+            }
+            let name = item[FilterSection.lua]?["policy"]?.text
+            let added = changes.values.first { $0.kind == .policies && $0.name == name }
+            guard let added, mesh.visible(.policies, in: added.key.namespace)[added.name] == nil else { return false }
+        }
+        return old.isEmpty
     }
 }
 

@@ -59,6 +59,9 @@ package struct Rollout: Sendable, Codable, Equatable {
 
     var isLastStage: Bool { stage == plan.stages.count - 1 }
 
+    /// Characters: proxies have a say in it.
+    static let reasonLimit = 1000
+
     // MARK: In the store
 
     static let kind = "rollout"
@@ -77,7 +80,8 @@ package struct Rollout: Sendable, Codable, Equatable {
     /// Nil if somebody else has written what is not one.
     init?(_ document: Document) {
         guard var read = try? JSONDecoder().decode(Rollout.self, from: Data(document.body)),
-            read.namespace == document.key.namespace, read.plan.stages.indices.contains(read.stage)
+            read.namespace == document.key.namespace, read.plan.mistake == nil,
+            read.plan.stages.indices.contains(read.stage)
         else { return nil }
         read.revision = document.revision
         self = read
@@ -86,7 +90,7 @@ package struct Rollout: Sendable, Codable, Equatable {
     /// What it ends with: that it was there, and why it ended, is kept; what it would have changed is in the documents or nowhere.
     func ended(_ state: State, reason: String, at time: Int64) -> Rollout {
         var ended = self
-        (ended.state, ended.reason, ended.endedAt) = (state, reason, time)
+        (ended.state, ended.reason, ended.endedAt) = (state, String(reason.prefix(Self.reasonLimit)), time)
         for index in ended.changes.indices { ended.changes[index].body = nil }
         return ended
     }

@@ -1,3 +1,4 @@
+internal import MartletCore
 internal import MartletXDS
 
 /// Whether what is seen of a change is good. A pure function of two groups of proxies: those that have it, and the others.
@@ -20,67 +21,93 @@ package struct RolloutJudge {
     /// Fewer failures than these say nothing.
     private static let minPolicyFailures: UInt64 = 3
     private static let minServerErrors: UInt64 = 5
+    private static let minSlow: UInt64 = 3
     /// Requests on either side before their times are compared, and milliseconds that are no difference.
     private static let minTimed: UInt64 = 100
     private static let noise = 5.0
 
     /// - Parameter others: who have not got the change; the same proxies before they got it where there are no others.
     package func verdict(_ canary: ReportedTraffic, others: ReportedTraffic) -> Verdict {
+        var doubts: [String] = []
+        func look(_ what: String, _ now: Sample, _ then: Sample, atLeast least: UInt64, limit: Double) -> Verdict? {
+            guard now.failed >= least, now.share - then.share > limit / 100 else { return nil }
+            let elsewhere = then.all == 0 ? "" : ", elsewhere \(Self.text(then.share * 100))%"
+            let words = "\(what): \(now.failed) of \(now.all), \(Self.text(now.share * 100))%\(elsewhere)"
+            if now.isBeyondChance(then) { return .bad(words) }
+            doubts.append("\(words), which may be chance")
+            return nil
+        }
         for (name, before) in policies {
             let (now, then) = (canary.policies[name] ?? PolicyTally(), others.policies[before] ?? PolicyTally())
-            if let excess = excess(
-                now.errors, of: now.runs, then.errors, of: then.runs, atLeast: Self.minPolicyFailures)
-            {
-                return .bad("policy \"\(name)\" errs: \(excess)")
-            }
-            if let excess = excess(
-                now.budgetBreaches, of: now.runs, then.budgetBreaches, of: then.runs, atLeast: Self.minPolicyFailures)
-            {
-                return .bad("policy \"\(name)\" breaks its budget: \(excess)")
-            }
+            let bad =
+                look(
+                    "policy \"\(name)\" errs", Sample(now.errors, of: now.runs), Sample(then.errors, of: then.runs),
+                    atLeast: Self.minPolicyFailures, limit: limits.errors)
+                ?? look(
+                    "policy \"\(name)\" breaks its budget", Sample(now.budgetBreaches, of: now.runs),
+                    Sample(then.budgetBreaches, of: then.runs), atLeast: Self.minPolicyFailures, limit: limits.errors)
+            if let bad { return bad }
         }
-        if let excess = excess(
-            canary.errors5xx, of: canary.requests, others.errors5xx, of: others.requests,
-            atLeast: Self.minServerErrors)
-        {
-            return .bad("requests are answered with 5xx: \(excess)")
+        let bad =
+            look(
+                "requests are answered with 5xx", Sample(canary.errors5xx, of: canary.requests),
+                Sample(others.errors5xx, of: others.requests), atLeast: Self.minServerErrors, limit: limits.errors)
+            ?? slow(canary, others).flatMap { look($0.what, $0.now, $0.then, atLeast: Self.minSlow, limit: 1) }
+        if let bad { return bad }
+        guard canary.requests >= UInt64(clamping: limits.requests) else {
+            return .wait("\(canary.requests) of \(limits.requests) requests seen")
         }
-        if canary.requests >= Self.minTimed, others.requests >= Self.minTimed,
-            let now = canary.quantile(0.99), let then = others.quantile(0.99),
-            now > then * limits.latency, now > then + Self.noise
-        {
-            return .bad(
-                "requests are slow: one in a hundred takes more than \(Self.text(now)) ms, elsewhere \(Self.text(then)) ms"
-            )
-        }
-        let seen = canary.requests
-        guard seen >= UInt64(limits.requests) else { return .wait("\(seen) of \(limits.requests) requests seen") }
-        return .good
+        if let doubt = doubts.first { return .wait(doubt) }
+        return limits.requests == 0 ? .good : unused(canary).map { .wait("policy \"\($0)\" has not run yet") } ?? .good
     }
 
-    /// What is too much; nil: it is not, or may be chance.
-    private func excess(
-        _ failed: UInt64, of all: UInt64, _ failedBefore: UInt64, of allBefore: UInt64, atLeast least: UInt64
-    ) -> String? {
-        // A counter that is read a moment later than another may be ahead of it.
-        let all = max(all, failed)
-        let allBefore = max(allBefore, failedBefore)
-        guard failed >= least else { return nil }
-        let share = Double(failed) / Double(all)
-        let shareBefore = allBefore == 0 ? 0 : Double(failedBefore) / Double(allBefore)
-        guard share - shareBefore > limits.errors / 100 else { return nil }
-        // Two samples of the same share differ by more than three deviations once in some hundred times.
-        if allBefore > 0 {
-            let pooled = Double(failed + failedBefore) / Double(all + allBefore)
-            let deviation = (pooled * (1 - pooled) * (1 / Double(all) + 1 / Double(allBefore))).squareRoot()
-            guard share - shareBefore > 3 * deviation else { return nil }
+    /// What a policy does that never runs nobody has seen. In a shadow stage one has either name.
+    private func unused(_ canary: ReportedTraffic) -> String? {
+        let groups = Dictionary(grouping: policies, by: \.before)
+        return groups.keys.sorted().first { before in
+            groups[before]?.allSatisfy { canary.policies[$0.name]?.runs ?? 0 == 0 } ?? false
         }
-        let elsewhere = allBefore == 0 ? "" : ", elsewhere \(Self.text(shareBefore * 100))%"
-        return "\(failed) of \(all), \(Self.text(share * 100))%\(elsewhere)"
+    }
+
+    /// Requests that took longer than they may, by the time that the slowest in a hundred of the others took.
+    private func slow(
+        _ canary: ReportedTraffic, _ others: ReportedTraffic
+    ) -> (what: String, now: Sample, then: Sample)? {
+        guard canary.requests >= Self.minTimed, others.requests >= Self.minTimed, let then = others.quantile(0.99)
+        else { return nil }
+        let allowed = max(then * limits.latency, then + Self.noise)
+        guard let bound = DurationBuckets.bounds.firstIndex(where: { $0 >= allowed }) else { return nil }
+        func slower(_ traffic: ReportedTraffic) -> Sample {
+            Sample(traffic.durations.dropFirst(bound + 1).reduce(0, &+), of: traffic.requests)
+        }
+        return (
+            "requests are slow, more than \(Self.text(DurationBuckets.bounds[bound])) ms", slower(canary),
+            slower(others)
+        )
+    }
+
+    /// So many of so many.
+    private struct Sample {
+        let failed: UInt64
+        let all: UInt64
+
+        /// A counter that is read a moment later than another may be ahead of it.
+        init(_ failed: UInt64, of all: UInt64) { (self.failed, self.all) = (failed, max(all, failed)) }
+
+        var share: Double { all == 0 ? 0 : Double(failed) / Double(all) }
+
+        /// Two samples of the same share differ by more than three deviations once in some hundred times. Counts are a proxy's
+        /// word, and may be any number.
+        func isBeyondChance(_ other: Sample) -> Bool {
+            guard other.all > 0 else { return true }
+            let pooled = (Double(failed) + Double(other.failed)) / (Double(all) + Double(other.all))
+            let deviation = (pooled * (1 - pooled) * (1 / Double(all) + 1 / Double(other.all))).squareRoot()
+            return share - other.share > 3 * deviation
+        }
     }
 
     private static func text(_ number: Double) -> String {
         let rounded = (number * 10).rounded() / 10
-        return rounded == rounded.rounded() ? "\(Int(rounded))" : "\(rounded)"
+        return rounded == rounded.rounded() && rounded.magnitude < 1e9 ? "\(Int(rounded))" : "\(rounded)"
     }
 }

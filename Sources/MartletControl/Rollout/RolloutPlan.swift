@@ -9,6 +9,17 @@ package struct RolloutPlan: Sendable, Codable, Equatable {
     package init(stages: [RolloutStage], limits: RolloutLimits = RolloutLimits()) {
         (self.stages, self.limits) = (stages, limits)
     }
+
+    /// What of it is out of bounds; nil: nothing.
+    var mistake: String? {
+        guard !stages.isEmpty, stages.count <= Self.stageLimit else {
+            return "a rollout has 1 to \(Self.stageLimit) stages, not \(stages.count)"
+        }
+        for stage in stages where !RolloutStage.secondsBounds.contains(stage.seconds) {
+            return "a stage lasts \(RolloutStage.secondsBounds.lowerBound) s to a week, not \(stage.seconds) s"
+        }
+        return limits.mistake
+    }
 }
 
 package struct RolloutStage: Sendable, Codable, Equatable {
@@ -49,4 +60,13 @@ package struct RolloutLimits: Sendable, Codable, Equatable {
     package static let patienceBounds = 10...604_800
 
     package init() {}
+
+    fileprivate var mistake: String? {
+        if !Self.errorsBounds.contains(errors) { return "errors is a percentage from 0 to 100, not \(errors)" }
+        if !Self.latencyBounds.contains(latency) { return "latency is a factor from 1 to 100, not \(latency)" }
+        if !Self.requestsBounds.contains(requests) {
+            return "requests is a number from 0 to a billion, not \(requests)"
+        }
+        return Self.patienceBounds.contains(patience) ? nil : "patience is 10 s to a week, not \(patience) s"
+    }
 }

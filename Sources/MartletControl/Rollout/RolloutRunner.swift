@@ -1,4 +1,3 @@
-internal import MartletConfig
 internal import MartletCore
 
 /// Moves rollouts on and takes them back: a watch for each, looked at each second.
@@ -10,6 +9,10 @@ package actor RolloutRunner {
     private static let interval = Duration.seconds(1)
     /// What proxies did so long before a stage, the change is compared with where there are no others.
     private static let past = Duration.seconds(60)
+    /// A proxy that has not reported for so long does not report: its workers may hang.
+    private static let stale = Duration.seconds(10)
+    /// The last trouble of each namespace: it is told once.
+    private var troubles: [String: String] = [:]
 
     package init(_ control: MeshControl, log: @escaping @Sendable (String) -> Void) {
         (self.control, self.log) = (control, log)
@@ -36,7 +39,8 @@ package actor RolloutRunner {
                 known.flatMap { $0.rollout.revision == rollout.revision ? $0 : nil }
                 ?? RolloutWatch(rollout, isReplica: control.store.isShared, now: now)
             let outcome = seen.look(
-                at: proxies, now: now, report: { fleet.newestReport(of: $0.id) },
+                at: proxies, now: now,
+                report: { status in status.report.flatMap { $0.age < Self.stale ? $0.newest : nil } },
                 past: { fleet.traffic(of: $0.id, since: now - Self.past) })
             watches[rollout.namespace] = seen
             control.note(seen.sight, of: rollout)
@@ -62,14 +66,20 @@ package actor RolloutRunner {
             }
         } catch OperationError.conflict, OperationError.notFound {
             // Somebody else was faster; what there is then is looked at next time.
-        } catch OperationError.invalid(let errors) where outcome == .moveOn {
-            // It would have been refused if it were applied now.
-            let reason = "it does not go with what is there any more: \(errors.first?.message ?? "")"
-            _ = try? await control.end(rollout.namespace, .rolledBack, by: MeshControl.itself, reason: reason) {
-                $0.revision == stage
-            }
+        } catch OperationError.invalid where outcome == .moveOn {
+            // It would have been refused if it were applied now. Whose the mistakes are that it would make is not this namespace's.
+            await giveUp(rollout, "it does not go with what has changed meanwhile: diff shows the mistakes")
+        } catch OperationError.badRequest(let reason) where outcome == .moveOn {
+            await giveUp(rollout, "it cannot go on: \(reason)")
         } catch {
-            log("rollout of namespace \(rollout.namespace): \(error)")
+            let trouble = "rollout of namespace \(rollout.namespace): \(error)"
+            if troubles.updateValue(trouble, forKey: rollout.namespace) != trouble { log(trouble) }
+        }
+    }
+
+    private func giveUp(_ rollout: Rollout, _ reason: String) async {
+        _ = try? await control.end(rollout.namespace, .rolledBack, by: MeshControl.itself, reason: reason) {
+            $0.revision == rollout.revision
         }
     }
 }

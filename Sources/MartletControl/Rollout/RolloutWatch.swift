@@ -42,6 +42,8 @@ package struct RolloutWatch: Sendable {
     /// A change that makes its proxies start again so often is not good. Once is whoever looks after them.
     private static let restartLimit = 2
 
+    private static let fewOthers: UInt64 = 100
+
     package init(_ rollout: Rollout, isReplica: Bool = false, now: ContinuousClock.Instant) {
         (self.rollout, self.isReplica, begun) = (rollout, isReplica, now)
     }
@@ -63,7 +65,13 @@ package struct RolloutWatch: Sendable {
         _ proxies: [ProxyStatus], _ now: ContinuousClock.Instant, _ report: (ProxyStatus) -> ProxyReport?,
         _ past: (ProxyStatus) -> ReportedTraffic?
     ) -> Outcome {
-        let own = proxies.filter { rollout.isOpen(to: $0.proxy) }
+        // A connection that is half gone may stand beside the one that took its place.
+        var newest: [String: ProxyStatus] = [:]
+        for proxy in proxies where rollout.isOpen(to: proxy.proxy) {
+            if let known = newest[proxy.id], known.connectedAt >= proxy.connectedAt { continue }
+            newest[proxy.id] = proxy
+        }
+        let own = newest.values.sorted { $0.id < $1.id }
         let chosen = RolloutMembers(rollout)
         let (members, rest) = (own.filter { chosen.covers($0.proxy) }, own.filter { !chosen.covers($0.proxy) })
         if let refusal = refusal(members) { return .rollBack(refusal) }
@@ -75,7 +83,8 @@ package struct RolloutWatch: Sendable {
             has ? sight.have.append(member.id) : sight.lack.append(member.id)
         }
         let connected = Set(members.map(\.id))
-        let absent = rollout.members.filter { !connected.contains($0) }
+        // One that had it and has gone is missed, too.
+        let absent = Set(rollout.members).union(canaries.keys).subtracting(connected).sorted()
         sight.lack += absent
         for other in rest { others[other.id] = noted(others[other.id], report(other)) }
         add(members, rest, report)
@@ -85,33 +94,35 @@ package struct RolloutWatch: Sendable {
             return .rollBack("\(id) has started anew \(Self.restartLimit) times since it got the change")
         }
         let judge = RolloutJudge(limits: rollout.plan.limits, policies: rollout.judgedPolicies)
-        let verdict = judge.verdict(sight.canary, others: sight.isBefore ? before : sight.others)
+        let verdict = judge.verdict(sight.canary, others: sight.others)
         if case .bad(let reason) = verdict { return .rollBack(reason) }
         if !sight.lack.isEmpty || sight.have.isEmpty {
             complete = nil
             // Whoever has all of them here judges.
             if isReplica, !absent.isEmpty || members.isEmpty {
-                return .wait("its proxies are not all with this replica")
+                return .wait("its proxies are not all with this replica: promote or abort it")
             }
             let count = sight.have.count + sight.lack.count
             return late(now) ?? .wait("\(sight.have.count) of \(count) proxies have it and report")
+        }
+        // Which ones there are elsewhere nobody here knows.
+        if isReplica, case .selected = rollout.presentStage.share {
+            return .wait("other replicas may have proxies of this stage: promote or abort it")
         }
         let since = complete ?? now
         complete = since
         let left = Duration.seconds(rollout.presentStage.seconds) - (now - since)
         guard left <= .zero else { return .wait("good so far, for another \(max(1, left.components.seconds)) s") }
-        if case .wait(let reason) = verdict { return late(now) ?? .wait(reason) }
+        if case .wait(let reason) = verdict { return late(now, reason) ?? .wait(reason) }
         return .moveOn
     }
 
-    private func late(_ now: ContinuousClock.Instant) -> Outcome? {
+    private func late(_ now: ContinuousClock.Instant, _ reason: String = "") -> Outcome? {
         let patience = rollout.plan.limits.patience
         guard now - begun > .seconds(patience + rollout.presentStage.seconds) else { return nil }
         let missing = sight.lack.prefix(5).joined(separator: ", ")
-        return .rollBack(
-            missing.isEmpty
-                ? "\(sight.canary.requests) of \(rollout.plan.limits.requests) requests seen in \(patience) s more than its time"
-                : "\(missing) had not got it, or do not report, in \(patience) s more than its time")
+        let words = missing.isEmpty ? reason : "\(missing) had not got it, or do not report"
+        return .rollBack("\(words), in \(patience) s more than its time")
     }
 
     /// A proxy that refuses what the rollout has brought. What it refused before is nobody's fault here.
@@ -152,7 +163,8 @@ package struct RolloutWatch: Sendable {
         }
         sight.canary = sum(members, canaries)
         sight.others = sum(rest, others)
-        sight.isBefore = sight.others.requests == 0
+        // Few say less than what was before.
+        sight.isBefore = sight.others.requests < Self.fewOthers && before.requests > sight.others.requests
         if sight.isBefore { sight.others = before }
     }
 }

@@ -80,6 +80,18 @@ struct APICall: Sendable {
 
     // MARK: Bodies
 
+    /// What its caller hands in, to see and change what is the caller's.
+    func submission(_ request: ApplyRequest) throws(APIFailure) -> Submission {
+        guard (request.message ?? "").utf8.count <= Self.maxMessage else { throw Self.messageTooLong }
+        var submission = Submission(
+            namespace: namespace, files: request.files.map { .init(name: $0.name, bytes: Array($0.text.utf8)) },
+            attachments: (request.attachments ?? [:]).mapValues { Array($0) })
+        submission.message = request.message ?? ""
+        submission.expected = request.expectedRevision
+        submission.within = caller.namespaces
+        return submission
+    }
+
     /// - Parameter keys: those that the body may have, at each of these places; `files[]` stands for any item.
     func decode<Message: Decodable>(_ type: Message.Type, keys: [String: [String]]) throws(APIFailure) -> Message {
         let value: JSONValue

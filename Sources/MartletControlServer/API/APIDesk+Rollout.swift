@@ -9,13 +9,10 @@ extension APIDesk {
                 "files[]": ["name", "text"], "stages[]": ["kind", "share", "seconds"],
                 "limits": ["errors", "latency", "requests", "patience_seconds"],
             ])
-        guard (request.message ?? "").utf8.count <= APICall.maxMessage else { throw APICall.messageTooLong }
-        var submission = Submission(
-            namespace: call.namespace, files: request.files.map { .init(name: $0.name, bytes: Array($0.text.utf8)) },
-            attachments: (request.attachments ?? [:]).mapValues { Array($0) })
-        submission.message = request.message ?? ""
-        submission.expected = request.expectedRevision
-        submission.within = call.caller.namespaces
+        let submission = try call.submission(
+            ApplyRequest(
+                files: request.files, attachments: request.attachments ?? [:], message: request.message,
+                expectedRevision: request.expectedRevision))
         let started = try await control.startRollout(submission, try plan(request), by: call.caller.name)
         return try APIAnswer(of: AppliedMessage(started))
     }
@@ -47,9 +44,10 @@ extension APIDesk {
     }
 
     func promoteRollout(_ call: APICall) async throws -> APIAnswer {
-        let request = try call.decode(PromoteRequest.self, keys: ["": ["all"]])
+        let request = try call.decode(PromoteRequest.self, keys: ["": ["all", "stage"]])
         let applied = try await control.promoteRollout(
-            call.namespace, toAll: request.all ?? false, within: call.caller.namespaces, by: call.caller.name)
+            call.namespace, from: request.stage.map { max(0, $0) - 1 }, toAll: request.all ?? false,
+            within: call.caller.namespaces, by: call.caller.name)
         return try APIAnswer(of: AppliedMessage(applied))
     }
 

@@ -42,13 +42,7 @@ struct APIDesk: Sendable {
         let request = try call.decode(
             ApplyRequest.self,
             keys: ["": ["files", "attachments", "message", "expected_revision"], "files[]": ["name", "text"]])
-        guard (request.message ?? "").utf8.count <= APICall.maxMessage else { throw APICall.messageTooLong }
-        var submission = Submission(
-            namespace: call.namespace, files: request.files.map { .init(name: $0.name, bytes: Array($0.text.utf8)) },
-            attachments: (request.attachments ?? [:]).mapValues { Array($0) })
-        submission.message = request.message ?? ""
-        submission.expected = request.expectedRevision
-        submission.within = call.caller.namespaces
+        let submission = try call.submission(request)
         if call.isDryRun { return try APIAnswer(PlanMessage(try await control.plan(submission), for: call.caller)) }
         return try APIAnswer(of: AppliedMessage(try await control.apply(submission, by: call.caller.name)))
     }

@@ -46,7 +46,14 @@ extension OpenAPIDocument {
                     ], "message": string, "expected_revision": integer, "stages": list(stage), "limits": limits,
                 ], optional: ["attachments", "message", "expected_revision", "limits"])
         ),
-        ("PromoteRequest", object(["all": described(boolean, "Past the stages that are left.")], optional: ["all"])),
+        (
+            "PromoteRequest",
+            object(
+                [
+                    "all": described(boolean, "Past the stages that are left."),
+                    "stage": described(integer, "Nothing is done unless it is in this one, from 1."),
+                ], optional: ["all", "stage"])
+        ),
         ("AbortRequest", object(["message": string], optional: ["message"])),
         (
             "Rollout",

@@ -18,8 +18,10 @@ package struct RolloutRequest: Codable, Sendable {
 package struct PromoteRequest: Codable, Sendable {
     /// Past the stages that are left.
     package var all: Bool?
+    /// Nothing is done unless it is in this one, from 1.
+    package var stage: Int?
 
-    package init(all: Bool) { self.all = all }
+    package init(all: Bool, stage: Int) { (self.all, self.stage) = (all, stage) }
 }
 
 package struct AbortRequest: Codable, Sendable {

@@ -103,11 +103,32 @@ final class ControlPlane {
         // Else when that is done.
         guard isSettled, !isOpen, !isLoading else { return }
         isLoading = true
-        supervisor.load(resources(of: &cache)) { [weak self] _ in
-            self?.isOpen = true
-            self?.settled()
-            self?.loaded()
+        supervisor.load(resources(of: &cache)) { [weak self] result in
+            guard let self else { return }
+            if case .failure(let failure) = result, self.forget(failure.errors) {
+                self.isLoading = false
+                return self.open()
+            }
+            if case .success = result { self.noteForce() }
+            self.isOpen = true
+            self.settled()
+            self.loaded()
         }
+    }
+
+    /// Listeners that were acknowledged while they were only checked, and then cannot be opened: with them nothing that comes
+    /// later could be loaded. Whether there was one.
+    private func forget(_ errors: [ConfigError]) -> Bool {
+        var isAny = false
+        for error in errors {
+            supervisor.options.log(.warning, "control plane: \(error)")
+            guard let name = ResourceName(of: error), name.type == .listener,
+                cache.held(.listener)[name.name] != nil
+            else { continue }
+            cache.revert(.listener, name.name, to: ResourceCache())
+            isAny = true
+        }
+        return isAny
     }
 
     // MARK: The source
@@ -303,7 +324,10 @@ final class ControlPlane {
         guard isAny else { return }
         isLoading = true
         supervisor.load(resources(of: &cache)) { [weak self] result in
-            if case .success = result { self?.noteForce() }
+            switch result {
+            case .success: self?.noteForce()
+            case .failure(let failure): _ = self?.forget(failure.errors)
+            }
             self?.isOpen = true
             self?.settle()
             self?.loaded()

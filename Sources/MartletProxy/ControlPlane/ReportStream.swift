@@ -98,19 +98,23 @@ final class ReportStream {
             report()
         case .ended(let stream, let status, let reason):
             guard stream == self.stream else { return }
-            guard status == .unimplemented else { return ended(reason) }
+            guard status == .unimplemented else { return ended(reason, status) }
             close()
             supervisor.options.log(.info, "control plane: takes no reports")
         case .answered, .read: break
         }
     }
 
-    private func ended(_ reason: String) {
+    private func ended(_ reason: String, _ status: GRPCStatus? = nil) {
         close()
         failures += 1
+        // The first report may overtake the stream of discovery, on which the control plane learns who is there.
+        let isEarly = failures == 1 && status == .failedPrecondition
         // Said once, not at each try.
-        if lastEnd != reason { supervisor.options.log(.info, "control plane: reports: \(reason)") }
-        lastEnd = reason
+        if lastEnd != reason, !isEarly {
+            supervisor.options.log(.info, "control plane: reports: \(reason)")
+            lastEnd = reason
+        }
         let next = DiscoveryPause.backoff.wait(before: failures, random: .random(in: 0..<1))
         wait(next) { [weak self] in self?.open() }
     }

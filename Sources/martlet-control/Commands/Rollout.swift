@@ -129,7 +129,10 @@ struct Rollout: AsyncParsableCommand {
         func run() async throws {
             try await server.withClient { client in
                 let path = client.inNamespace("rollout", "promote")
-                _ = try await client.post(path, PromoteRequest(all: all), as: AppliedMessage.self)
+                // What is meant is the stage that it is in now, and not one that it goes on to meanwhile.
+                let present = try await client.get(client.inNamespace("rollout"), as: RolloutMessage.self).message
+                let request = PromoteRequest(all: all, stage: present.stage)
+                _ = try await client.post(path, request, as: AppliedMessage.self)
                 try await RolloutReport(client, output).show()
             }
         }

@@ -5,15 +5,16 @@ import Testing
 
 extension ReportedTraffic {
     /// - Parameter slow: of the requests, those that took 100 to 250 ms; the others took less than 1.
+    /// - Parameter policies: nil: `team` ran for each request.
     static func of(
-        _ requests: UInt64, failed: UInt64 = 0, slow: UInt64 = 0, policies: [String: PolicyTally] = [:]
+        _ requests: UInt64, failed: UInt64 = 0, slow: UInt64 = 0, policies: [String: PolicyTally]? = nil
     ) -> ReportedTraffic {
         var traffic = ReportedTraffic.none
         traffic.responses[2] = requests - failed
         traffic.responses[5] = failed
         traffic.durations[1] = requests - slow
         traffic.durations[7] = slow
-        traffic.policies = policies
+        traffic.policies = policies ?? ["team": .of(requests)]
         return traffic
     }
 }
@@ -52,13 +53,14 @@ struct RolloutJudgeTests {
         Case(
             testDescription: "errs a little more, as chance has it",
             canary: .of(200, policies: ["team": .of(200, errors: 13)]),
-            others: .of(1000, policies: ["team": .of(1000, errors: 50)])),
+            others: .of(1000, policies: ["team": .of(1000, errors: 50)]),
+            waits: "6.5%, elsewhere 5%, which may be chance"),
         Case(
             testDescription: "errs much more than before", canary: .of(200, policies: ["team": .of(200, errors: 40)]),
             others: .of(1000, policies: ["team": .of(1000, errors: 50)]), bad: "40 of 200, 20%, elsewhere 5%"),
         Case(
             testDescription: "a policy that nobody else has", canary: .of(20, policies: ["team": .of(20, errors: 3)]),
-            others: .of(1000), bad: "policy \"team\" errs: 3 of 20, 15%"),
+            others: .of(1000, policies: [:]), bad: "policy \"team\" errs: 3 of 20, 15%"),
         Case(
             testDescription: "another policy is not what is judged",
             canary: .of(200, policies: ["team": .of(200), "other": .of(200, errors: 100)])),
@@ -72,10 +74,26 @@ struct RolloutJudgeTests {
         Case(
             testDescription: "everything is 5xx before much is seen", canary: .of(5, failed: 5), others: .none,
             bad: "5 of 5, 100%"),
-        Case(testDescription: "slow", canary: .of(200, slow: 10), bad: "requests are slow"),
+        Case(
+            testDescription: "slow", canary: .of(200, slow: 10),
+            bad: "requests are slow, more than 10 ms: 10 of 200, 5%, elsewhere 0%"),
         Case(testDescription: "slow everywhere", canary: .of(200, slow: 10), others: .of(1000, slow: 50)),
         Case(testDescription: "too few to time", canary: .of(99, slow: 50), waits: "99 of 100"),
         Case(testDescription: "nobody to compare times with", canary: .of(200, slow: 50), others: .none),
+        Case(
+            testDescription: "much worse than few others", canary: .of(100, failed: 40), others: .of(10),
+            waits: "40 of 100, 40%, elsewhere 0%, which may be chance"),
+        Case(
+            testDescription: "a policy that never ran", canary: .of(200, policies: [:]),
+            waits: "policy \"team\" has not run yet"),
+        Case(
+            testDescription: "numbers that no proxy counts to",
+            canary: .of(200, policies: ["team": .of(.max, errors: 1 << 63)]),
+            others: .of(200, policies: ["team": .of(.max, errors: .max)]), waits: nil),
+        Case(
+            testDescription: "numbers that no proxy counts to, elsewhere",
+            canary: .of(200, policies: ["team": .of(200, errors: 50)]),
+            others: .of(200, policies: ["team": .of(.max)]), bad: "50 of 200, 25%, elsewhere 0%"),
         Case(
             testDescription: "more errors than runs, read at different moments",
             canary: .of(200, policies: ["team": .of(2, errors: 3)]), bad: "3 of 3"),

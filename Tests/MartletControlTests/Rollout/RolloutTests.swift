@@ -1,3 +1,4 @@
+import Foundation
 import MartletControl
 import MartletXDS
 import Testing
@@ -79,10 +80,11 @@ struct RolloutTests {
             let key = try DocumentKey("default", "policies", "team")
             #expect(try await desk.control.document(key, at: nil).text.contains("old"))
 
-            _ = try await desk.control.promoteRollout("default", toAll: false, within: nil, by: "tester")
+            _ = try await desk.control.promoteRollout("default", from: nil, toAll: false, within: nil, by: "tester")
             let second = await desk.ahead(Self.proxies)
             #expect(second.count == 2 && second.contains(first[0]))
-            let promoted = try await desk.control.promoteRollout("default", toAll: false, within: nil, by: "tester")
+            let promoted = try await desk.control.promoteRollout(
+                "default", from: nil, toAll: false, within: nil, by: "tester")
             #expect(promoted.changes.map(\.action) == [.update])
             #expect(try await desk.control.document(key, at: nil).text.contains("new"))
             #expect(await desk.ahead(Self.proxies) == [])
@@ -108,7 +110,7 @@ struct RolloutTests {
                 try await desk.control.abortRollout("default", by: "tester", message: "")
             }
             await #expect(throws: OperationError.self) {
-                try await desk.control.promoteRollout("default", toAll: true, within: nil, by: "tester")
+                try await desk.control.promoteRollout("default", from: nil, toAll: true, within: nil, by: "tester")
             }
         }
     }
@@ -138,7 +140,7 @@ struct RolloutTests {
             }
             try await desk.apply("clusters: [{ name: api, endpoints: [\"127.0.0.1:9009\"] }]")
             #expect(await desk.ahead(Self.proxies).count == 1)
-            _ = try await desk.control.promoteRollout("default", toAll: true, within: nil, by: "tester")
+            _ = try await desk.control.promoteRollout("default", from: nil, toAll: true, within: nil, by: "tester")
             let listener = try await desk.control.document(deleted, at: nil)
             #expect(listener.text.contains("cluster: next"))
         }
@@ -158,8 +160,26 @@ struct RolloutTests {
             #expect(policies.filter { $0.contains("team") }.count == 2, "\(policies)")
             let names = policies.filter { $0.contains("@next") }
             #expect(names.count == 1)
-            _ = try await desk.control.promoteRollout("default", toAll: false, within: nil, by: "tester")
+            _ = try await desk.control.promoteRollout("default", from: nil, toAll: false, within: nil, by: "tester")
             #expect(try await desk.told(proxy, .extension).filter { $0.contains("@next") } == [])
+        }
+    }
+
+    @Test("What becomes of a listener during a shadow stage reaches the shadow's proxies, too")
+    func listenerMeanwhile() async throws {
+        try await Desk().use { desk in
+            try await desk.apply(shop)
+            await desk.join(Self.proxies)
+            _ = try await desk.start(change, [RolloutStage(.shadow, .percent(100)), RolloutStage(.canary, .count(1))])
+            func version() async throws -> String {
+                let table = await desk.control.publisher.snapshot(for: Self.proxies[0], under: desk.control.mesh)
+                return table.table(.routes).resources.map(\.version).joined()
+                    + table.table(.listener).resources.map(\.version).joined()
+            }
+            let before = try await version()
+            try await desk.apply(
+                shop.replacing("prefix: /a ", with: "prefix: /b ").components(separatedBy: "policies:")[0])
+            #expect(try await version() != before)
         }
     }
 
@@ -172,7 +192,15 @@ struct RolloutTests {
             let cluster = "clusters: [{ name: api, endpoints: [\"127.0.0.1:9009\"] }]"
             #expect(await desk.refusal(cluster, shadow).contains("changes, and would be in force at once"))
             let route = shop.replacing("prefix: /a ", with: "prefix: /b ")
-            #expect(await desk.refusal(route, shadow).contains("changes by more than the policies in its chain"))
+            #expect(await desk.refusal(route, shadow).contains("changes by more than new policies in its chain"))
+            // A policy that is there would be in force where it was not.
+            let present = shop.replacing(
+                "address: 127.0.0.1:18081, filters: [router]",
+                with: "address: 127.0.0.1:18081, filters: [{ lua: { policy: team } }, router]")
+            #expect(await desk.refusal(present, shadow).contains("changes by more than new policies in its chain"))
+            let less = shop.replacing("[{ lua: { policy: team } }, router]", with: "[router]").replacing(
+                ", filters: { lua: { team: { config: { team: b } } } }", with: "")
+            #expect(await desk.refusal(less, shadow).contains("changes by more than new policies in its chain"))
             #expect(await desk.refusal(change, shadow.reversed()).contains("shadow stages come before the others"))
             // That a chain gets a new policy is what a shadow is for.
             let added =
@@ -212,7 +240,7 @@ struct RolloutTests {
     func concerned() async throws {
         try await Desk().use { desk in
             try await desk.apply(
-                shop.replacing("zones: [far]", with: "ids: [d]").replacing("{ name: other", with: "{ name: other"))
+                shop.replacing("zones: [far]", with: "ids: [d]"))
             let strangers = ["x", "y"].map { ProxyIdentity(id: $0, labels: ["namespace": "away"]) }
             await desk.join(Self.proxies + strangers)
             _ = try await desk.start(
