@@ -171,7 +171,7 @@ def real(build, rounds):
         control.apply(text + policy("start"))
         proxies = [
             Process(build / "martlet", "run", "--control-plane", f"127.0.0.1:{control.xds}", "--node", f"edge-{n}",
-                    "--workers", "1")
+                    "--admin-address", f"127.0.0.1:{free_port()}", "--workers", "1")
             for n in range(3)
         ]
         for proxy in proxies:
