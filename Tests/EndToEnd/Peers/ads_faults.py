@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import socket
 import sys
 import tempfile
@@ -28,9 +29,12 @@ OPTIONS = [("grpc.so_reuseport", 0), ("grpc.max_send_message_length", 1 << 28), 
 
 
 def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+    """None that the system gives to whoever connects: another's connection would have it before the listener."""
+    while True:
+        port = random.randrange(10_000, 15_000)
+        with contextlib.suppress(OSError), socket.socket() as found:
+            found.bind(("127.0.0.1", port))
+            return port
 
 
 class Scene:
