@@ -7,6 +7,7 @@
 Everything runs on this machine over loopback: the simulated proxies take their share of the cores, too.
 """
 import argparse
+import atexit
 import json
 import os
 import pathlib
@@ -32,6 +33,8 @@ class Process:
         self.process = subprocess.Popen(
             [str(word) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, bufsize=1, **more)
+        # Also when a run ends before its time.
+        atexit.register(self.end)
 
     def line(self, containing=""):
         while True:
