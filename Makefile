@@ -34,8 +34,12 @@ control: packages ## release build of the control plane, martlet-control
 test: ## installs what is missing, builds, runs every test
 	@Scripts/install-packages build test
 	swift build $(SWIFT_FLAGS) $(ARROWS) --build-tests
-	@set -o pipefail; swift test $(SWIFT_FLAGS) --skip-build --disable-xctest 2>&1 | tee .build/test.log \
-	    || { echo; echo 'What failed, from .build/test.log:'; grep '✘' .build/test.log; exit 1; }
+	@# The control plane's tests are tasks, which starve where others block the threads that tasks run on: they go first, alone.
+	@set -o pipefail; code=0; : >.build/test.log; \
+	for part in --filter --skip; do \
+	    swift test $(SWIFT_FLAGS) --skip-build --disable-xctest $$part '^MartletControlTests\.' 2>&1 | tee -a .build/test.log || code=1; \
+	done; \
+	[ $$code = 0 ] || { echo; echo 'What failed, from .build/test.log:'; grep '✘' .build/test.log; exit 1; }
 
 lint: ## formatting and the house rules
 	swift format lint --strict --recursive $(SWIFT_FOLDERS)
