@@ -113,11 +113,20 @@ def figures(line):
     return {name: float(value) for name, value in (pair.split("=") for pair in line.split())}
 
 
-def worst(name, rounds):
+promises = []
+
+
+def promise(what, value, limit):
+    promises.append((what, value, limit))
+
+
+def summary(name, rounds):
+    """The rows of all rounds, and the median of their 99th percentiles."""
     rows = [figures(line) for line in rounds]
     for key in ("count", "p50", "p99", "max"):
         values = [row[key] for row in rows]
         print(f"  {name} {key}: median {statistics.median(values):.1f}, worst {min(values) if key == 'count' else max(values):.1f}")
+    return rows, statistics.median(row["p99"] for row in rows)
 
 
 def simulated(build, count, rounds):
@@ -145,7 +154,9 @@ def simulated(build, count, rounds):
             start = time.monotonic_ns()
             control.register("service-7", 2 + n)
             lines.append(load.ask(f"collect {start}"))
-        worst("endpoint change", lines)
+        rows, p99 = summary("endpoint change", lines)
+        promise("endpoint change to all, p99 in ms", p99, 200)
+        promise("proxies that an endpoint change did not reach", count - min(row["count"] for row in rows), 0)
         print(f"  endpoint change: {(control.process.cpu() - before) / rounds / count * 1e6:.0f} us of CPU a proxy")
 
         before, lines = control.process.cpu(), []
@@ -154,11 +165,15 @@ def simulated(build, count, rounds):
             start = time.monotonic_ns()
             control.apply(policy(f"word{n}"))
             lines.append(load.ask(f"collect {start}"))
-        worst("policy change", lines)
+        rows, _ = summary("policy change", lines)
+        promise("policy on all, slowest in ms", max(row["max"] for row in rows), 5000)
+        promise("proxies that a policy did not reach", count - min(row["count"] for row in rows), 0)
         print(f"  policy change: {(control.process.cpu() - before) / rounds / count * 1e6:.0f} us of CPU a proxy")
         for n in range(3):
             load.ask("drop")
-            print(f"  reconnect at once, until each is whole: {load.ask('connect')}")
+            line = load.ask("connect")
+            print(f"  reconnect at once, until each is whole: {line}")
+            promise("proxies that did not come back at once", count - figures(line)["count"], 0)
         load.end()
         control.process.end()
 
@@ -198,6 +213,7 @@ def real(build, rounds):
             times.append((time.monotonic() - start) * 1000)
         print(f"3 real proxies, from `martlet apply` until requests at all meet the new policy; milliseconds")
         print(f"  median {statistics.median(times):.0f}, worst {max(times):.0f} of {rounds}")
+        promise("policy in force on 3 real proxies, slowest in ms", max(times), 1000)
         for proxy in proxies:
             proxy.end()
         control.process.end()
@@ -208,9 +224,15 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path(".build/release"))
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--strict", action="store_true", help="exit with 1 when a promise is broken")
     options = parser.parse_args()
     real(options.build, options.rounds)
     simulated(options.build, options.count, options.rounds)
+    print("\nPromised:")
+    for what, value, limit in promises:
+        print(f"  [{'pass' if value <= limit else 'FAIL'}] {value:8.1f}  {what}: at most {limit}")
+    if options.strict and any(value > limit for _, value, limit in promises):
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":
