@@ -10,7 +10,8 @@ extension EtcdGateway {
 
     /// Its time begins anew. False: there is none any more.
     func keepAlive(_ lease: EtcdNumber) async throws(StoreError) -> Bool {
-        let kept: EtcdResult<EtcdLease> = try await call("/v3/lease/keepalive", EtcdLeaseName(ID: lease))
+        let kept: EtcdResult<EtcdLease> = try await call(
+            "/v3/lease/keepalive", EtcdLeaseName(ID: lease), isRepeatable: true)
         return (kept.result.TTL?.value ?? 0) > 0
     }
 

@@ -1,14 +1,20 @@
 internal import Foundation
+internal import Synchronization
 
 /// Calls to etcd's JSON gateway.
 struct EtcdGateway: Sendable {
-    /// Of its members, tried in this order.
+    /// Of its members.
     let endpoints: [EtcdEndpoint]
+    private let last = LastAnswer()
 
     private static let patience = Duration.seconds(10)
+    /// For what can be asked of the next member as well.
+    private static let shortPatience = Duration.seconds(2)
+
+    init(endpoints: [EtcdEndpoint]) { self.endpoints = endpoints }
 
     func range(_ request: EtcdRange) async throws(StoreError) -> EtcdRangeResponse {
-        try await call("/v3/kv/range", request)
+        try await call("/v3/kv/range", request, isRepeatable: true)
     }
 
     func transaction(_ request: EtcdTransaction) async throws(StoreError) -> EtcdTransactionResponse {
@@ -21,10 +27,10 @@ struct EtcdGateway: Sendable {
     }
 
     func call<Response: Decodable>(
-        _ path: String, _ request: some Encodable
+        _ path: String, _ request: some Encodable, isRepeatable: Bool = false
     ) async throws(StoreError) -> Response {
         do {
-            let response = try await post(path, [UInt8](JSONEncoder().encode(request)))
+            let response = try await post(path, [UInt8](JSONEncoder().encode(request)), isRepeatable)
             let data = Data(response.body)
             if response.status == 200 { return try JSONDecoder().decode(Response.self, from: data) }
             let error = try JSONDecoder().decode(EtcdError.self, from: data)
@@ -40,14 +46,27 @@ struct EtcdGateway: Sendable {
         }
     }
 
-    /// A member that nothing can be sent to has done nothing, so the next one is asked; any other failure may have come after
-    /// the request was carried out.
-    private func post(_ path: String, _ body: [UInt8]) async throws -> EtcdEndpoint.Response {
+    /// The member that has answered last is asked first. One that nothing can be sent to has done nothing, so the next one is
+    /// asked; any other failure may have come after the request was carried out, and only what may be done twice is asked again:
+    /// a member that hangs, or has lost its leader, would hold up renewals until leases end.
+    private func post(_ path: String, _ body: [UInt8], _ isRepeatable: Bool) async throws -> EtcdEndpoint.Response {
         var failure: any Error = StoreError.unavailable("etcd: no endpoints")
-        for endpoint in endpoints {
+        let first = last.place
+        for turn in endpoints.indices {
+            let place = (first + turn) % endpoints.count
+            let goesOn = isRepeatable && turn < endpoints.count - 1
             do {
-                return try await Self.inTime { try await endpoint.post(path, body) }
+                let response = try await Self.inTime(goesOn ? Self.shortPatience : Self.patience) {
+                    try await endpoints[place].post(path, body)
+                }
+                // A member that cannot do what it is asked says so by a status of the server's.
+                if goesOn, response.status >= 500 { continue }
+                last.place = place
+                return response
             } catch let error as EtcdEndpoint.Unreachable {
+                failure = error
+            } catch {
+                guard goesOn, !Task.isCancelled else { throw error }
                 failure = error
             }
         }
@@ -55,7 +74,7 @@ struct EtcdGateway: Sendable {
     }
 
     private static func inTime<Value: Sendable>(
-        _ body: @escaping @Sendable () async throws -> Value
+        _ patience: Duration, _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
         try await withThrowingTaskGroup(of: Value?.self) { group in
             group.addTask { try await body() }
@@ -69,5 +88,15 @@ struct EtcdGateway: Sendable {
             }
             return value
         }
+    }
+}
+
+/// Which member has answered last.
+private final class LastAnswer: Sendable {
+    private let known = Atomic(0)
+
+    var place: Int {
+        get { known.load(ordering: .relaxed) }
+        set { known.store(newValue, ordering: .relaxed) }
     }
 }
