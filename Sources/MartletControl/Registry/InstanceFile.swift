@@ -12,29 +12,9 @@ package final class InstanceFile: Sendable {
     private static let version = 1
 
     package init(path: String) throws(StoreError) {
-        var configuration = Configuration()
-        configuration.label = "instances"
-        configuration.prepareDatabase { db in
-            try db.execute(sql: "PRAGMA locking_mode = EXCLUSIVE")
-            try db.execute(sql: "PRAGMA journal_mode = WAL")
-            try db.execute(sql: "PRAGMA synchronous = NORMAL")
-        }
-        if !FileManager.default.fileExists(atPath: path) {
-            // That it cannot be made, SQLite says better.
-            _ = FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600])
-        }
-        do {
-            queue = try DatabaseQueue(path: path, configuration: configuration)
-            found = try queue.write { db in
-                try Self.prepare(db)
-                return try Self.instances(db)
-            }
-        } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
-            throw .inUse(path)
-        } catch let error as StoreError {
-            throw error
-        } catch {
-            throw .unavailable("\(path): \(error)")
+        (queue, found) = try DatabaseQueue.open(path, label: "instances", synchronous: "NORMAL") { db in
+            try Self.prepare(db)
+            return try Self.instances(db)
         }
     }
 

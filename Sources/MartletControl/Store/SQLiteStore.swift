@@ -26,31 +26,11 @@ package final class SQLiteStore: ConfigStore {
         path: String, retention: Retention = Retention(),
         now: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970 * 1000) }
     ) throws(StoreError) {
-        var configuration = Configuration()
-        configuration.label = "store"
-        configuration.prepareDatabase { db in
-            // The lock before the log: SQLite then keeps the log's index to itself, and no file is shared.
-            try db.execute(sql: "PRAGMA locking_mode = EXCLUSIVE")
-            try db.execute(sql: "PRAGMA journal_mode = WAL")
-            try db.execute(sql: "PRAGMA synchronous = FULL")
+        let revision: Revision
+        (queue, revision) = try DatabaseQueue.open(path, label: "store", synchronous: "FULL") { db in
+            try SQLiteSchema.prepare(db)
         }
-        // Documents may hold keys. SQLite gives its log the permissions of the file that it finds.
-        if !FileManager.default.fileExists(atPath: path) {
-            // That it cannot be made, SQLite says better.
-            _ = FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600])
-        }
-        do {
-            queue = try DatabaseQueue(path: path, configuration: configuration)
-            // Written, not only read: this takes the lock.
-            let revision = try queue.write { db in try SQLiteSchema.prepare(db) }
-            signal = RevisionSignal(revision)
-        } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
-            throw .inUse(path)
-        } catch let error as StoreError {
-            throw error
-        } catch {
-            throw .unavailable("\(path): \(error)")
-        }
+        signal = RevisionSignal(revision)
         self.retention = retention
         self.now = now
     }
