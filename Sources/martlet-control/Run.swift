@@ -90,9 +90,11 @@ struct Run: AsyncParsableCommand {
         let now: @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970 * 1000) }
         let store = try await OpenStore(config.store, log: log)
         defer { store.close() }
+        let peers = try Peers(config, log: log)
         let control = MeshControl(
             store: store.store, checker: ProxyCheck(), instances: store.instances,
-            files: EndpointFiles(folder: config.endpointsFolder, log: log), now: now, log: log)
+            files: EndpointFiles(folder: config.endpointsFolder, log: log), replicas: peers?.replicas ?? SoleReplica(),
+            now: now, log: log)
         let opening = Opening()
         let isEnding = Atomic(false)
         let discovery = DiscoveryServer(
@@ -104,11 +106,15 @@ struct Run: AsyncParsableCommand {
             control: control, instances: control.instances, settings: config.api,
             audit: AuditLog(
                 path: config.audit.path, isRequired: config.audit.isRequired, now: now, log: log),
-            logger: logger,
+            replicaToken: peers?.replicas.own.token, logger: logger,
             unready: {
                 if isEnding.load(ordering: .relaxed) { return "ending" }
                 return await control.isReady ? nil : "the store has not been read yet"
-            }, ready: { opening.api($0) })
+            },
+            ready: { address in
+                opening.api(address)
+                peers?.announce(address)
+            })
         var quiet = logger
         quiet.logLevel = .warning
         var settings = ServiceGroupConfiguration(
@@ -126,7 +132,13 @@ struct Run: AsyncParsableCommand {
             ], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
         settings.maximumGracefulShutdownDuration = .seconds(10)
         defer { OperatorLog.flush() }
-        try await ServiceGroup(configuration: settings).run()
+        do {
+            try await ServiceGroup(configuration: settings).run()
+        } catch {
+            await peers?.caller.close()
+            throw error
+        }
+        await peers?.caller.close()
     }
 }
 
@@ -168,6 +180,31 @@ private final class Opening: Sendable {
                 return
             }
         }
+    }
+}
+
+/// The other processes of this control plane.
+private struct Peers: Sendable {
+    let replicas: EtcdReplicas
+    let caller: ReplicaCaller
+    private let url: String?
+
+    /// Nil: there can be none.
+    init?(_ config: ControlConfig, log: @escaping @Sendable (String) -> Void) throws {
+        guard case .etcd(let members, let prefix) = config.store else { return nil }
+        let caller = try ReplicaCaller(ca: config.replica.ca, tls: config.api.tls)
+        self.caller = caller
+        url = config.replica.url
+        replicas = EtcdReplicas(
+            endpoints: members.map { EtcdEndpoint(host: $0.host, port: $0.port) }, prefix: prefix,
+            log: log, ask: { try await caller.ask($0) })
+    }
+
+    /// - Parameter address: of the API, with the port that it has got.
+    func announce(_ address: String) {
+        let isReachable = !["unix:", "http://0.0.0.0", "https://0.0.0.0", "http://[::]", "https://[::]"]
+            .contains(where: address.hasPrefix)
+        replicas.announce(url: url ?? (isReachable ? address : nil))
     }
 }
 

@@ -81,7 +81,7 @@ struct MeshDriver {
                 return
                     "\(try await control.rollback(namespace: "default", keys: nil, to: revision, within: nil, by: "driver", message: "").revision)"
             case "report": return report(of: words[1])
-            case "proxies": return await control.proxies().map(Self.text).joined(separator: "; ")
+            case "proxies": return await control.ownProxies().map(Self.text).joined(separator: "; ")
             case "register", "renew", "health", "deregister", "instances": return try await registry(words)
             default: return "what is \(words[0])?"
             }
@@ -100,7 +100,8 @@ struct MeshDriver {
     }
 
     /// What a proxy has reported: `none`, or the versions in force, what waits, and its counts since the first report.
-    private func report(of proxy: String) -> String {
+    private func report(of id: String) -> String {
+        let proxy = ProxyName(namespace: "default", id: id)
         guard let report = control.fleet.newestReport(of: proxy) else { return "none" }
         let states = report.states.sorted { $0.key.rawValue < $1.key.rawValue }.map { type, state in
             "\(type.rawValue.split(separator: ".").last ?? "")=\(state.version)\(state.waiting.map { " waits:\($0)" }.joined())"

@@ -31,14 +31,10 @@ struct ControlPageTests {
         let authority = try CertificateForge.shared.authority()
         for name in ["xds", "api"] {
             try control.write("\(name).pem", try String(contentsOfFile: own.certificateFile, encoding: .utf8))
-            try control.write("\(name).key", try String(contentsOfFile: own.keyFile, encoding: .utf8))
-            try FileManager.default.setAttributes(
-                [.posixPermissions: 0o600], ofItemAtPath: control.folder.appendingPathComponent("\(name).key").path)
+            try control.secret("\(name).key", try String(contentsOfFile: own.keyFile, encoding: .utf8))
         }
         try control.write("proxies.pem", try String(contentsOfFile: authority.certificateFile, encoding: .utf8))
-        try control.write("ci.token", "a-token-that-is-long-enough\n")
-        try FileManager.default.setAttributes(
-            [.posixPermissions: 0o600], ofItemAtPath: control.folder.appendingPathComponent("ci.token").path)
+        try control.secret("ci.token", "a-token-that-is-long-enough\n")
         // Ports that are free, in place of those that everybody has.
         let text = try block("xds: { address").replacing(":18000", with: ":0").replacing(":18001", with: ":0")
         try control.write("control.yaml", text)
@@ -74,5 +70,36 @@ struct ControlPageTests {
             try eventually {
                 try control.ask("GET", "/v1/proxies/edge-1", token: token, options: trust)["state"] == "synced"
             }, "\(managed.logged)")
+    }
+
+    @Test("Its configuration of a replica is one, and two of them are one control plane")
+    func replicas() throws {
+        let etcd = try EtcdProcess()
+        let authority = try CertificateForge.shared.authority().certificateFile
+        let own = try CertificateForge.shared.server("127.0.0.1")
+        let controls = try (0..<2).map { _ in
+            let control = try ControlProcess()
+            for name in ["xds", "api"] {
+                try control.write("\(name).pem", try String(contentsOfFile: own.certificateFile, encoding: .utf8))
+                try control.secret("\(name).key", try String(contentsOfFile: own.keyFile, encoding: .utf8))
+            }
+            for name in ["proxies.pem", "api-ca.pem"] {
+                try control.write(name, try String(contentsOfFile: authority, encoding: .utf8))
+            }
+            try control.secret("ops.token", "a-token-that-is-long-enough\n")
+            let port = try TCPListener.freePort()
+            let text = try block("xds: { address: 0.0.0.0").replacing("0.0.0.0:18000", with: "127.0.0.1:0")
+                .replacing("0.0.0.0:18001", with: "0.0.0.0:\(port)")
+                .replacing("10.0.0.5:18001", with: "127.0.0.1:\(port)")
+                .replacing("\"10.0.0.5:2379\", \"10.0.0.6:2379\"", with: "\"127.0.0.1:\(etcd.port)\"")
+            try control.write("control.yaml", text)
+            return try control.start()
+        }
+        let areOne = try eventually {
+            let answer = try controls[0].ask(
+                "GET", "/v1/proxies", token: "a-token-that-is-long-enough", options: ["-k"])
+            return answer["replicas"] == "2 items" && answer["replicas.1.answers"] == "1"
+        }
+        #expect(areOne, "\(controls.map(\.said))")
     }
 }

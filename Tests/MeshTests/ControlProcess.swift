@@ -39,9 +39,7 @@ final class ControlProcess {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-control-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         for (name, token) in Self.tokens {
-            try write("\(name).token", token + "\n")
-            try FileManager.default.setAttributes(
-                [.posixPermissions: 0o600], ofItemAtPath: folder.appendingPathComponent("\(name).token").path)
+            try secret("\(name).token", token + "\n")
         }
         let address = address.replacing("FOLDER", with: folder.path)
         try write(
@@ -95,6 +93,13 @@ final class ControlProcess {
         try FileManager.default.createDirectory(
             at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
         try text.write(to: file, atomically: true, encoding: .utf8)
+    }
+
+    /// A file that its owner alone may read.
+    func secret(_ name: String, _ text: String) throws {
+        try write(name, text)
+        try FileManager.default.setAttributes(
+            [.posixPermissions: 0o600], ofItemAtPath: folder.appendingPathComponent(name).path)
     }
 
     func read(_ name: String) throws -> String {

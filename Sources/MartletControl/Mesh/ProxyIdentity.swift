@@ -37,3 +37,15 @@ package struct ProxyIdentity: Sendable, Hashable {
         self.namespace = namespace.isEmpty ? Self.defaultNamespace : namespace
     }
 }
+
+/// What a proxy is known by: namespaces may have proxies of the same id.
+package struct ProxyName: Sendable, Hashable {
+    package var namespace: String
+    package var id: String
+
+    package init(namespace: String, id: String) { (self.namespace, self.id) = (namespace, id) }
+}
+
+extension ProxyIdentity {
+    package var name: ProxyName { ProxyName(namespace: namespace, id: id) }
+}

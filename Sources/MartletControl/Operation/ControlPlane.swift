@@ -62,8 +62,14 @@ package protocol ControlPlane: Sendable {
     /// Of the store's newest transaction that proxies are told of here.
     func revision() async -> Revision
 
-    /// By namespace and id.
-    func proxies() async -> [ProxyStatus]
+    /// Of all replicas.
+    func connected() async -> ConnectedProxies
+
+    /// That are connected to this process, by namespace and id.
+    func ownProxies() async -> [ProxyStatus]
+
+    /// What this process knows and other replicas do not.
+    func view() async -> ReplicaView
 }
 
 /// A document as it is shown.

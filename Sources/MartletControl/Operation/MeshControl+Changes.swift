@@ -7,12 +7,12 @@ extension MeshControl {
 
     package func apply(_ submission: Submission, by author: String) async throws(OperationError) -> Applied {
         try await commit(author, submission.message) { mesh throws(OperationError) in
-            try await self.check(submission, await self.publisher.proxies, against: mesh)
+            try await self.check(submission, await self.identities(), against: mesh)
         }
     }
 
     package func plan(_ submission: Submission) async throws(OperationError) -> ChangePlan {
-        let proxies = await publisher.proxies
+        let proxies = await identities()
         return await plan(try await check(submission, proxies, against: try await present()))
     }
 
@@ -20,12 +20,12 @@ extension MeshControl {
         _ keys: [DocumentKey], within: Set<String>?, by author: String, message: String
     ) async throws(OperationError) -> Applied {
         try await commit(author, message) { mesh throws(OperationError) in
-            try self.checkDeletion(keys, within, await self.publisher.proxies, against: mesh)
+            try self.checkDeletion(keys, within, await self.identities(), against: mesh)
         }
     }
 
     package func planDeletion(_ keys: [DocumentKey], within: Set<String>?) async throws(OperationError) -> ChangePlan {
-        let proxies = await publisher.proxies
+        let proxies = await identities()
         return await plan(try checkDeletion(keys, within, proxies, against: try await present()))
     }
 
@@ -50,7 +50,7 @@ extension MeshControl {
                 }
                 changes.updateValue(documents[key], forKey: key)
             }
-            return try self.check(changes, within: within, await self.publisher.proxies, against: mesh)
+            return try self.check(changes, within: within, await self.identities(), against: mesh)
         }
     }
 

@@ -166,7 +166,7 @@ extension MeshControl {
 
     func plan(_ checked: CheckedChange) async -> ChangePlan {
         var proxies: [ChangePlan.Proxy] = []
-        let concerned = await publisher.proxies.filter { checked.namespaces.contains($0.namespace) }
+        let concerned = await identities().filter { checked.namespaces.contains($0.namespace) }
         for proxy in concerned.sorted(by: { ($0.namespace, $0.id) < ($1.namespace, $1.id) }) {
             let before = await publisher.snapshot(for: proxy, under: checked.before)
             let after = await publisher.snapshot(for: proxy, under: checked.after)

@@ -14,7 +14,7 @@ extension MeshControl {
             author, "rollout started" + (submission.message.isEmpty ? "" : ": \(submission.message)")
         ) {
             mesh throws(OperationError) in
-            let proxies = await self.publisher.proxies
+            let proxies = await self.identities()
             let checked = try await self.check(submission, proxies, against: mesh)
             let changed = checked.changes.filter { $0.action != .unchanged }.map(\.key)
             guard let namespace = changed.first?.namespace else { return checked }
@@ -89,7 +89,7 @@ extension MeshControl {
             guard !rollout.documents.values.contains(where: { rest.rival(of: $0) != nil }) else {
                 throw .conflict("another namespace shares something under a name that this would share, too")
             }
-            let checked = try self.check(changes, within: within, await self.publisher.proxies, against: rest)
+            let checked = try self.check(changes, within: within, await self.identities(), against: rest)
             return try self.writing(promoted, checked, changes: checked.changes)
         }
     }
@@ -169,16 +169,13 @@ extension MeshControl {
         of rollout: Rollout, after previous: RolloutMembers? = nil, over mesh: Mesh
     ) async throws(OperationError) -> [String] {
         let stage = rollout.presentStage
-        var whole = rollout
-        (whole.plan.stages[whole.stage].share, whole.revision) = (.selected(ProxySelector()), 0)
-        let after = mesh.changing([:], rollouts: [rollout.namespace: whole], revision: mesh.revision)
-        let before = mesh.changing(
-            [:], rollouts: [rollout.namespace: rollout.ended(.aborted, reason: "", at: 0)], revision: mesh.revision)
         // One that refuses something already cannot tell what comes of this.
-        let refusing = Set(fleet.proxies.filter { $0.state == .refused }.map(\.proxy))
-        let concerned = await publisher.concerned(by: (before, after)).filter {
-            rollout.isOpen(to: $0) && !refusing.contains($0)
-        }
+        let connected = await whole().proxies.map(\.status)
+        let refusing = Set(connected.filter { $0.state == .refused }.map(\.proxy))
+        // One that has just come has no status yet.
+        let known = Set(connected.map(\.proxy) + (await publisher.proxies))
+        let concerned = await concerned(by: rollout, among: Array(known), over: mesh)
+            .filter { !refusing.contains($0) }
         guard !concerned.isEmpty else {
             throw .badRequest(
                 "no connected Martlet proxy of namespace \(rollout.namespace) runs what would change: there is nobody to try it on; use apply"
@@ -202,5 +199,17 @@ extension MeshControl {
             return rank == otherRank ? one < other : rank < otherRank
         }
         return ranked.prefix(max(size, earlier.count)).sorted()
+    }
+
+    /// Those that could be told of it, and would be told something else by it.
+    func concerned(
+        by rollout: Rollout, among proxies: [ProxyIdentity], over mesh: Mesh
+    ) async -> [ProxyIdentity] {
+        var whole = rollout
+        whole.plan.stages[whole.stage].share = .selected(ProxySelector())
+        let after = mesh.changing([:], rollouts: [rollout.namespace: whole], revision: mesh.revision)
+        let before = mesh.changing(
+            [:], rollouts: [rollout.namespace: rollout.ended(.aborted, reason: "", at: 0)], revision: mesh.revision)
+        return await publisher.concerned(by: (before, after), among: proxies.filter { rollout.isOpen(to: $0) })
     }
 }

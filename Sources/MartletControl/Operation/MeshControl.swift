@@ -9,11 +9,12 @@ package final class MeshControl: ControlPlane {
     package let publisher: Publisher
     package let instances: any InstanceRegistry
     let files: EndpointFiles
+    let replicas: any ReplicaGroup
     package let fleet = Fleet()
     let follower: MeshFollower
     let turns = Turnstile()
     /// What is seen of rollouts that run, by namespace.
-    private let sights = Locked<[String: (revision: Revision, sight: RolloutSight)]>([:])
+    let sights = Locked<[String: ReplicaView.Sight]>([:])
     private let log: @Sendable (String) -> Void
     let now: @Sendable () -> Int64
 
@@ -21,15 +22,17 @@ package final class MeshControl: ControlPlane {
     /// - Parameter now: milliseconds since 1970.
     /// - Parameter instances: runs with it.
     /// - Parameter files: endpoints that clusters may name.
+    /// - Parameter replicas: runs with it.
     /// - Parameter log: what an operator should know.
     package init(
         store: any ConfigStore, checker: any MeshChecker, instances: any InstanceRegistry = LocalRegistry(),
-        files: EndpointFiles = EndpointFiles(folder: nil, log: { _ in }), patience: Duration = .seconds(5),
+        files: EndpointFiles = EndpointFiles(folder: nil, log: { _ in }), replicas: any ReplicaGroup = SoleReplica(),
+        patience: Duration = .seconds(5),
         now: @escaping @Sendable () -> Int64,
         log: @escaping @Sendable (String) -> Void
     ) {
         (self.store, self.checker, self.now, self.log) = (store, checker, now, log)
-        (self.instances, self.files) = (instances, files)
+        (self.instances, self.files, self.replicas) = (instances, files, replicas)
         publisher = Publisher(files: files, now: now)
         follower = MeshFollower(store: store, publisher: publisher, patience: patience, log: log)
     }
@@ -53,6 +56,7 @@ package final class MeshControl: ControlPlane {
                     }
                 }
             }
+            group.addTask { await self.replicas.run() }
             group.addTask { await RolloutRunner(self, log: self.log).run() }
             // A proxy that is told of a cluster before its instances are known would be told that there are none.
             for await _ in known.heard { break }
@@ -62,15 +66,24 @@ package final class MeshControl: ControlPlane {
     }
 
     func note(_ sight: RolloutSight, of rollout: Rollout) {
-        sights.withLock { $0[rollout.namespace] = (rollout.revision, sight) }
+        sights.withLock { $0[rollout.namespace] = ReplicaView.Sight(sight, revision: rollout.revision) }
     }
 
     package func rollout(_ namespace: String) async throws(OperationError) -> RolloutView {
         guard let rollout = try await known().rollouts[namespace] else {
             throw .notFound("there was no rollout in namespace \(namespace)")
         }
-        let seen = sights.withLock { $0[namespace] }
-        return RolloutView(rollout: rollout, sight: seen?.revision == rollout.revision ? seen?.sight : nil)
+        return RolloutView(rollout: rollout, sight: rollout.isRunning ? await sight(of: rollout) : nil)
+    }
+
+    /// It is watched by one replica.
+    private func sight(of rollout: Rollout) async -> RolloutSight? {
+        func fits(_ seen: ReplicaView.Sight?) -> RolloutSight? {
+            seen?.revision == rollout.revision ? seen?.sight : nil
+        }
+        let seen = replicas.isLeader ? sights.withLock { $0[rollout.namespace] } : nil
+        if let own = fits(seen) { return own }
+        return await replicas.others().lazy.compactMap { fits($0.view?.sights[rollout.namespace]) }.first
     }
 
     package var mesh: Mesh { get async { await follower.mesh } }
@@ -80,10 +93,12 @@ package final class MeshControl: ControlPlane {
 
     package func revision() async -> Revision { await publisher.revision }
 
-    package func proxies() async -> [ProxyStatus] {
+    package func ownProxies() async -> [ProxyStatus] {
         let (time, revision) = (now(), await publisher.revision)
+        let replica = replicas.isShared ? replicas.own.name : nil
         return fleet.proxies.map { status in
             var status = status
+            status.replica = replica
             // It has not been told yet.
             if status.state == .synced, status.sentRevision < revision { status.state = .pending }
             if let since = status.lag { status.lag = max(0, time - since) }

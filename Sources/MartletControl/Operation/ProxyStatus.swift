@@ -34,6 +34,10 @@ package struct ProxyStatus: Sendable {
         package var newest: ProxyReport
         /// Of the last seconds; nil until there are two reports.
         package var recent: ReportedTraffic?
+
+        package init(age: Duration, newest: ProxyReport, recent: ReportedTraffic?) {
+            (self.age, self.newest, self.recent) = (age, newest, recent)
+        }
     }
 
     package let proxy: ProxyIdentity
@@ -47,6 +51,8 @@ package struct ProxyStatus: Sendable {
     /// `delta` or `sotw`.
     package var method: String
     package var address = ""
+    /// The replica that it is connected to. Nil: there is one only.
+    package var replica: String?
     /// Milliseconds since 1970.
     package var connectedAt: Int64
     package var state = State.pending

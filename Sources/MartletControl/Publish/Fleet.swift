@@ -20,14 +20,14 @@ package final class Fleet: Sendable {
     private struct State {
         var proxies: [UInt64: Proxy] = [:]
         /// Streams of discovery by node.
-        var streams: [String: Set<UInt64>] = [:]
-        var reporters: [String: Reporter] = [:]
+        var streams: [ProxyName: Set<UInt64>] = [:]
+        var reporters: [ProxyName: Reporter] = [:]
         var lastReporter: UInt64 = 0
 
         /// Whether what a stream has acknowledged is what the reports say is in force.
         mutating func compare(_ stream: UInt64) {
             guard let status = proxies[stream]?.status, status.acknowledgedRevision > 0,
-                let states = reporters[status.id]?.history.newest?.states
+                let states = reporters[status.proxy.name]?.history.newest?.states
             else { return }
             let isInForce = status.feeds.allSatisfy { feed in
                 let state = states[feed.type]
@@ -52,7 +52,7 @@ package final class Fleet: Sendable {
         state.withLock { state in
             let applied = state.proxies[stream]?.appliedRevision
             state.proxies[stream] = Proxy(status: status, appliedRevision: applied)
-            state.streams[status.id, default: []].insert(stream)
+            state.streams[status.proxy.name, default: []].insert(stream)
             state.compare(stream)
         }
     }
@@ -60,18 +60,18 @@ package final class Fleet: Sendable {
     /// Its reports go with the last of a proxy's streams.
     package func remove(_ stream: UInt64) {
         state.withLock { state in
-            guard let id = state.proxies.removeValue(forKey: stream)?.status.id else { return }
-            state.streams[id]?.remove(stream)
-            guard state.streams[id]?.isEmpty == true else { return }
-            state.streams[id] = nil
-            state.reporters[id] = nil
+            guard let name = state.proxies.removeValue(forKey: stream)?.status.proxy.name else { return }
+            state.streams[name]?.remove(stream)
+            guard state.streams[name]?.isEmpty == true else { return }
+            state.streams[name] = nil
+            state.reporters[name] = nil
         }
     }
 
     package var proxies: [ProxyStatus] {
         let now = ContinuousClock.now
         let known = state.withLock { state in
-            state.proxies.values.map { ($0, state.reporters[$0.status.id]?.history) }
+            state.proxies.values.map { ($0, state.reporters[$0.status.proxy.name]?.history) }
         }
         return known.map { proxy, history in
             var status = proxy.status
@@ -88,53 +88,55 @@ package final class Fleet: Sendable {
 
     /// A stream of reports begins. Only those of proxies are taken that get their configuration here.
     /// - Parameter address: whence it comes, as that of the stream of discovery: `ipv4:10.0.0.7:51742`. Ports may differ.
-    package func beginReports(of id: String, from address: String) throws(ReportRefusal) -> UInt64 {
+    package func beginReports(of name: ProxyName, from address: String) throws(ReportRefusal) -> UInt64 {
         let result = state.withLock { state -> Result<UInt64, ReportRefusal> in
-            guard let streams = state.streams[id] else { return .failure(.notConnected(id)) }
+            guard let streams = state.streams[name] else { return .failure(.notConnected(name.id)) }
             let hosts = streams.compactMap { state.proxies[$0].map { Self.host($0.status.address) } }
-            guard hosts.contains(Self.host(address)) else { return .failure(.otherAddress(id)) }
+            guard hosts.contains(Self.host(address)) else { return .failure(.otherAddress(name.id)) }
             state.lastReporter += 1
-            state.reporters[id] = Reporter(stream: state.lastReporter)
+            state.reporters[name] = Reporter(stream: state.lastReporter)
             return .success(state.lastReporter)
         }
         return try result.get()
     }
 
     package func report(
-        _ report: ProxyReport, of id: String, by stream: UInt64, at now: ContinuousClock.Instant = .now
+        _ report: ProxyReport, of name: ProxyName, by stream: UInt64, at now: ContinuousClock.Instant = .now
     ) throws(ReportRefusal) {
         let isKnown = state.withLock { state in
-            guard let streams = state.streams[id] else { return false }
+            guard let streams = state.streams[name] else { return false }
             // Another stream may have reported for this node, and ended.
-            if state.reporters[id] == nil { state.reporters[id] = Reporter(stream: stream) }
-            guard state.reporters[id]?.stream == stream else { return true }
-            state.reporters[id]?.history.record(report, at: now)
+            if state.reporters[name] == nil { state.reporters[name] = Reporter(stream: stream) }
+            guard state.reporters[name]?.stream == stream else { return true }
+            state.reporters[name]?.history.record(report, at: now)
             for stream in streams { state.compare(stream) }
             return true
         }
-        if !isKnown { throw .notConnected(id) }
+        if !isKnown { throw .notConnected(name.id) }
     }
 
-    package func endReports(of id: String, by stream: UInt64) {
+    package func endReports(of name: ProxyName, by stream: UInt64) {
         state.withLock { state in
-            if state.reporters[id]?.stream == stream { state.reporters[id] = nil }
+            if state.reporters[name]?.stream == stream { state.reporters[name] = nil }
         }
     }
 
     /// What a proxy's traffic did from the last of its reports that is not after `since`, or else from the first one known, until
-    /// the newest. Nil: there are no two reports to compare, as with a proxy that does not report. Of reports that are long ago
+    /// the newest, or the last that is not after `until`. Nil: there are no two reports to compare, as with a proxy that does not report. Of reports that are long ago
     /// fewer are kept, in proportion to their age: it may begin earlier than `since` by a part of that time, and tells its span.
-    package func traffic(of proxy: String, since: ContinuousClock.Instant) -> ReportedTraffic? {
-        state.withLock { $0.reporters[proxy]?.history.traffic(since: since) }
+    package func traffic(
+        of proxy: ProxyName, since: ContinuousClock.Instant, until: ContinuousClock.Instant? = nil
+    ) -> ReportedTraffic? {
+        state.withLock { $0.reporters[proxy]?.history.traffic(since: since, until: until) }
     }
 
     /// The versions that a proxy has in force on all its workers. Nil: it has not reported.
-    package func applied(by proxy: String) -> [ResourceType: String]? {
+    package func applied(by proxy: ProxyName) -> [ResourceType: String]? {
         state.withLock { $0.reporters[proxy]?.history.newest?.states.mapValues(\.version) }
     }
 
     /// The newest report of a proxy, as it came.
-    package func newestReport(of proxy: String) -> ProxyReport? {
+    package func newestReport(of proxy: ProxyName) -> ProxyReport? {
         state.withLock { $0.reporters[proxy]?.history.newest }
     }
 

@@ -108,10 +108,12 @@ package actor Publisher {
         snapshot(mesh.seen(by: proxy).selection(for: proxy), proxy.audience, after: Snapshot())
     }
 
-    /// Proxies that would be told something else.
-    package func concerned(by change: (before: Mesh, after: Mesh)) -> [ProxyIdentity] {
+    /// Those that would be told something else.
+    package func concerned(
+        by change: (before: Mesh, after: Mesh), among proxies: [ProxyIdentity]
+    ) -> [ProxyIdentity] {
         var known: [[Group]: Bool] = [:]
-        return members.values.map(\.proxy).filter { proxy in
+        return proxies.filter { proxy in
             let groups = [change.before, change.after].map { Self.group(of: proxy, in: $0) }
             if let known = known[groups] { return known }
             let (before, after) = (

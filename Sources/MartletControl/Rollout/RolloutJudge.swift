@@ -1,3 +1,4 @@
+internal import Foundation
 internal import MartletCore
 internal import MartletXDS
 
@@ -96,13 +97,20 @@ package struct RolloutJudge {
 
         var share: Double { all == 0 ? 0 : Double(failed) / Double(all) }
 
-        /// Two samples of the same share differ by more than three deviations once in some hundred times. Counts are a proxy's
-        /// word, and may be any number.
+        /// By the ratio of likelihoods: twice its logarithm is beyond 9 as seldom as three standard deviations are, also where one side
+        /// is small and has no failures, which the difference of shares is a poor measure of. Counts are a proxy's word, and may be
+        /// any number.
         func isBeyondChance(_ other: Sample) -> Bool {
             guard other.all > 0 else { return true }
             let pooled = (Double(failed) + Double(other.failed)) / (Double(all) + Double(other.all))
-            let deviation = (pooled * (1 - pooled) * (1 / Double(all) + 1 / Double(other.all))).squareRoot()
-            return share - other.share > 3 * deviation
+            func part(_ seen: Double, of all: Double, _ share: Double) -> Double {
+                seen > 0 ? seen * log(seen / (all * share)) : 0
+            }
+            let deviance = [self, other].reduce(0) { sum, sample in
+                let (failed, all) = (Double(sample.failed), Double(sample.all))
+                return sum + 2 * (part(failed, of: all, pooled) + part(all - failed, of: all, 1 - pooled))
+            }
+            return share > other.share && deviance > 9
         }
     }
 

@@ -1,14 +1,12 @@
 internal import MartletCore
 
-/// Moves rollouts on and takes them back: a watch for each, looked at each second.
+/// Moves rollouts on and takes them back: a watch for each, looked at each second, by the replica that leads.
 package actor RolloutRunner {
     private let control: MeshControl
     private let log: @Sendable (String) -> Void
     private var watches: [String: RolloutWatch] = [:]
 
     private static let interval = Duration.seconds(1)
-    /// What proxies did so long before a stage, the change is compared with where there are no others.
-    private static let past = Duration.seconds(60)
     /// A proxy that has not reported for so long does not report: its workers may hang.
     private static let stale = Duration.seconds(10)
     /// The last trouble of each namespace: it is told once.
@@ -28,20 +26,30 @@ package actor RolloutRunner {
 
     /// Looks at every rollout once.
     package func step(now: ContinuousClock.Instant) async {
-        let rollouts = await control.mesh.rollouts.values.filter(\.isRunning)
+        guard control.replicas.isLeader else {
+            watches = [:]
+            return
+        }
+        let mesh = await control.mesh
+        let rollouts = mesh.rollouts.values.filter(\.isRunning)
         watches = watches.filter { namespace, _ in rollouts.contains { $0.namespace == namespace } }
         guard !rollouts.isEmpty else { return }
-        let proxies = await control.proxies()
-        let fleet = control.fleet
+        let (proxies, silent) = await control.whole()
+        let statuses = proxies.map(\.status)
+        let past = Dictionary(proxies.map { ($0.status.proxy.name, $0.past) }) { first, _ in first }
+        let missing = silent.isEmpty ? nil : silent.map(\.name).joined(separator: ", ")
         for rollout in rollouts.sorted(by: { $0.namespace < $1.namespace }) {
             let known = watches[rollout.namespace]
             var seen =
                 known.flatMap { $0.rollout.revision == rollout.revision ? $0 : nil }
-                ?? RolloutWatch(rollout, isReplica: control.store.isShared, now: now)
+                ?? RolloutWatch(rollout, now: now)
+            // What others do that have nothing of it is no measure.
+            let concerned = Set(
+                await control.concerned(by: rollout, among: statuses.map(\.proxy), over: mesh).map(\.name))
             let outcome = seen.look(
-                at: proxies, now: now,
+                at: statuses.filter { concerned.contains($0.proxy.name) }, missing: missing, now: now,
                 report: { status in status.report.flatMap { $0.age < Self.stale ? $0.newest : nil } },
-                past: { fleet.traffic(of: $0.id, since: now - Self.past) })
+                past: { past[$0.proxy.name] ?? nil })
             watches[rollout.namespace] = seen
             control.note(seen.sight, of: rollout)
             await act(outcome, on: rollout)

@@ -29,8 +29,6 @@ package struct RolloutWatch: Sendable {
     package let rollout: Rollout
     package private(set) var sight = RolloutSight()
     private let begun: ContinuousClock.Instant
-    /// Others serve proxies, too: one that is not here may be with them.
-    private let isReplica: Bool
     private var isFirst = true
     private var canaries: [String: Baseline] = [:]
     private var others: [String: Baseline] = [:]
@@ -44,26 +42,27 @@ package struct RolloutWatch: Sendable {
 
     private static let fewOthers: UInt64 = 100
 
-    package init(_ rollout: Rollout, isReplica: Bool = false, now: ContinuousClock.Instant) {
-        (self.rollout, self.isReplica, begun) = (rollout, isReplica, now)
+    package init(_ rollout: Rollout, now: ContinuousClock.Instant) {
+        (self.rollout, begun) = (rollout, now)
     }
 
     /// - Parameter proxies: all that are connected.
+    /// - Parameter missing: who of the control plane does not tell of its proxies. Nil: these are all.
     /// - Parameter report: the newest of one; nil: nothing.
     /// - Parameter past: what one did in the minute before.
     package mutating func look(
-        at proxies: [ProxyStatus], now: ContinuousClock.Instant, report: (ProxyStatus) -> ProxyReport?,
-        past: (ProxyStatus) -> ReportedTraffic?
+        at proxies: [ProxyStatus], missing: String? = nil, now: ContinuousClock.Instant,
+        report: (ProxyStatus) -> ProxyReport?, past: (ProxyStatus) -> ReportedTraffic?
     ) -> Outcome {
-        let outcome = outcome(proxies, now, report, past)
+        let outcome = outcome(proxies, missing, now, report, past)
         sight.finding = outcome.description
         isFirst = false
         return outcome
     }
 
     private mutating func outcome(
-        _ proxies: [ProxyStatus], _ now: ContinuousClock.Instant, _ report: (ProxyStatus) -> ProxyReport?,
-        _ past: (ProxyStatus) -> ReportedTraffic?
+        _ proxies: [ProxyStatus], _ missing: String?, _ now: ContinuousClock.Instant,
+        _ report: (ProxyStatus) -> ProxyReport?, _ past: (ProxyStatus) -> ReportedTraffic?
     ) -> Outcome {
         // A connection that is half gone may stand beside the one that took its place.
         var newest: [String: ProxyStatus] = [:]
@@ -98,16 +97,16 @@ package struct RolloutWatch: Sendable {
         if case .bad(let reason) = verdict { return .rollBack(reason) }
         if !sight.lack.isEmpty || sight.have.isEmpty {
             complete = nil
-            // Whoever has all of them here judges.
-            if isReplica, !absent.isEmpty || members.isEmpty {
-                return .wait("its proxies are not all with this replica: promote or abort it")
+            if let missing, !absent.isEmpty || members.isEmpty {
+                return late(now) ?? .wait("\(missing) does not tell of its proxies, and some of these may be with it")
             }
             let count = sight.have.count + sight.lack.count
             return late(now) ?? .wait("\(sight.have.count) of \(count) proxies have it and report")
         }
-        // Which ones there are elsewhere nobody here knows.
-        if isReplica, case .selected = rollout.presentStage.share {
-            return .wait("other replicas may have proxies of this stage: promote or abort it")
+        // Which ones there are with it nobody knows.
+        if let missing, case .selected = rollout.presentStage.share {
+            return late(now, "\(missing) did not tell of its proxies")
+                ?? .wait("\(missing) does not tell of its proxies, and some of these may be with it")
         }
         let since = complete ?? now
         complete = since

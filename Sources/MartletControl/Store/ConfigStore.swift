@@ -1,9 +1,6 @@
 /// Where the control plane keeps documents: every version has a revision, and whoever has seen a revision can be told all that
 /// came after it.
 package protocol ConfigStore: Sendable {
-    /// Several processes may use it at once.
-    var isShared: Bool { get }
-
     /// Of the newest transaction; 0 in a new store.
     func revision() async throws(StoreError) -> Revision
 
@@ -35,8 +32,6 @@ package struct StoreEvents: Sendable {
 }
 
 extension ConfigStore {
-    package var isShared: Bool { false }
-
     /// Every transaction after a revision that touches what is watched, in order and without gaps, until the task is
     /// cancelled or the store closed. A watcher that is so slow that what it has not seen is no longer kept gets
     /// `compacted`: it lists again and watches from there.

@@ -83,6 +83,7 @@ struct EtcdHeader: Decodable, Sendable {
 struct EtcdPair: Decodable, Sendable {
     let key: Data
     let mod_revision: EtcdNumber
+    let create_revision: EtcdNumber?
     /// Left out when it is empty.
     let value: Data?
     /// Left out when there is none.

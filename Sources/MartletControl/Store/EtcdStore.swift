@@ -4,8 +4,6 @@ internal import Foundation
 ///
 /// etcd should be the store's own, for the store has it forget what is older than its retention.
 package final class EtcdStore: ConfigStore {
-    package var isShared: Bool { true }
-
     /// Transactions that are kept, and with them the history of documents.
     package static let standardRetention: Revision = 10_000
 

@@ -94,22 +94,33 @@ struct APIDesk: Sendable {
     // MARK: Proxies
 
     func proxies(_ call: APICall) async throws -> APIAnswer {
-        try APIAnswer(
+        let connected = await control.connected()
+        return try APIAnswer(
             ProxyList(
                 revision: await control.revision(),
-                proxies: await visible(to: call.caller).map { ProxyMessage($0, isWhole: false) }))
+                proxies: Self.visible(connected, to: call.caller).map { ProxyMessage($0, isWhole: false) },
+                replicas: connected.replicas.isEmpty
+                    ? nil : connected.replicas.map { ReplicaStatusMessage($0, for: call.caller) }))
     }
 
     func proxy(_ call: APICall) async throws -> APIAnswer {
         let id = call.path["id"] ?? ""
-        guard let proxy = await visible(to: call.caller).first(where: { $0.id == id }) else {
+        guard let proxy = Self.visible(await control.connected(), to: call.caller).first(where: { $0.id == id }) else {
             throw APIFailure.notFound("no proxy \"\(id.prefix(100))\" is connected")
         }
         return try APIAnswer(ProxyMessage(proxy, isWhole: true))
     }
 
-    private func visible(to caller: Caller) async -> [ProxyStatus] {
-        await control.proxies().filter { caller.sees($0.namespace) }
+    private static func visible(_ connected: ConnectedProxies, to caller: Caller) -> [ProxyStatus] {
+        connected.proxies.filter { caller.sees($0.namespace) }
+    }
+
+    /// For another replica, or whoever may see as much.
+    func view(_ call: APICall) async throws -> APIAnswer {
+        guard call.caller.namespaces == nil else {
+            throw APIFailure.forbidden("this is of all namespaces; the token \"\(call.caller.name)\" is for some")
+        }
+        return try APIAnswer(ReplicaMessage(await control.view()))
     }
 
     // MARK: About itself
@@ -132,7 +143,7 @@ struct APIDesk: Sendable {
 
     func metrics() async -> APIAnswer {
         APIAnswer(
-            text: counters.text(revision: await control.revision(), proxies: await control.proxies())
+            text: counters.text(revision: await control.revision(), proxies: await control.ownProxies())
                 + Self.counts(of: await instances.instances(namespace: nil, service: nil)),
             type: "text/plain; version=0.0.4; charset=utf-8")
     }

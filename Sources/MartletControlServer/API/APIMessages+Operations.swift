@@ -91,6 +91,7 @@ extension ProxyMessage {
                 withheld: feed.withheld)
         }
         report = proxy.report.map { Report($0, isWhole: isWhole) }
+        replica = proxy.replica
     }
 }
 

@@ -198,11 +198,15 @@ package struct ProxyMessage: Codable, Sendable {
     package var lagMilliseconds: Int64?
     package var feeds: [Feed]
     package var report: Report?
+    /// That it is connected to, where there may be several.
+    package var replica: String?
 }
 
 package struct ProxyList: Codable, Sendable {
     package var revision: Int64
     package var proxies: [ProxyMessage]
+    /// Where there may be several; the one that answers first.
+    package var replicas: [ReplicaStatusMessage]?
 }
 
 package struct AuditList: Codable, Sendable {

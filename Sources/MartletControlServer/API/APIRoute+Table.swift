@@ -73,6 +73,11 @@ extension APIRoute {
             action: "getProxy", method: .get, path: "/v1/proxies/{id}", summary: "One connected proxy.", role: .read,
             content: .json("Proxy"), refusals: [404], answer: { try await $0.proxy($1) }),
         APIRoute(
+            action: "getReplica", method: .get, path: "/v1/replica",
+            summary:
+                "What this process knows and other replicas do not: they ask each other. It changes with versions.",
+            role: .read, content: .json("Replica"), answer: { try await $0.view($1) }),
+        APIRoute(
             action: "listAudit", method: .get, path: "/v1/audit",
             summary: "Who did what, and what was refused, newest first, since this process started.", role: .admin,
             query: [limit], content: .json("AuditList"), answer: { try $0.auditEntries($1) }),

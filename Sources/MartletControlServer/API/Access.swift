@@ -25,6 +25,9 @@ package struct Caller: Sendable, Equatable {
     /// Where no tokens are configured: whoever reaches the socket.
     package static let local = Caller(name: "local", role: .admin, namespaces: nil)
 
+    /// Another process of this control plane.
+    package static let replica = Caller(name: "replica", role: .read, namespaces: nil)
+
     package func sees(_ namespace: String) -> Bool { namespaces?.contains(namespace) ?? true }
 }
 
@@ -49,9 +52,14 @@ package struct AccessToken: Sendable {
 /// Who may come in.
 package struct Access: Sendable {
     let tokens: [AccessToken]
+    private let replica: AccessToken?
 
     /// - Parameter tokens: none: everybody who can reach the socket is its admin.
-    package init(_ tokens: [AccessToken] = []) { self.tokens = tokens }
+    /// - Parameter replicaToken: of other replicas, which may read.
+    package init(_ tokens: [AccessToken] = [], replicaToken: String? = nil) {
+        self.tokens = tokens
+        replica = replicaToken.map { AccessToken(.replica, hash: AccessToken.hash(of: $0.utf8)) }
+    }
 
     var isOpen: Bool { tokens.isEmpty }
 
@@ -67,7 +75,7 @@ package struct Access: Sendable {
         // Hashes are compared, in constant time each and all of them: how long it takes says nothing of any token.
         let hash = AccessToken.hash(of: parts[1].utf8)
         var found: Caller?
-        for token in tokens where token.hash == hash { found = token.caller }
+        for token in tokens + [replica].compactMap(\.self) where token.hash == hash { found = token.caller }
         return found
     }
 

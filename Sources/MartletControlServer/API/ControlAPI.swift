@@ -22,18 +22,20 @@ package struct ControlAPI: Sendable {
     private static let idleTimeout = TimeAmount.seconds(60)
 
     /// - Parameters:
+    ///   - replicaToken: lets other replicas read. Nil: there are none.
     ///   - unready: why the control plane is not ready; nil: it is.
     ///   - ready: hears the address, once it is listened on.
     package init(
         control: any ControlPlane, instances: any InstanceRegistry, settings: APISettings, audit: AuditLog,
-        logger: Logger,
+        replicaToken: String? = nil, logger: Logger,
         unready: @escaping @Sendable () async -> String? = { nil },
         ready: @escaping @Sendable (_ address: String) -> Void = { _ in }
     ) throws {
         let desk = APIDesk(
             control: control, instances: instances, audit: audit, counters: APICounters(), unready: unready)
         let responder = APIResponder(
-            desk: desk, access: Access(settings.tokens), bodyLimit: settings.bodyLimit.bytes)
+            desk: desk, access: Access(settings.tokens, replicaToken: replicaToken), bodyLimit: settings.bodyLimit.bytes
+        )
         let http = HTTPServerBuilder.http1(configuration: .init(idleTimeout: Self.idleTimeout))
         let address: BindAddress
         switch settings.address {

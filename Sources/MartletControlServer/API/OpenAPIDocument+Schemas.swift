@@ -162,7 +162,8 @@ extension OpenAPIDocument {
                                 "sent_version", "acknowledged_version", "applied_version", "waiting", "refusal",
                             ])),
                     "report": ref("ProxyReport"),
-                ], optional: ["applied_revision", "applied_by", "lag_milliseconds", "report"])
+                    "replica": described(string, "That it is connected to, where there may be several."),
+                ], optional: ["replica", "applied_revision", "applied_by", "lag_milliseconds", "report"])
         ),
         (
             "ProxyReport",
@@ -186,7 +187,24 @@ extension OpenAPIDocument {
                     "requests_per_second", "error_share", "median_milliseconds", "p99_milliseconds", "policies",
                 ])
         ),
-        ("ProxyList", object(["revision": integer, "proxies": list("Proxy")])),
+        (
+            "ProxyList",
+            object(
+                [
+                    "revision": integer, "proxies": list("Proxy"),
+                    "replicas": described(
+                        list(
+                            object(
+                                [
+                                    "id": string, "url": described(string, "Of its API, as the others reach it."),
+                                    "leader": described(boolean, "It watches rollouts."),
+                                    "answers": described(boolean, "False: its proxies are not in the list."),
+                                    "proxies": integer,
+                                ], optional: ["url", "proxies"])),
+                        "Where there may be several; the one that answers this first."),
+                ], optional: ["replicas"])
+        ),
+        ("Replica", ["type": "object"]),
         (
             "AuditList",
             object([

@@ -1,7 +1,9 @@
+internal import Foundation
 package import MartletConfig
 internal import MartletControl
 internal import MartletCore
 internal import MartletCrypto
+internal import NIOSSL
 
 extension ControlConfig {
     /// Nil after errors were reported.
@@ -27,11 +29,30 @@ extension ControlConfig {
 
     private init(_ section: ConfigSection) {
         xds = section.section("xds").map { XDSSettings($0) } ?? XDSSettings(address: XDSSettings.defaultAddress)
-        api = section.section("api").map { APISettings($0) } ?? APISettings()
+        let api = section.section("api").map { APISettings($0) } ?? APISettings()
+        self.api = api
         store = section.section("store").map { Store($0) } ?? .file(path: "")
         if !section.has("store") { section.missing("store", hint: "store: { path: martlet.db }") }
         endpointsFolder = section.path("endpoints_folder")
+        replica = section.section("replica").map { ReplicaSettings($0, api: api) } ?? ReplicaSettings()
         audit = section.section("audit").map { Audit($0) } ?? Audit()
+        checkReplica(section)
+    }
+
+    private func checkReplica(_ section: ConfigSection) {
+        guard case .etcd = store else {
+            if section.has("replica") {
+                section.error(
+                    at: "replica", "a store in a file is of one process: there are no others",
+                    hint: "leave it out, or store: { etcd: { endpoints: [...] } }")
+            }
+            return
+        }
+        guard replica.url == nil, !api.address.isReachable else { return }
+        section.warning(
+            at: section.has("replica") ? "replica" : "api",
+            "other replicas do not know where this one's API is: \"status\" and rollouts there do without its proxies",
+            hint: "replica: { url: \"\(api.tls == nil ? "http" : "https")://10.0.0.5:18001\" }")
     }
 }
 
@@ -51,6 +72,43 @@ extension ControlConfig.Store {
             etcd.error(at: "endpoints", "there are none", hint: "endpoints: [\"127.0.0.1:2379\"]")
         }
         self = .etcd(endpoints: endpoints, prefix: prefix)
+    }
+}
+
+extension ReplicaSettings {
+    fileprivate init(_ section: ConfigSection, api: APISettings) {
+        let url = section.string("url")
+        let ca = section.path("ca")
+        if let url {
+            let parts = URLComponents(string: url)
+            if !["http", "https"].contains(parts?.scheme) || parts?.host?.isEmpty ?? true
+                || parts?.path.isEmpty != true || parts?.query != nil || parts?.user != nil
+            {
+                section.error(
+                    at: "url", "\"\(url.prefix(200))\" is not where this one's API can be",
+                    hint: "write \(api.tls == nil ? "http" : "https")://10.0.0.5:18001")
+            } else if parts?.scheme == "http", !["127.0.0.1", "::1", "[::1]", "localhost"].contains(parts?.host ?? "") {
+                section.warning(
+                    at: "url", "what replicas tell each other can be read on the way",
+                    hint: "api: { tls: { certificate: ..., private_key: ... } }")
+            }
+        }
+        if let ca {
+            do { _ = try NIOSSLCertificate.fromPEMFile(ca) } catch {
+                section.error(at: "ca", "\(ca) has no certificates that can be read", hint: "expected a PEM file")
+            }
+        }
+        self.init(url: url, ca: ca)
+    }
+}
+
+extension ConfigAddress {
+    /// Others can come to what it says, from this machine at least.
+    fileprivate var isReachable: Bool {
+        switch self {
+        case .unix: false
+        case .ipv4, .ipv6: !["0.0.0.0", "::"].contains(host)
+        }
     }
 }
 
@@ -200,6 +258,9 @@ extension AccessToken {
         let hash = section.tokenFile("token_file") ?? section.value("sha256", .hash)
         if name == Caller.local.name {
             section.error(at: "name", "\"local\" is who comes where there are no tokens", hint: "name it otherwise")
+        }
+        if name == Caller.replica.name {
+            section.error(at: "name", "\"replica\" is what replicas call each other", hint: "name it otherwise")
         }
         guard let name, let role, let hash else { return nil }
         self.init(Caller(name: name, role: role, namespaces: namespaces), hash: hash)

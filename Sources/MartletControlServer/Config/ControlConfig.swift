@@ -19,6 +19,7 @@ package struct ControlConfig: Sendable {
     package var xds: XDSSettings
     package var api: APISettings
     package var store: Store
+    package var replica: ReplicaSettings
     package var audit: Audit
     /// Where clusters may name files of endpoints, a folder a namespace. Nil: none may.
     package var endpointsFolder: String?
@@ -51,6 +52,16 @@ package struct APISettings: Sendable {
     ) {
         (self.address, self.tls, self.tokens, self.bodyLimit) = (address, tls, tokens, bodyLimit)
     }
+}
+
+/// How other processes of this control plane reach this one. With a store in etcd alone.
+package struct ReplicaSettings: Sendable {
+    /// Of its API. Default: as the API's address says, where that is one that others can use.
+    package var url: String?
+    /// Who issues the certificates of the others' APIs. Default: those whom the machine trusts.
+    package var ca: String?
+
+    package init(url: String? = nil, ca: String? = nil) { (self.url, self.ca) = (url, ca) }
 }
 
 /// Certificates by their files.

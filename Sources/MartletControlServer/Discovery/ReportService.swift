@@ -28,23 +28,22 @@ struct ReportService: RegistrableRPCService {
         _ reports: RPCAsyncSequence<ReportMessage, any Error>, _ writer: RPCWriter<ReportOrderMessage>,
         from address: String
     ) async throws {
-        var reporter: (id: String, stream: UInt64)?
-        defer { if let reporter { fleet.endReports(of: reporter.id, by: reporter.stream) } }
+        var reporter: (name: ProxyName, stream: UInt64)?
+        defer { if let reporter { fleet.endReports(of: reporter.name, by: reporter.stream) } }
         let order = ReportOrderMessage(.standard)
         do {
             for try await message in reports {
                 if let reporter {
-                    guard !message.hasNode || message.node.id == reporter.id else {
-                        throw ReportRefusal.otherNode(reporter.id)
+                    guard !message.hasNode || ProxyIdentity(message.node).name == reporter.name else {
+                        throw ReportRefusal.otherNode(reporter.name.id)
                     }
                 } else {
                     guard message.hasNode, !message.node.id.isEmpty else { throw ReportRefusal.missingNode }
-                    reporter = (
-                        message.node.id, try fleet.beginReports(of: message.node.id, from: address)
-                    )
+                    let name = ProxyIdentity(message.node).name
+                    reporter = (name, try fleet.beginReports(of: name, from: address))
                 }
                 guard let reporter else { return }
-                try fleet.report(try ProxyReport(message), of: reporter.id, by: reporter.stream)
+                try fleet.report(try ProxyReport(message), of: reporter.name, by: reporter.stream)
                 try await writer.write(order)
             }
         } catch let refusal as ReportRefusal {

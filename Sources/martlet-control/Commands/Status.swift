@@ -77,16 +77,22 @@ struct Status: AsyncParsableCommand {
         let answer = try await client.get(["v1", "proxies"], as: ProxyList.self)
         guard output == .table else { return Printout.answer(answer.data, output) }
         table(answer.message.proxies)
+        for replica in answer.message.replicas ?? [] where !replica.answers {
+            StandardError.print(
+                replica.url.map { "replica \($0) does not answer: its proxies are not in the list" }
+                    ?? "replica \(replica.id) has no address where it can be asked: its proxies are not in the list")
+        }
     }
 
     private func table(_ proxies: [ProxyMessage]) {
+        let hasReplicas = proxies.contains { $0.replica != nil }
         Printout.table(
-            [
+            (hasReplicas ? ["REPLICA"] : []) + [
                 "PROXY", "NAMESPACE", "CLUSTER", "STATE", "SENT", "ACKED", "APPLIED", "LAG", "RPS", "5XX", "WAITING",
                 "LAST REFUSAL",
             ],
             proxies.map { proxy in
-                [
+                (hasReplicas ? [proxy.replica ?? ""] : []) + [
                     proxy.id, proxy.namespace, proxy.cluster, proxy.state, "\(proxy.sentRevision)",
                     "\(proxy.acknowledgedRevision)", Self.applied(proxy),
                     Printout.lag(proxy.lagMilliseconds), Printout.rate(proxy.report?.requestsPerSecond),

@@ -74,11 +74,44 @@ struct ControlConfigTests {
             ("store: { path: a }\nxds: { address: unix:/run/x }", "over TCP"),
             ("store: { path: a }\naudit: { required: true }", "without \"path\""),
             ("store: { path: a }\napi: { max_body: 1GiB }", "out of bounds"),
+            ("store: { path: a }\nreplica: {}", "a store in a file is of one process"),
+            (
+                "store: { path: a }\napi: { tokens: [{ name: replica, role: read, token_file: x }] }",
+                "what replicas call each other"
+            ),
+            (
+                "store: { etcd: { endpoints: [\"a:1\"] } }\nreplica: { url: \"10.0.0.5:18001\" }",
+                "is not where this one's API can be"
+            ),
+            (
+                "store: { etcd: { endpoints: [\"a:1\"] } }\nreplica: { url: \"https://a/v1\" }",
+                "is not where this one's API can be"
+            ),
+            (
+                "store: { etcd: { endpoints: [\"a:1\"] } }\nreplica: { ca: /nowhere }",
+                "no certificates that can be read"
+            ),
         ])
     func mistakes(text: String, expected: String) {
         let errors = Self.errors(text)
         #expect(errors.contains { $0.contains(expected) }, "\(errors)")
         #expect(!errors.contains { $0.contains("secret-text") }, "\(errors)")
+    }
+
+    @Test(
+        "A replica that the others cannot ask is warned of",
+        arguments: [
+            ("", false), ("api: { address: unix:/run/control.sock }", true),
+            ("api: { address: unix:/run/control.sock }\nreplica: { ca: a.pem }", true),
+            ("api: { address: unix:/run/control.sock }\nreplica: { url: \"https://10.0.0.5:1\" }", false),
+            ("replica: { url: \"http://10.0.0.5:1\" }", true),
+        ])
+    func unreachable(rest: String, isWarned: Bool) {
+        let diagnostics = ConfigDiagnostics()
+        let text = "store: { etcd: { endpoints: [\"127.0.0.1:2379\"] } }\n" + rest
+        _ = ControlConfig.parse(Array(text.utf8), file: "control.yaml", diagnostics: diagnostics)
+        let words = ["other replicas do not know where", "can be read on the way"]
+        #expect(diagnostics.warnings.contains { warning in words.contains { "\(warning)".contains($0) } } == isWarned)
     }
 
     @Test("Tokens in files: long enough, nobody else's to read, each once")

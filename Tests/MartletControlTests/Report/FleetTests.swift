@@ -6,6 +6,7 @@ import Testing
 struct FleetTests {
     private let fleet = Fleet()
     private let start = ContinuousClock.now
+    private let a = ProxyName(namespace: "default", id: "a")
 
     /// A proxy that is connected and has acknowledged a revision.
     private func connect(
@@ -39,10 +40,12 @@ struct FleetTests {
 
     /// Reports of one stream, a second apart.
     @discardableResult
-    private func tell(_ reports: [ProxyReport], of id: String = "a", from second: Int = 0) throws -> UInt64 {
-        let stream = try fleet.beginReports(of: id, from: "ipv4:10.0.0.1:5000")
+    private func tell(
+        _ reports: [ProxyReport], of name: ProxyName = ProxyName(namespace: "default", id: "a"), from second: Int = 0
+    ) throws -> UInt64 {
+        let stream = try fleet.beginReports(of: name, from: "ipv4:10.0.0.1:5000")
         for (index, report) in reports.enumerated() {
-            try fleet.report(report, of: id, by: stream, at: start + .seconds(second + index))
+            try fleet.report(report, of: name, by: stream, at: start + .seconds(second + index))
         }
         return stream
     }
@@ -55,21 +58,26 @@ struct FleetTests {
         let policies = { (n: UInt64) in ["p": (runs: n, errors: n / 10)] }
         try tell((1...5).map { report(ok: $0 * 100, failed: $0, policies: policies($0 * 100)) })
         for (seconds, steps) in [(-5.0, 4), (0, 4), (1, 3), (1.9, 3), (3, 1)] as [(Double, UInt64)] {
-            let traffic = try #require(fleet.traffic(of: "a", since: start + .seconds(seconds)))
+            let traffic = try #require(fleet.traffic(of: a, since: start + .seconds(seconds)))
             #expect(traffic.requests == steps * 101 && traffic.errors5xx == steps, "\(seconds)")
             #expect(traffic.span == .seconds(Int(steps)) && traffic.requestsPerSecond == 101)
             #expect(traffic.policies["p"]?.runs == steps * 100 && traffic.policies["p"]?.errors == steps * 10)
         }
         // There is nothing after the newest, and of strangers there is nothing.
-        #expect(fleet.traffic(of: "a", since: start + .seconds(4)) == nil)
-        #expect(fleet.traffic(of: "b", since: start) == nil)
+        #expect(fleet.traffic(of: a, since: start + .seconds(4)) == nil)
+        #expect(fleet.traffic(of: ProxyName(namespace: "default", id: "b"), since: start) == nil)
+        // Up to some moment: the last report before it counts.
+        let early = try #require(fleet.traffic(of: a, since: start, until: start + .milliseconds(2500)))
+        #expect(early.span == .seconds(2))
+        #expect(fleet.traffic(of: a, since: start + .seconds(2), until: start + .milliseconds(2500)) == nil)
+        #expect(fleet.traffic(of: a, since: start, until: start - .seconds(1)) == nil)
     }
 
     @Test("Medians and other shares are bounds of buckets; above the highest bound it stands for all")
     func quantiles() throws {
         connect()
         try tell([report(), report(ok: 98, failed: 2)])
-        let traffic = try #require(fleet.traffic(of: "a", since: start))
+        let traffic = try #require(fleet.traffic(of: a, since: start))
         #expect(traffic.duration(at: 0.5) == 10 && traffic.duration(at: 0.98) == 10)
         #expect(traffic.duration(at: 0.99) == 3_600_000)
         #expect(traffic.errorShare == 0.02)
@@ -79,9 +87,9 @@ struct FleetTests {
     func first() throws {
         connect()
         try tell([report(ok: 1000)])
-        #expect(fleet.traffic(of: "a", since: start) == nil)
+        #expect(fleet.traffic(of: a, since: start) == nil)
         try tell([report(ok: 1000), report(ok: 1001)], from: 2)
-        #expect(fleet.traffic(of: "a", since: start)?.requests == 1)
+        #expect(fleet.traffic(of: a, since: start)?.requests == 1)
     }
 
     @Test("A proxy that has started anew goes on counting, and is not taken for a step back")
@@ -92,7 +100,7 @@ struct FleetTests {
             report(instance: 2, ok: 3, failed: 1, policies: ["p": (4, 4)]),
             report(instance: 2, ok: 5, failed: 1, policies: ["p": (6, 4)]),
         ])
-        let traffic = try #require(fleet.traffic(of: "a", since: start))
+        let traffic = try #require(fleet.traffic(of: a, since: start))
         #expect(traffic.requests == 10 + 4 + 2 && traffic.errors5xx == 1)
         #expect(traffic.policies["p"]?.runs == 10 + 6 && traffic.policies["p"]?.errors == 4)
     }
@@ -104,11 +112,11 @@ struct FleetTests {
             report(ok: 100, policies: ["p": (9, 9)]), report(ok: 40, policies: ["p": (2, 2)]),
             report(ok: 50, policies: ["p": (3, 2)]),
         ])
-        let traffic = try #require(fleet.traffic(of: "a", since: start))
+        let traffic = try #require(fleet.traffic(of: a, since: start))
         #expect(traffic.requests == 10 && traffic.policies["p"]?.runs == 1 && traffic.policies["p"]?.errors == 0)
         try tell(
             [report(), report(ok: .max, failed: .max), report(instance: 2, ok: .max, failed: .max)], from: 10)
-        let wrapped = try #require(fleet.traffic(of: "a", since: start))
+        let wrapped = try #require(fleet.traffic(of: a, since: start))
         #expect(wrapped.errors5xx == UInt64.max &+ UInt64.max)
         #expect(wrapped.duration(at: 0.5) != nil)
     }
@@ -121,9 +129,9 @@ struct FleetTests {
             report(policies: ["q": (4, 1)]),
             report(policies: ["p": (8, 0), "q": (4, 1)]),
         ])
-        let traffic = try #require(fleet.traffic(of: "a", since: start))
+        let traffic = try #require(fleet.traffic(of: a, since: start))
         #expect(traffic.policies["p"]?.runs == 3 && traffic.policies["q"]?.runs == 4)
-        #expect(fleet.traffic(of: "a", since: start + .seconds(2))?.policies["p"]?.runs == 1)
+        #expect(fleet.traffic(of: a, since: start + .seconds(2))?.policies["p"]?.runs == 1)
     }
 
     @Test("A thousand policies that are others each time do not add up; hours are known as well as seconds")
@@ -135,11 +143,11 @@ struct FleetTests {
                 many.policies = (0..<1000).map { ProxyReport.Policy(name: "p\(round)-\($0)") }
                 return many
             })
-        #expect(fleet.traffic(of: "a", since: start)?.policies.count == 1000)
+        #expect(fleet.traffic(of: a, since: start)?.policies.count == 1000)
         try tell((0..<20_000).map { report(ok: UInt64($0)) })
         for age in [1, 10, 100, 1000, 10_000] {
             let since = start + .seconds(19_999 - age)
-            let traffic = try #require(fleet.traffic(of: "a", since: since))
+            let traffic = try #require(fleet.traffic(of: a, since: since))
             #expect(
                 traffic.span >= .seconds(age) && traffic.span <= .seconds(age + age / 2 + 1), "\(age): \(traffic.span)")
             #expect(traffic.requests == UInt64(traffic.span / .seconds(1)))
@@ -153,12 +161,12 @@ struct FleetTests {
         #expect(throws: ReportRefusal.notConnected("a")) { try tell([report()]) }
         connect()
         #expect(throws: ReportRefusal.otherAddress("a")) {
-            _ = try fleet.beginReports(of: "a", from: "ipv4:10.0.0.2:4000")
+            _ = try fleet.beginReports(of: a, from: "ipv4:10.0.0.2:4000")
         }
         let stream = try tell([report(), report(ok: 1)])
         fleet.remove(1)
-        #expect(fleet.traffic(of: "a", since: start) == nil && fleet.applied(by: "a") == nil)
-        #expect(throws: ReportRefusal.notConnected("a")) { try fleet.report(report(), of: "a", by: stream) }
+        #expect(fleet.traffic(of: a, since: start) == nil && fleet.applied(by: a) == nil)
+        #expect(throws: ReportRefusal.notConnected("a")) { try fleet.report(report(), of: a, by: stream) }
     }
 
     @Test("Of several streams for one node the newest counts, and an older one once that has ended")
@@ -166,14 +174,14 @@ struct FleetTests {
         connect()
         let old = try tell([report(ok: 10), report(ok: 20)])
         let new = try tell([report(instance: 2, ok: 1), report(instance: 2, ok: 2)])
-        try fleet.report(report(ok: 30), of: "a", by: old)
-        #expect(fleet.traffic(of: "a", since: start)?.requests == 1)
-        fleet.endReports(of: "a", by: old)
-        #expect(fleet.newestReport(of: "a")?.instance == 2)
-        fleet.endReports(of: "a", by: new)
-        #expect(fleet.newestReport(of: "a") == nil)
-        try fleet.report(report(ok: 40), of: "a", by: old)
-        #expect(fleet.newestReport(of: "a")?.instance == 1)
+        try fleet.report(report(ok: 30), of: a, by: old)
+        #expect(fleet.traffic(of: a, since: start)?.requests == 1)
+        fleet.endReports(of: a, by: old)
+        #expect(fleet.newestReport(of: a)?.instance == 2)
+        fleet.endReports(of: a, by: new)
+        #expect(fleet.newestReport(of: a) == nil)
+        try fleet.report(report(ok: 40), of: a, by: old)
+        #expect(fleet.newestReport(of: a)?.instance == 1)
     }
 
     // MARK: What is in force
@@ -192,14 +200,14 @@ struct FleetTests {
         #expect(applied == 7)
         let stream = try tell([inForce("")])
         #expect(applied == nil)
-        try fleet.report(inForce("v1"), of: "a", by: stream)
-        #expect(applied == 7 && fleet.applied(by: "a") == [.cluster: "v1"])
+        try fleet.report(inForce("v1"), of: a, by: stream)
+        #expect(applied == 7 && fleet.applied(by: a) == [.cluster: "v1"])
         // The next one warms there.
         connect(revision: 8, clusters: "v2")
         #expect(applied == 7)
-        try fleet.report(inForce("v1", waiting: ["late"]), of: "a", by: stream)
+        try fleet.report(inForce("v1", waiting: ["late"]), of: a, by: stream)
         #expect(applied == 7)
-        try fleet.report(inForce("v2"), of: "a", by: stream)
+        try fleet.report(inForce("v2"), of: a, by: stream)
         #expect(applied == 8)
         // A revision that changes nothing for it.
         connect(revision: 9, clusters: "v2")
@@ -207,7 +215,20 @@ struct FleetTests {
         // Who came back and had everything was sent nothing to acknowledge.
         connect(revision: 10)
         #expect(applied == 10)
-        fleet.endReports(of: "a", by: stream)
+        fleet.endReports(of: a, by: stream)
         #expect(applied == 10 && fleet.proxies.first?.report == nil)
+    }
+
+    @Test("Proxies of one id in two namespaces are two")
+    func namespaces() throws {
+        connect()
+        let other = ProxyIdentity(id: "a", labels: ["namespace": "shop"])
+        fleet.update(2, ProxyStatus(other, method: "delta", address: "ipv4:10.0.0.1:4001", connectedAt: 0))
+        try tell([report(), report(ok: 1)])
+        try tell([report(instance: 7), report(instance: 7, ok: 5)], of: other.name)
+        #expect(fleet.traffic(of: a, since: start)?.requests == 1)
+        #expect(fleet.traffic(of: other.name, since: start)?.requests == 5)
+        fleet.remove(2)
+        #expect(fleet.newestReport(of: a)?.instance == 1 && fleet.newestReport(of: other.name) == nil)
     }
 }

@@ -59,6 +59,13 @@ struct RolloutJudgeTests {
             testDescription: "errs much more than before", canary: .of(200, policies: ["team": .of(200, errors: 40)]),
             others: .of(1000, policies: ["team": .of(1000, errors: 50)]), bad: "40 of 200, 20%, elsewhere 5%"),
         Case(
+            testDescription: "errs on 5%, and little is known of before",
+            canary: .of(6060, policies: ["team": .of(6060, errors: 303)]), others: .of(140),
+            bad: "303 of 6060, 5%, elsewhere 0%"),
+        Case(
+            testDescription: "errs on 5%, and next to nothing is known of before",
+            canary: .of(6060, policies: ["team": .of(6060, errors: 303)]), others: .of(40), waits: "may be chance"),
+        Case(
             testDescription: "a policy that nobody else has", canary: .of(20, policies: ["team": .of(20, errors: 3)]),
             others: .of(1000, policies: [:]), bad: "policy \"team\" errs: 3 of 20, 15%"),
         Case(
@@ -81,7 +88,7 @@ struct RolloutJudgeTests {
         Case(testDescription: "too few to time", canary: .of(99, slow: 50), waits: "99 of 100"),
         Case(testDescription: "nobody to compare times with", canary: .of(200, slow: 50), others: .none),
         Case(
-            testDescription: "much worse than few others", canary: .of(100, failed: 40), others: .of(10),
+            testDescription: "much worse than few others", canary: .of(100, failed: 40), others: .of(5),
             waits: "40 of 100, 40%, elsewhere 0%, which may be chance"),
         Case(
             testDescription: "a policy that never ran", canary: .of(200, policies: [:]),

@@ -252,4 +252,31 @@ struct RolloutTests {
             #expect(await desk.ahead(Self.proxies + strangers) == ["d"])
         }
     }
+
+    @Test("A share by zone or label has the proxies that are so, whoever comes")
+    func selected() async throws {
+        try await Desk().use { desk in
+            try await desk.apply(shop)
+            let far = ["x", "y"].map { ProxyIdentity(id: $0, zone: "far") }
+            let front = ProxyIdentity(id: "z", labels: ["tier": "front"])
+            await desk.join(Self.proxies + far + [front])
+            _ = try await desk.start(change, [RolloutStage(.canary, try RolloutShare("zone=far"))])
+            let late = ProxyIdentity(id: "late", zone: "far")
+            await desk.join([late])
+            let all = Self.proxies + far + [front, late]
+            #expect(await desk.ahead(all) == ["x", "y", "late"])
+            _ = try await desk.control.abortRollout("default", by: "tester", message: "")
+            _ = try await desk.start(
+                change,
+                [RolloutStage(.canary, try RolloutShare("label.tier=front")), RolloutStage(.canary, .percent(50))])
+            #expect(await desk.ahead(all) == ["z"])
+            // Whoever had it keeps it.
+            _ = try await desk.control.promoteRollout("default", from: 0, toAll: false, within: nil, by: "tester")
+            let half = await desk.ahead(all)
+            #expect(half.count == 4 && half.contains("z"))
+            await #expect(throws: OperationError.self) {
+                try await desk.control.promoteRollout("default", from: 0, toAll: false, within: nil, by: "tester")
+            }
+        }
+    }
 }

@@ -9,7 +9,7 @@ private struct Scene {
     var reports: [String: ProxyReport] = [:]
     let start = ContinuousClock.now
 
-    init(isReplica: Bool = false, _ change: (inout RolloutPlan) -> Void = { _ in }) {
+    init(_ change: (inout RolloutPlan) -> Void = { _ in }) {
         var plan = RolloutPlan(stages: [RolloutStage(.canary, .count(1), seconds: 60)])
         plan.limits.patience = 100
         change(&plan)
@@ -18,7 +18,7 @@ private struct Scene {
             changes: [Rollout.Change(kind: "policies", name: "team", body: "")], plan: plan)
         rollout.revision = 7
         if plan.stages[0].share == .count(1) { rollout.members = ["a"] }
-        watch = RolloutWatch(rollout, isReplica: isReplica, now: start)
+        watch = RolloutWatch(rollout, now: start)
         for id in ["a", "b", "c"] {
             var status = ProxyStatus(ProxyIdentity(id: id), method: "delta", address: "", connectedAt: 0)
             (status.state, status.sentRevision, status.appliedRevision) = (.synced, 7, 6)
@@ -44,9 +44,11 @@ private struct Scene {
         reports[id] = ProxyReport(instance: (reports[id]?.instance ?? 0) + 1)
     }
 
-    mutating func look(after seconds: Int, past: ReportedTraffic = .none) -> RolloutWatch.Outcome {
+    mutating func look(
+        after seconds: Int, missing: String? = nil, past: ReportedTraffic = .none
+    ) -> RolloutWatch.Outcome {
         watch.look(
-            at: statuses.values.sorted { $0.id < $1.id }, now: start + .seconds(seconds),
+            at: statuses.values.sorted { $0.id < $1.id }, missing: missing, now: start + .seconds(seconds),
             report: { reports[$0.id] }, past: { _ in past })
     }
 
@@ -166,15 +168,33 @@ struct RolloutWatchTests {
         #expect(scene.look(after: 121) == .wait("99 of 100 requests seen"))
     }
 
-    @Test("A replica leaves it to others to judge proxies that are with them, for as long as they are")
-    func replica() {
-        var scene = Scene(isReplica: true)
+    @Test("Proxies that may be with a replica that does not answer are waited for, for as long as for any")
+    func silent() {
+        var scene = Scene()
         scene.applies()
         let status = scene.statuses.removeValue(forKey: "a")
-        #expect(scene.look(after: 0) == .wait("its proxies are not all with this replica: promote or abort it"))
-        #expect(scene.look(after: 10_000) == .wait("its proxies are not all with this replica: promote or abort it"))
+        let waits = RolloutWatch.Outcome.wait("r2 does not tell of its proxies, and some of these may be with it")
+        #expect(scene.look(after: 0, missing: "r2") == waits)
+        #expect(scene.look(after: 160, missing: "r2") == waits)
         scene.statuses["a"] = status
-        #expect(scene.look(after: 10_001) == .wait("good so far, for another 60 s"))
+        // Those that are named are all there: who else is with it does not matter.
+        #expect(scene.look(after: 160, missing: "r2") == .wait("good so far, for another 60 s"))
+        scene.statuses["a"] = nil
+        #expect(
+            scene.look(after: 161, missing: "r2")
+                == .rollBack("a had not got it, or do not report, in 100 s more than its time"))
+    }
+
+    @Test("Who is of a stage by conditions is known once all replicas answer")
+    func missingSelected() {
+        var selector = ProxySelector()
+        selector.ids = ["a"]
+        var scene = Scene { $0.stages[0].share = .selected(selector) }
+        scene.applies()
+        #expect(
+            scene.look(after: 0, missing: "r2")
+                == .wait("r2 does not tell of its proxies, and some of these may be with it"))
+        #expect(scene.look(after: 1) == .wait("good so far, for another 60 s"))
     }
 
     @Test("Without requests nothing is known, and it is taken back")
