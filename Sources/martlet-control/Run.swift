@@ -191,13 +191,12 @@ private struct Peers: Sendable {
 
     /// Nil: there can be none.
     init?(_ config: ControlConfig, log: @escaping @Sendable (String) -> Void) throws {
-        guard case .etcd(let members, let prefix) = config.store else { return nil }
+        guard case .etcd(let etcd) = config.store else { return nil }
         let caller = try ReplicaCaller(ca: config.replica.ca, tls: config.api.tls)
         self.caller = caller
         url = config.replica.url
         replicas = EtcdReplicas(
-            endpoints: members.map { EtcdEndpoint(host: $0.host, port: $0.port) }, prefix: prefix,
-            log: log, ask: { try await caller.ask($0) })
+            endpoints: etcd.endpoints, prefix: etcd.prefix, log: log, ask: { try await caller.ask($0) })
     }
 
     /// - Parameter address: of the API, with the port that it has got.
@@ -227,10 +226,9 @@ private struct OpenStore {
                     file.close()
                 }
             )
-        case .etcd(let members, let prefix):
-            let endpoints = members.map { EtcdEndpoint(host: $0.host, port: $0.port) }
-            let opened = try await EtcdStore(endpoints: endpoints, prefix: prefix)
-            instances = EtcdRegistry(endpoints: endpoints, prefix: prefix, log: log)
+        case .etcd(let etcd):
+            let opened = try await EtcdStore(endpoints: etcd.endpoints, prefix: etcd.prefix)
+            instances = EtcdRegistry(endpoints: etcd.endpoints, prefix: etcd.prefix, log: log)
             (store, close) = (opened, { opened.close() })
         }
     }

@@ -57,11 +57,13 @@ public final class CertificateForge: @unchecked Sendable {
     // MARK: What is issued
 
     /// A server's certificate: names are DNS names, IP addresses or URIs, the first is the common name as well.
+    /// - Parameter isClient: it may also be shown to servers.
     public func server(
-        _ names: String..., by issuer: Issued? = nil, key: KeyKind = .ecdsa, days: Int = 30
+        _ names: String..., by issuer: Issued? = nil, key: KeyKind = .ecdsa, days: Int = 30, isClient: Bool = false
     ) throws -> Issued {
         try issue(
-            names.first ?? "server", extensions: ["extendedKeyUsage=serverAuth"] + Self.alternatives(names),
+            names.first ?? "server",
+            extensions: ["extendedKeyUsage=serverAuth\(isClient ? ",clientAuth" : "")"] + Self.alternatives(names),
             by: issuer ?? authority(), key: key, days: days)
     }
 

@@ -65,13 +65,39 @@ extension ControlConfig.Store {
         }
         _ = section.raw("path")
         let prefix = etcd.value("prefix", .label) ?? "martlet"
+        let security = etcd.section("tls").flatMap { EtcdSecurity($0) }
         let endpoints = etcd.list("endpoints").compactMap { etcd.read($0, .hostAndPort) }
         if !etcd.has("endpoints") {
             etcd.missing("endpoints", hint: "endpoints: [\"127.0.0.1:2379\"]")
         } else if etcd.node["endpoints"]?.items?.isEmpty == true {
             etcd.error(at: "endpoints", "there are none", hint: "endpoints: [\"127.0.0.1:2379\"]")
         }
-        self = .etcd(endpoints: endpoints, prefix: prefix)
+        let members = endpoints.map { EtcdEndpoint(host: $0.host, port: $0.port, security: security) }
+        if !etcd.has("tls"), !endpoints.allSatisfy({ ["127.0.0.1", "::1", "localhost"].contains($0.host) }) {
+            etcd.warning(
+                at: "endpoints", "what the store holds, keys too, can be read on the way to etcd",
+                hint: "tls: { ca: etcd-ca.pem, certificate: me.pem, private_key: me.key }")
+        }
+        self = .etcd(EtcdSettings(endpoints: members, prefix: prefix))
+    }
+}
+
+extension EtcdSecurity {
+    /// Nil after an error was reported.
+    fileprivate init?(_ section: ConfigSection) {
+        let (ca, certificate, key) = (section.path("ca"), section.path("certificate"), section.path("private_key"))
+        if section.has("certificate") != section.has("private_key") {
+            section.missing(section.has("certificate") ? "private_key" : "certificate", hint: "they belong together")
+        }
+        if let key, let state = try? section.diagnostics.files.readWithState(key, atMost: 1 << 20).1 {
+            section.checkPrivate("private_key", key, state.mode)
+        }
+        do {
+            try self.init(ca: ca, certificate: certificate, privateKey: key)
+        } catch {
+            section.error("these files cannot be used: \(error)")
+            return nil
+        }
     }
 }
 

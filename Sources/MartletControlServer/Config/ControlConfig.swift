@@ -1,4 +1,5 @@
 package import MartletConfig
+package import MartletControl
 package import MartletCore
 
 /// What a control plane's process is started with.
@@ -6,7 +7,7 @@ package struct ControlConfig: Sendable {
     package enum Store: Sendable {
         /// In a file.
         case file(path: String)
-        case etcd(endpoints: [(host: String, port: Int)], prefix: String)
+        case etcd(EtcdSettings)
     }
 
     package struct Audit: Sendable {
@@ -52,6 +53,13 @@ package struct APISettings: Sendable {
     ) {
         (self.address, self.tls, self.tokens, self.bodyLimit) = (address, tls, tokens, bodyLimit)
     }
+}
+
+/// A store that several processes share.
+package struct EtcdSettings: Sendable {
+    package var endpoints: [EtcdEndpoint]
+    /// Of all keys. Default: martlet.
+    package var prefix: String
 }
 
 /// How other processes of this control plane reach this one. With a store in etcd alone.

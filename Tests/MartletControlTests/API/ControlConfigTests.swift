@@ -1,5 +1,6 @@
 import Foundation
 import MartletConfig
+import MartletControl
 import MartletControlServer
 import MartletCore
 import Testing
@@ -32,8 +33,9 @@ struct ControlConfigTests {
         #expect(config.api.tokens.map(\.caller) == [Caller(name: "ci", role: .write, namespaces: ["shop"])])
         #expect(config.endpointsFolder == "folder/endpoints")
         #expect(config.audit.path == "folder/audit.jsonl" && config.audit.isRequired)
-        guard case .etcd(let endpoints, let prefix) = config.store else { return #expect(Bool(false)) }
-        #expect(endpoints.map(\.host) == ["127.0.0.1", "::1"] && prefix == "mesh")
+        guard case .etcd(let etcd) = config.store else { return #expect(Bool(false)) }
+        #expect(etcd.endpoints.map(\.description) == ["http://127.0.0.1:2379", "http://[::1]:2379"])
+        #expect(etcd.prefix == "mesh")
         let least = try #require(
             ControlConfig.parse(Array("store: { path: m.db }".utf8), file: "c.yaml", diagnostics: diagnostics))
         #expect("\(least.api.address)" == "127.0.0.1:18001" && least.api.bodyLimit.bytes == 8 << 20)
@@ -74,6 +76,11 @@ struct ControlConfigTests {
             ("store: { path: a }\nxds: { address: unix:/run/x }", "over TCP"),
             ("store: { path: a }\naudit: { required: true }", "without \"path\""),
             ("store: { path: a }\napi: { max_body: 1GiB }", "out of bounds"),
+            ("store: { etcd: { endpoints: [\"a:1\"], tls: { ca: /nowhere } } }", "these files cannot be used"),
+            (
+                "store: { etcd: { endpoints: [\"a:1\"], tls: { certificate: /nowhere } } }",
+                "\"private_key\" is required"
+            ),
             ("store: { path: a }\nreplica: {}", "a store in a file is of one process"),
             (
                 "store: { path: a }\napi: { tokens: [{ name: replica, role: read, token_file: x }] }",
