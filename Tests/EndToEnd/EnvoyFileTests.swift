@@ -127,8 +127,8 @@ struct EnvoyFileTests {
         try good.write(to: file, atomically: true, encoding: .utf8)
         let fine = try Tool.run(Tool.martlet.path, ["check", "--envoy-config", file.path])
         #expect(fine.code == 0 && fine.output.contains(": ok"), "\(fine.output)")
-        let bad = good.replacingOccurrences(of: "envoy.filters.http.lua", with: "envoy.filters.http.rbac")
-            .replacingOccurrences(of: "filters.http.lua.v3.Lua", with: "filters.http.rbac.v3.RBAC")
+        let bad = good.replacingOccurrences(of: "envoy.filters.http.lua", with: "envoy.filters.http.csrf")
+            .replacingOccurrences(of: "filters.http.lua.v3.Lua", with: "filters.http.csrf.v3.CsrfPolicy")
             .replacingOccurrences(
                 of: "connect_timeout: 0.25s", with: "connect_timeout: 0.25s\n      lb_subset_config: {}"
             )
@@ -137,7 +137,7 @@ struct EnvoyFileTests {
         let refused = try Tool.run(Tool.martlet.path, ["check", "--envoy-config", file.path])
         #expect(refused.code == 1)
         for words in [
-            "http_filters envoy.filters.http.rbac: envoy.extensions.filters.http.rbac.v3.RBAC is not supported",
+            "http_filters envoy.filters.http.csrf: envoy.extensions.filters.http.csrf.v3.CsrfPolicy is not supported",
             "Cluster.lb_subset_config is not supported", "has no field \"num_retrys\" (did you mean \"num_retries\"?)",
             "stats_flush_interval has no counterpart", "4 that would make requests meet something else, 1 that",
         ] {

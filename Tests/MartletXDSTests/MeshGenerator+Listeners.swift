@@ -116,6 +116,12 @@ extension MeshGenerator {
             mapping([("lua", mapping([("policy", text("guard"))]))]), word("cors"),
             mapping([("headers", mapping([("request", mapping([("remove", .list([word("x-i")]))]))]))]),
         ])
+        for (name, settings) in envoysFilters() {
+            let filter = mapping([(name, settings)])
+            filters.insert(filter, at: number(0...filters.count))
+            // Twice, and then a route's change is for both.
+            if chance(20) { filters.insert(filter, at: 0) }
+        }
         let names = filters.compactMap { $0 == .scalar("cors", plain: true) ? "cors" : $0.entry }
         filters.append(chance(50) ? word("router") : mapping([("router", .null)]))
         let routes = (0..<number(1...6)).map { route($0, chain: names, filters) }
@@ -210,7 +216,7 @@ extension MeshGenerator {
         return mapping(route, optional)
     }
 
-    private mutating func headerTests() -> [Document] {
+    mutating func headerTests() -> [Document] {
         let tests = ["exact", "prefix", "suffix", "contains", "regex"].map { kind in
             mapping([("name", word("x-\(kind)")), (kind, word("1"))], [("invert", truth())])
         }
@@ -260,6 +266,9 @@ extension MeshGenerator {
                     "headers",
                     chance(50) ? word("off") : mapping([("request", mapping([("remove", .list([word("y")]))]))])
                 ))
+        }
+        for name in ["fault", "rbac"] where chain.contains(name) && chance(50) {
+            changes.append((name, envoysChange(name)))
         }
         if chain.contains("cors") { changes.append(("cors", word("off"))) }
         let policies = filters.compactMap(\.policy)

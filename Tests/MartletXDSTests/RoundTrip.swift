@@ -52,6 +52,36 @@ struct RoundTrip {
         var description: String { report }
     }
 
+    /// Filters whose settings may have travelled in Envoy's words, and then come back in the spelling of those.
+    static let envoys: Set<String> = ["fault", "rbac"]
+
+    /// What was before, in the spelling of what is after where both mean the same to the filter.
+    var expected: ProxyConfig {
+        var expected = before
+        func respell(_ filter: String, _ node: inout ConfigNode, as other: ConfigNode) {
+            if EnvoyFilters.mean(filter, Document(node), Document(other)) { node = other }
+        }
+        for (index, listener) in after.listeners.enumerated() where expected.listeners.indices.contains(index) {
+            for (place, filter) in zip(listener.filters.indices, listener.filters)
+            where Self.envoys.contains(filter.name) {
+                guard expected.listeners[index].filters.indices.contains(place) else { continue }
+                respell(filter.name, &expected.listeners[index].filters[place].node, as: filter.node)
+            }
+            for (number, route) in listener.routes.enumerated() {
+                guard expected.listeners[index].routes.indices.contains(number) else { continue }
+                for (place, override) in route.overrides.enumerated() where Self.envoys.contains(override.filter) {
+                    guard expected.listeners[index].routes[number].overrides.indices.contains(place),
+                        case .settings(let other) = override.change,
+                        case .settings(var node) = expected.listeners[index].routes[number].overrides[place].change
+                    else { continue }
+                    respell(override.filter, &node, as: other)
+                    expected.listeners[index].routes[number].overrides[place].change = .settings(node)
+                }
+            }
+        }
+        return expected
+    }
+
     /// What is not in the effective configuration, or is redacted there: scripts, and settings of filters word for word.
     static func details(_ config: ProxyConfig) -> [Document] {
         let scripts = config.policies.map { policy -> Document in

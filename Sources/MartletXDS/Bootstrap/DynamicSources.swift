@@ -93,6 +93,7 @@ struct DynamicSources {
             reading.unsupported("\(field).grpc_services", "anything but one envoy_grpc")
             return nil
         }
+        if api.grpcServices[0].hasTimeout { reading.unsupported("\(field).grpc_services", "a timeout") }
         if !service.authority.isEmpty, service.authority != service.clusterName {
             reading.unsupported("\(field).grpc_services.envoy_grpc", "an authority")
         }

@@ -5,7 +5,8 @@ typealias HTTPFilterMessage = Envoy_Extensions_Filters_Network_HttpConnectionMan
 private typealias LuaMessage = Envoy_Extensions_Filters_Http_Lua_V3_Lua
 typealias RouterMessage = Envoy_Extensions_Filters_Http_Router_V3_Router
 
-// One filter of a chain. The router is Envoy's; the others are Martlet's own, which nobody who does not know them may skip.
+// One filter of a chain: in Envoy's words where they say all of it (`EnvoyFilters`), or in Martlet's own, which nobody who does
+// not know them may skip.
 
 extension HTTPFilterMessage {
     init(_ link: ChainNames.Link, _ secrets: inout SecretWriter) {
@@ -16,6 +17,10 @@ extension HTTPFilterMessage {
             return
         }
         name = link.name
+        if let message = link.message {
+            typedConfig = message
+            return
+        }
         typedConfig = Google_Protobuf_Any(of: FilterMessage(link.filter, policy: link.policy, link.settings, &secrets))
     }
 
@@ -31,6 +36,10 @@ extension HTTPFilterMessage {
             }
             if any.isA(LuaMessage.self) {
                 return reading.unpack(any, as: LuaMessage.self, in: field)?.document(name: name, reading)
+            }
+            if let filter = EnvoyFilters.filter(of: any) {
+                let settings = EnvoyFilters.settings(of: any, reading, in: field)
+                return settings.map { $0.isEmpty ? .text(filter) : .object((filter, .section($0))) }
             }
             if isOptional, !any.isA(FilterMessage.self) {
                 reading.warning("\(field): \(any.shortName) has no counterpart, and may be left out")
@@ -48,6 +57,19 @@ extension HTTPFilterMessage {
             reading.error("\(field): there is no configuration in it")
             return nil
         }
+    }
+}
+
+extension ConnectionManager {
+    /// What its filters are, by the names that routes call them by.
+    var chain: [String: String] {
+        let names = httpFilters.compactMap { filter -> (String, String)? in
+            let any = filter.typedConfig
+            if any.isA(LuaMessage.self) { return (filter.name, "lua") }
+            let known = EnvoyFilters.filter(of: any) ?? (try? FilterMessage(unpackingAny: any))?.name
+            return known.map { (filter.name, $0) }
+        }
+        return Dictionary(names) { first, _ in first }
     }
 }
 

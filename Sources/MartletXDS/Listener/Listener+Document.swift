@@ -16,7 +16,7 @@ extension ListenerMessage {
         listener["routes"] = nil
         self.init(fieldsOf: listener, &secrets)
         let known = document(ResourceReading("Listener", name, diagnostics: ConfigDiagnostics()))
-        if let rest = listener.rest(over: known) {
+        if let rest = listener.spellingFilters(as: known).rest(over: known) {
             metadata = .init(own: Martlet_Config_V1_Listener.with { $0.rest = rest })
         }
     }
@@ -88,9 +88,12 @@ extension ListenerMessage {
     }
 
     /// The name of the resource of RDS that has the routes, or the routes themselves. Nil: there is nothing of the kind.
-    var routeSource: ConnectionManager.OneOf_RouteSpecifier? {
+    var routeSource: ConnectionManager.OneOf_RouteSpecifier? { manager?.routeSpecifier }
+
+    /// Nil: it is not one of HTTP.
+    var manager: ConnectionManager? {
         for filter in filterChains.flatMap(\.filters) where filter.typedConfig.isA(ConnectionManager.self) {
-            return (try? ConnectionManager(unpackingAny: filter.typedConfig))?.routeSpecifier
+            return try? ConnectionManager(unpackingAny: filter.typedConfig)
         }
         return nil
     }

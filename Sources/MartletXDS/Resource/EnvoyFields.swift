@@ -2,29 +2,28 @@
 enum EnvoyFields {
     /// Whatever they say changes what is counted, logged or traced, or how much memory is spent, and nothing about requests.
     private static let harmless: Set<String> = [
-        "access_log", "access_log_flush_interval", "access_log_options", "access_log_path", "alt_stat_name",
+        "abort_grpc_status_runtime", "abort_http_status_runtime", "abort_percent_runtime", "access_log",
+        "access_log_flush_interval", "access_log_options", "access_log_path", "alt_stat_name",
         "always_log_health_check_failures", "always_log_health_check_success", "always_set_request_id_in_response",
-        "application_log_config", "bypass_overload_manager", "cleanup_interval", "connection_balance_config",
-        "decorator",
-        "delayed_close_timeout",
-        "deferred_stat_options", "dns_lookup_family", "drain_timeout", "drain_type", "dynamic_stats",
-        "enable_dispatcher_stats",
-        "enable_reuse_port", "event_log_path",
-        "event_logger", "event_service", "fatal_actions", "filter_metadata", "flags_path",
-        "flush_access_log_on_connected",
-        "flush_access_log_on_new_request", "google_re2", "include_attempt_count_in_response", "lrs_server",
-        "lrs_report_endpoint_metrics", "max_connections_to_accept_per_socket_event",
-        "max_direct_response_body_size_bytes", "memory_allocator_manager", "perf_tracing_file_path",
-        "per_connection_buffer_limit_bytes", "per_request_buffer_limit_bytes", "preconnect_policy", "profile_path",
-        "request_id_extension", "retry_host_predicate",
-        "respect_dns_ttl", "reuse_port", "runtime_key", "runtime_key_prefix", "start_child_span", "stat_prefix",
-        "stats_config", "stats_eviction_interval", "stats_flush_interval",
-        "stats_flush_on_admin", "stats_server_version_override", "stats_sinks",
+        "application_log_config", "audit_logging_options", "bypass_overload_manager", "charge_cluster_response_stats",
+        "cleanup_interval", "connection_balance_config", "decorator", "deferred_stat_options",
+        "delay_duration_runtime", "delay_percent_runtime", "delayed_close_timeout",
+        "disable_downstream_cluster_stats", "dns_lookup_family", "drain_timeout", "drain_type", "dynamic_stats",
+        "emit_filter_state_stats", "enable_dispatcher_stats", "enable_reuse_port", "event_log_path", "event_logger",
+        "event_service", "failed_refetch_duration", "fast_listener", "fatal_actions", "filter_metadata", "flags_path",
+        "flush_access_log_on_connected", "flush_access_log_on_new_request", "google_re2",
+        "include_attempt_count_in_response", "jwt_cache_config", "lrs_report_endpoint_metrics", "lrs_server",
+        "max_active_faults_runtime", "max_connections_to_accept_per_socket_event",
+        "max_direct_response_body_size_bytes", "memory_allocator_manager", "per_connection_buffer_limit_bytes",
+        "per_request_buffer_limit_bytes", "perf_tracing_file_path", "preconnect_policy", "profile_path",
+        "request_id_extension", "respect_dns_ttl", "response_rate_limit_percent_runtime", "retry_host_predicate",
+        "reuse_port", "rules_stat_prefix", "runtime_key", "runtime_key_prefix", "shadow_matcher",
+        "shadow_rules_stat_prefix", "start_child_span", "stat_prefix", "stats_config", "stats_eviction_interval",
+        "stats_flush_interval", "stats_flush_on_admin", "stats_server_version_override", "stats_sinks",
         "tcp_backlog_size", "tcp_fast_open_queue_length", "total_weight", "trace_sampled", "tracing",
-        "track_cluster_stats", "track_remaining", "track_timeout_budgets", "upstream_connection_options",
-        "upstream_log",
-        "upstream_log_options", "validate_clusters", "virtual_clusters", "wait_for_warm_on_init", "watchdog",
-        "watchdogs", "watched_directory",
+        "track_cluster_stats", "track_per_rule_stats", "track_remaining", "track_timeout_budgets",
+        "upstream_connection_options", "upstream_log", "upstream_log_options", "validate_clusters",
+        "virtual_clusters", "wait_for_warm_on_init", "watchdog", "watchdogs", "watched_directory",
     ]
 
     static func isHarmless(_ name: String) -> Bool { harmless.contains(name) }
@@ -81,23 +80,24 @@ enum EnvoyFields {
         13 http_protocol_options 14 http2_protocol_options 17 dns_lookup_family 18 dns_resolvers 20 cleanup_interval
         21 upstream_bind_config 22 lb_subset_config 26 protocol_selection 28 alt_stat_name
         29 common_http_protocol_options 30 upstream_connection_options 31 close_connections_on_host_health_failure
-        34 original_dst_lb_config 38 cluster_type 39 respect_dns_ttl 40 filters
-        41 load_balancing_policy 42 lrs_server 43 transport_socket_matches 44 dns_failure_refresh_rate
-        45 use_tcp_for_dns_lookups 46 upstream_http_protocol_options 47 track_timeout_budgets 48 upstream_config
-        49 track_cluster_stats 50 preconnect_policy 51 connection_pool_per_downstream_connection
-        53 dns_resolution_config 54 wait_for_warm_on_init 55 typed_dns_resolver_config 57 lrs_report_endpoint_metrics
-        58 dns_jitter 59 transport_socket_matcher
+        34 original_dst_lb_config 38 cluster_type 39 respect_dns_ttl 40 filters 41 load_balancing_policy 42 lrs_server
+        43 transport_socket_matches 44 dns_failure_refresh_rate 45 use_tcp_for_dns_lookups
+        46 upstream_http_protocol_options 47 track_timeout_budgets 48 upstream_config 49 track_cluster_stats
+        50 preconnect_policy 51 connection_pool_per_downstream_connection 53 dns_resolution_config
+        54 wait_for_warm_on_init 55 typed_dns_resolver_config 57 lrs_report_endpoint_metrics 58 dns_jitter
+        59 transport_socket_matcher
         envoy.config.cluster.v3.Cluster.CommonLbConfig 2 zone_aware_lb_config 3 locality_weighted_lb_config
         4 update_merge_window 5 ignore_new_hosts_until_first_hc 6 close_connections_on_host_set_change
         7 consistent_hashing_lb_config 8 override_host_status
         envoy.config.cluster.v3.Cluster.LeastRequestLbConfig 1 choice_count 2 active_request_bias
         envoy.config.cluster.v3.OutlierDetection 24 monitors
+        envoy.config.common.mutation_rules.v3.HeaderMutation 3 remove_on_match
         envoy.config.core.v3.Address 3 envoy_internal_address
         envoy.config.core.v3.ApiConfigSource 6 rate_limit_settings 9 config_validators
         envoy.config.core.v3.BuildVersion 1 version
         envoy.config.core.v3.ConfigSource 1 path 7 authorities
         envoy.config.core.v3.DataSource 5 watched_directory
-        envoy.config.core.v3.GrpcService 2 google_grpc 3 timeout 5 initial_metadata 6 retry_policy
+        envoy.config.core.v3.GrpcService 2 google_grpc 5 initial_metadata 6 retry_policy
         envoy.config.core.v3.GrpcService.EnvoyGrpc 3 retry_policy 4 max_receive_message_length 5 skip_envoy_headers
         envoy.config.core.v3.HeaderValue 3 raw_value
         envoy.config.core.v3.HeaderValueOption 2 append
@@ -143,6 +143,11 @@ enum EnvoyFields {
         33 additional_addresses 34 max_connections_to_accept_per_socket_event 35 bypass_overload_manager
         36 fcds_config
         envoy.config.listener.v3.ListenerFilter 4 filter_disabled 5 config_discovery
+        envoy.config.rbac.v3.Permission 5 destination_ip 6 destination_port 7 metadata 9 requested_server_name
+        11 destination_port_range 12 matcher 13 uri_template 14 sourced_metadata
+        envoy.config.rbac.v3.Policy 3 condition 4 checked_condition 5 cel_config
+        envoy.config.rbac.v3.Principal 5 source_ip 7 metadata 12 filter_state 13 sourced_metadata 14 custom
+        envoy.config.rbac.v3.RBAC 3 audit_logging_options
         envoy.config.route.v3.DirectResponseAction 3 body_format
         envoy.config.route.v3.HeaderMatcher 6 range_match
         envoy.config.route.v3.RetryPolicy 4 retry_priority 5 retry_host_predicate 9 retriable_headers
@@ -166,20 +171,53 @@ enum EnvoyFields {
         envoy.config.route.v3.RouteConfiguration 3 internal_only_headers 4 response_headers_to_add
         5 response_headers_to_remove 6 request_headers_to_add 7 validate_clusters 8 request_headers_to_remove 9 vhds
         10 most_specific_header_mutations_wins 11 max_direct_response_body_size_bytes 12 cluster_specifier_plugins
-        13 request_mirror_policies 15 ignore_path_parameters_in_path_matching 16 typed_per_filter_config
-        18 vhost_header
+        13 request_mirror_policies 15 ignore_path_parameters_in_path_matching 18 vhost_header
         envoy.config.route.v3.RouteMatch 8 grpc 9 runtime_fraction 12 connect_matcher 13 dynamic_metadata
         15 path_match_policy 16 filter_state
         envoy.config.route.v3.VirtualHost 4 require_tls 5 virtual_clusters 6 rate_limits 7 request_headers_to_add
         8 cors 10 response_headers_to_add 11 response_headers_to_remove 13 request_headers_to_remove
-        14 include_request_attempt_count 15 typed_per_filter_config 16 retry_policy 17 hedge_policy
-        18 per_request_buffer_limit_bytes 19 include_attempt_count_in_response 20 retry_policy_typed_config 21 matcher
-        22 request_mirror_policies 23 include_is_timeout_retry_header 24 metadata 25 request_body_buffer_limit
+        14 include_request_attempt_count 16 retry_policy 17 hedge_policy 18 per_request_buffer_limit_bytes
+        19 include_attempt_count_in_response 20 retry_policy_typed_config 21 matcher 22 request_mirror_policies
+        23 include_is_timeout_retry_header 24 metadata 25 request_body_buffer_limit
         envoy.config.route.v3.WeightedCluster 2 runtime_key_prefix 3 total_weight 4 header_name 5 use_hash_policy
         envoy.config.route.v3.WeightedCluster.ClusterWeight 3 metadata_match 4 request_headers_to_add
         5 response_headers_to_add 6 response_headers_to_remove 9 request_headers_to_remove 10 typed_per_filter_config
         11 host_rewrite_literal 12 cluster_header
+        envoy.extensions.filters.common.fault.v3.FaultRateLimit 3 header_limit
+        envoy.extensions.filters.http.cors.v3.CorsPolicy 8 shadow_enabled
+        envoy.extensions.filters.http.ext_authz.v3.AuthorizationRequest 1 allowed_headers
+        envoy.extensions.filters.http.ext_authz.v3.AuthorizationResponse 3 allowed_upstream_headers_to_append
+        5 dynamic_metadata_from_headers
+        envoy.extensions.filters.http.ext_authz.v3.CheckSettings 2 disable_request_body_buffering 3 with_request_body
+        4 grpc_service 5 http_service
+        envoy.extensions.filters.http.ext_authz.v3.ExtAuthz 6 clear_route_cache 8 metadata_context_namespaces
+        9 filter_enabled 10 include_peer_certificate 11 deny_at_disable 13 stat_prefix 14 filter_enabled_metadata
+        15 bootstrap_metadata_labels_key 16 typed_metadata_context_namespaces 18 include_tls_session
+        19 failure_mode_allow_header_add 20 charge_cluster_response_stats 21 route_metadata_context_namespaces
+        22 route_typed_metadata_context_namespaces 23 encode_raw_headers 24 validate_mutations 25 disallowed_headers
+        26 decoder_header_mutation_rules 27 enable_dynamic_metadata_ingestion 28 filter_metadata
+        29 emit_filter_state_stats 30 max_denied_response_body_bytes 31 enforce_response_header_limits
+        envoy.extensions.filters.http.ext_authz.v3.HttpService 9 retry_policy
+        envoy.extensions.filters.http.fault.v3.FaultAbort 5 grpc_status
+        envoy.extensions.filters.http.fault.v3.HTTPFault 3 upstream_cluster 5 downstream_nodes 8 delay_percent_runtime
+        9 abort_percent_runtime 10 delay_duration_runtime 11 abort_http_status_runtime 12 max_active_faults_runtime
+        13 response_rate_limit_percent_runtime 14 abort_grpc_status_runtime 15 disable_downstream_cluster_stats
+        16 filter_metadata
+        envoy.extensions.filters.http.header_mutation.v3.HeaderMutation 2 most_specific_header_mutations_wins
+        envoy.extensions.filters.http.header_mutation.v3.Mutations 3 query_parameter_mutations
+        4 response_trailers_mutations 5 request_trailers_mutations
+        envoy.extensions.filters.http.jwt_authn.v3.JwksAsyncFetch 1 fast_listener 2 failed_refetch_duration
+        envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication 3 filter_state_rules 6 strip_failure_response
+        7 stat_prefix
+        envoy.extensions.filters.http.jwt_authn.v3.JwtProvider 11 pad_forward_payload_header 12 jwt_cache_config
+        14 header_in_metadata 16 failed_status_in_metadata 17 clear_route_cache 18 normalize_payload_in_metadata
+        envoy.extensions.filters.http.jwt_authn.v3.RemoteJwks 4 retry_policy
+        envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit 6 response_headers_to_add 8 descriptors
+        9 stage 10 request_headers_to_add_when_not_enforced 12 enable_x_ratelimit_headers 13 vh_rate_limits
+        14 always_consume_default_token_bucket 16 local_cluster_rate_limit 17 rate_limits 18 max_dynamic_descriptors
         envoy.extensions.filters.http.lua.v3.Lua 2 source_codes 4 stat_prefix 5 clear_route_cache
+        envoy.extensions.filters.http.rbac.v3.RBAC 3 shadow_rules_stat_prefix 4 matcher 5 shadow_matcher
+        6 rules_stat_prefix 7 track_per_rule_stats
         envoy.extensions.filters.http.router.v3.Router 1 dynamic_stats 2 start_child_span 3 upstream_log
         4 suppress_envoy_headers 5 strict_check_headers 6 respect_expected_rq_timeout
         7 suppress_grpc_request_failure_code_stats 8 upstream_http_filters 9 upstream_log_options

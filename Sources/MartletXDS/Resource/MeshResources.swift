@@ -81,13 +81,16 @@ package struct MeshResources: Sendable, Equatable {
             nodes[key, default: []].append(Document.section(section).node(mark: reading.place.mark, path: path))
         }
         for listener in listeners {
-            let reading = reading("Listener", listener.name, listener)
+            var reading = reading("Listener", listener.name, listener)
             var section = listener.document(reading)
-            switch listener.routeSource {
+            let manager = listener.manager
+            reading.chain = manager?.chain ?? [:]
+            switch manager?.routeSpecifier {
             case .routeConfig(let table): section["routes"] = .list(table.routes(reading))
             case .rds(let rds):
                 if let table = tables[rds.routeConfigName] {
-                    let reading = self.reading("RouteConfiguration", table, diagnostics, findings)
+                    var reading = self.reading("RouteConfiguration", table, diagnostics, findings)
+                    reading.chain = manager?.chain ?? [:]
                     section["routes"] = .list(table.routes(reading))
                 } else {
                     reading.error("there is no RouteConfiguration \"\(rds.routeConfigName)\"")

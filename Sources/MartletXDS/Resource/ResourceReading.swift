@@ -13,6 +13,8 @@ struct ResourceReading {
     /// What is found on the way.
     let findings: ReadingFindings
     let origin: ResourceOrigin
+    /// What the filters are that routes call by the names they have in the chain.
+    var chain: [String: String] = [:]
 
     init(
         _ kind: String, _ name: String, diagnostics: ConfigDiagnostics,
@@ -109,7 +111,12 @@ struct ResourceReading {
 extension Google_Protobuf_Any {
     /// A message in one. It cannot fail for messages without required fields, which these all are.
     init(of message: some Message) {
-        self = (try? Google_Protobuf_Any(message: message)) ?? Google_Protobuf_Any()
+        self.init()
+        // The same message is the same bytes, maps in it too: versions are told apart by them.
+        var options = BinaryEncodingOptions()
+        options.useDeterministicOrdering = true
+        typeURL = "type.googleapis.com/\(type(of: message).protoMessageName)"
+        value = (try? message.serializedBytes(options: options)) ?? Data()
     }
 
     /// The message's name, without what stands before it in the URL.

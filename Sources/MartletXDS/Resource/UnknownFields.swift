@@ -62,7 +62,7 @@ struct UnknownFields: Visitor {
         for item in value { try visit(item) }
     }
 
-    // The values of our maps are texts, structures and messages packed in `Any`, which whoever unpacks them checks.
+    // What is packed in `Any` is checked by whoever unpacks it.
     mutating func visitMapField<KeyType, ValueType: MapValueType>(
         fieldType: _ProtobufMap<KeyType, ValueType>.Type, value: _ProtobufMap<KeyType, ValueType>.BaseType,
         fieldNumber: Int
@@ -74,7 +74,9 @@ struct UnknownFields: Visitor {
     mutating func visitMapField<KeyType, ValueType>(
         fieldType: _ProtobufMessageMap<KeyType, ValueType>.Type,
         value: _ProtobufMessageMap<KeyType, ValueType>.BaseType, fieldNumber: Int
-    ) throws {}
+    ) throws {
+        for item in value.values { try visit(item) }
+    }
 
     // Values have nothing in them.
     mutating func visitSingularDoubleField(value: Double, fieldNumber: Int) throws {}

@@ -11,6 +11,8 @@ struct ChainNames {
         var filter: String
         var settings: Document
         var policy: String
+        /// Envoy's, where it has words for all of it.
+        var message: Google_Protobuf_Any?
     }
 
     private(set) var links: [Link] = []
@@ -29,22 +31,35 @@ struct ChainNames {
                 number += 1
                 name = "\(base).\(number)"
             }
-            links.append(Link(name: name, filter: filter, settings: settings, policy: policy))
+            let message = EnvoyFilters.message(filter, settings)
+            links.append(Link(name: name, filter: filter, settings: settings, policy: policy, message: message))
         }
     }
+
+    /// What the filters are, by their names.
+    var filters: [String: String] { Dictionary(uniqueKeysWithValues: links.map { ($0.name, $0.filter) }) }
 
     /// What a route changes about the filters called `filter`: under each one's name its settings, or that it does not run.
     func overrides(
         _ filter: String, _ change: Document, _ secrets: inout SecretWriter
     ) -> [(String, Google_Protobuf_Any)] {
         guard filter == "lua", let policies = change.section else {
+            let links = links.filter { $0.filter == filter }
+            if let message = Self.envoys(links, filter, change) { return links.map { ($0.name, message) } }
             // One change is for all of that name; the first has it and the others are reached by it.
-            guard let link = links.first(where: { $0.filter == filter }) else { return [] }
-            return [(link.name, Self.override(filter, policy: "", change, &secrets))]
+            return links.prefix(1).map { ($0.name, Self.override(filter, policy: "", change, &secrets)) }
         }
         return policies.entries.map { entry in
             ("lua.\(entry.key)", Self.override(filter, policy: entry.key, entry.value, &secrets))
         }
+    }
+
+    /// In Envoy's words; nil where it has none for the filters or for the change.
+    private static func envoys(_ links: [Link], _ filter: String, _ change: Document) -> Google_Protobuf_Any? {
+        guard links.allSatisfy({ $0.message != nil }) else { return nil }
+        guard change.text == "off" else { return EnvoyFilters.message(filter, change: change) }
+        guard links.allSatisfy({ EnvoyFilters.canBeOff(filter, $0.settings) }) else { return nil }
+        return Google_Protobuf_Any(of: Envoy_Config_Route_V3_FilterConfig.with { $0.disabled = true })
     }
 
     private static func override(

@@ -12,8 +12,10 @@ extension RouteMessage {
     /// - Parameter position: in the listener's list.
     init(_ route: DocumentSection, position: Int, _ chain: ChainNames, _ secrets: inout SecretWriter) {
         self.init(fieldsOf: route, chain, &secrets)
-        let reading = ResourceReading("RouteConfiguration", "", diagnostics: ConfigDiagnostics())
-        let rest = route.rest(over: document(reading))
+        var reading = ResourceReading("RouteConfiguration", "", diagnostics: ConfigDiagnostics())
+        reading.chain = chain.filters
+        let known = document(reading)
+        let rest = route.spellingFilters(as: known).rest(over: known)
         metadata = .init(
             own: Martlet_Config_V1_Route.with {
                 $0.position = UInt32(position)
@@ -107,45 +109,5 @@ extension RouteMessage {
         }
         respond.put("headers", headers)
         route["respond"] = .section(respond)
-    }
-
-    // MARK: filters
-
-    private func readOverrides(_ route: inout DocumentSection, _ reading: ResourceReading) {
-        // `retry` may be there, from Envoy's own field for it.
-        var filters = route.section("filters") ?? DocumentSection()
-        var policies = DocumentSection()
-        for (name, any) in typedPerFilterConfig.sorted(by: { $0.key < $1.key }) {
-            let field = "typed_per_filter_config \(name)"
-            var settings: Document?
-            var filter = FilterMessage()
-            if any.isA(Envoy_Config_Route_V3_FilterConfig.self) {
-                guard let config = reading.unpack(any, as: Envoy_Config_Route_V3_FilterConfig.self, in: field)
-                else { continue }
-                guard config.disabled else {
-                    reading.unsupported(field, "a FilterConfig that disables nothing")
-                    continue
-                }
-                settings = .word("off")
-                if config.hasConfig {
-                    guard let inner = reading.unpack(config.config, as: FilterMessage.self, in: field) else { continue }
-                    filter = inner
-                } else {
-                    filter.name = name
-                }
-            } else {
-                guard let own = reading.unpack(any, as: FilterMessage.self, in: field) else { continue }
-                filter = own
-                for name in own.files { reading.findings.add(name, reading) }
-                settings = Document(own.settings)
-            }
-            if filter.policy.isEmpty {
-                filters[filter.name] = settings
-            } else {
-                policies[filter.policy] = settings
-            }
-        }
-        if !policies.isEmpty { filters["lua"] = .section(policies) }
-        route.put("filters", filters)
     }
 }

@@ -50,7 +50,7 @@ extension RouteMatchMessage {
             } else if header.name.hasPrefix(":") {
                 reading.unsupported("match.headers", "\(header.name) in this form")
             } else {
-                tests += header.documents(reading)
+                tests += header.documents(reading, in: "match.headers")
             }
         }
         if !tests.isEmpty { match["headers"] = .list(tests) }
@@ -66,7 +66,7 @@ extension RouteMatchMessage {
 }
 
 extension Envoy_Config_Route_V3_HeaderMatcher {
-    fileprivate init(methods: [String]) {
+    init(methods: [String]) {
         self.init()
         name = RouteMatchMessage.method
         if methods.count == 1 {
@@ -77,7 +77,7 @@ extension Envoy_Config_Route_V3_HeaderMatcher {
     }
 
     /// The methods that it takes, when that is all it says.
-    fileprivate var methods: [String]? {
+    var methods: [String]? {
         if invertMatch { return nil }
         switch headerMatchSpecifier {
         case .exactMatch(let text): return [text]
@@ -96,7 +96,7 @@ extension Envoy_Config_Route_V3_HeaderMatcher {
         }
     }
 
-    fileprivate init(_ header: DocumentSection) {
+    init(_ header: DocumentSection) {
         self.init()
         name = header.text("name") ?? ""
         invertMatch = header.bool("invert") ?? false
@@ -110,7 +110,7 @@ extension Envoy_Config_Route_V3_HeaderMatcher {
     }
 
     /// Mostly one. Two where Envoy wants a header to be there of which Martlet is content when it is not.
-    fileprivate func documents(_ reading: ResourceReading) -> [Document] {
+    func documents(_ reading: ResourceReading, in field: String) -> [Document] {
         var test: (String, Document)?
         switch headerMatchSpecifier {
         case .presentMatch(let isPresent): test = ("present", .bool(isPresent))
@@ -119,7 +119,7 @@ extension Envoy_Config_Route_V3_HeaderMatcher {
         case .suffixMatch(let text): test = ("suffix", .text(text))
         case .containsMatch(let text): test = ("contains", .text(text))
         case .safeRegexMatch(let regex): test = ("regex", .text(regex.regex))
-        case .stringMatch(let matcher): test = matcher.test(reading, in: "match.headers")
+        case .stringMatch(let matcher): test = matcher.test(reading, in: field)
         case nil: break
         }
         let invert: Document? = invertMatch ? .bool(true) : nil
@@ -127,7 +127,7 @@ extension Envoy_Config_Route_V3_HeaderMatcher {
         var isPresence = headerMatchSpecifier == nil
         if case .presentMatch = headerMatchSpecifier { isPresence = true }
         if !isPresence, treatMissingHeaderAsEmpty, !invertMatch {
-            reading.unsupported("match.headers", "treat_missing_header_as_empty")
+            reading.unsupported(field, "treat_missing_header_as_empty")
         }
         guard !isPresence, invertMatch, !treatMissingHeaderAsEmpty else { return [document] }
         return [.object(("name", .text(name))), document]
@@ -158,7 +158,7 @@ extension Envoy_Config_Route_V3_QueryParameterMatcher {
 
 extension Envoy_Type_Matcher_V3_StringMatcher {
     /// Nil: the test is of another kind.
-    fileprivate init?(_ test: DocumentSection) {
+    init?(_ test: DocumentSection) {
         self.init()
         if let text = test.text("exact") {
             exact = text
@@ -175,7 +175,7 @@ extension Envoy_Type_Matcher_V3_StringMatcher {
         }
     }
 
-    fileprivate func test(_ reading: ResourceReading, in field: String) -> (String, Document)? {
+    func test(_ reading: ResourceReading, in field: String) -> (String, Document)? {
         // An expression can say that case does not count; of a text it can be made one.
         if ignoreCase { reading.unsupported(field, "ignore_case") }
         switch matchPattern {

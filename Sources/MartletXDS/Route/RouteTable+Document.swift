@@ -64,7 +64,8 @@ extension RouteTableMessage {
         let groups = groups(reading)
         for (index, group) in groups.enumerated() {
             for message in group.host.routes {
-                var route = message.document(reading)
+                let inherited = message.inheriting(group.host.typedPerFilterConfig, reading)
+                var route = inherited.inheriting(typedPerFilterConfig, reading).document(reading)
                 // Names are there for logs, and each counts once.
                 if let name = route.text("name"), !names.insert(name).inserted { route["name"] = nil }
                 routes.append(.section(route.meeting(group.domains)))
@@ -136,9 +137,13 @@ extension RouteMessage {
     }
 
     /// Whether nobody passes it.
-    fileprivate var takesAll: Bool {
-        let isWhole = ["", "/"].contains { match.pathSpecifier == .prefix($0) }
-        return isWhole && match.headers.isEmpty && match.queryParameters.isEmpty && !match.hasTlsContext
+    fileprivate var takesAll: Bool { match.takesAll }
+}
+
+extension RouteMatchMessage {
+    var takesAll: Bool {
+        let isWhole = ["", "/"].contains { pathSpecifier == .prefix($0) }
+        return isWhole && headers.isEmpty && queryParameters.isEmpty && !hasTlsContext
     }
 }
 

@@ -1,0 +1,132 @@
+internal import MartletConfig
+internal import MartletXDSMessages
+internal import SwiftProtobuf
+
+/// A message of Envoy's that can have the settings of a filter of Martlet's.
+protocol FilterSettings: Message {
+    /// What Martlet calls the filter.
+    static var filter: String { get }
+    /// What settings say that do not say it: to write it makes no difference.
+    static var defaults: DocumentSection { get }
+
+    /// Whether the filter is as good as not there on routes that turn it off, with these settings, also in Envoy.
+    static func canBeOff(_ settings: DocumentSection) -> Bool
+
+    /// Nil: there are no words for them. Words that are missing for a part are found by reading the message again.
+    init?(settings: DocumentSection)
+
+    /// Nil after reporting why there are none.
+    func settings(_ reading: ResourceReading, in field: String) -> DocumentSection?
+}
+
+/// A message of Envoy's that can have what a route changes about a filter of Martlet's.
+protocol FilterChange: Message {
+    static var filter: String { get }
+    /// What several levels say counts together, and not the route's alone.
+    static var isMerged: Bool { get }
+
+    init?(change: DocumentSection)
+
+    /// Settings, or `off`; nil after reporting why there is none.
+    func change(_ reading: ResourceReading, in field: String) -> Document?
+}
+
+extension FilterSettings {
+    static var defaults: DocumentSection { DocumentSection() }
+    static func canBeOff(_ settings: DocumentSection) -> Bool { true }
+}
+
+extension FilterChange {
+    static var isMerged: Bool { false }
+}
+
+/// The filters that Envoy has as well. A message of Envoy's stands for settings only where reading it gives these again, so
+/// that nothing is lost by it; all else travels as a message of Martlet's own.
+package enum EnvoyFilters {
+    private static let settings: [any FilterSettings.Type] = [FaultMessage.self, RBACMessage.self]
+    private static let changes: [any FilterChange.Type] = [FaultMessage.self, RBACChangeMessage.self]
+
+    /// Whether both say the same to the filter.
+    package static func mean(_ filter: String, _ one: Document, _ other: Document) -> Bool {
+        guard let type = settings.first(where: { $0.filter == filter }), let one = one.section,
+            let other = other.section
+        else { return one == other }
+        return Document.section(one.without(type.defaults)).means(.section(other.without(type.defaults)))
+    }
+
+    static func canBeOff(_ filter: String, _ settings: Document) -> Bool {
+        let type = Self.settings.first { $0.filter == filter }
+        return settings.section.map { type?.canBeOff($0) ?? true } ?? true
+    }
+
+    // MARK: Writing
+
+    static func message(_ filter: String, _ settings: Document) -> Google_Protobuf_Any? {
+        for type in Self.settings where type.filter == filter {
+            if let message = written(type, settings) { return message }
+        }
+        return nil
+    }
+
+    static func message(_ filter: String, change: Document) -> Google_Protobuf_Any? {
+        for type in changes where type.filter == filter {
+            if let message = written(type, change: change) { return message }
+        }
+        return nil
+    }
+
+    private static func written<Settings: FilterSettings>(
+        _ type: Settings.Type, _ settings: Document
+    ) -> Google_Protobuf_Any? {
+        guard let section = settings.section, let message = Settings(settings: section) else { return nil }
+        let reading = ResourceReading("", "", diagnostics: ConfigDiagnostics())
+        guard let again = message.settings(reading, in: ""), reading.hasNothingToTell,
+            mean(type.filter, .section(again), settings)
+        else { return nil }
+        return Google_Protobuf_Any(of: message)
+    }
+
+    private static func written<Change: FilterChange>(
+        _ type: Change.Type, change: Document
+    ) -> Google_Protobuf_Any? {
+        guard let section = change.section, let message = Change(change: section) else { return nil }
+        let reading = ResourceReading("", "", diagnostics: ConfigDiagnostics())
+        guard let again = message.change(reading, in: ""), reading.hasNothingToTell, mean(type.filter, again, change)
+        else {
+            return nil
+        }
+        return Google_Protobuf_Any(of: message)
+    }
+
+    // MARK: Reading
+
+    /// What Martlet calls the filter whose settings `any` is. Nil: it is none that Envoy and Martlet have.
+    static func filter(of any: Google_Protobuf_Any) -> String? { settings.first { any.isA($0) }?.filter }
+
+    /// And of what a route changes.
+    static func filter(ofChange any: Google_Protobuf_Any) -> String? { changes.first { any.isA($0) }?.filter }
+
+    static func isMerged(_ any: Google_Protobuf_Any) -> Bool { changes.first { any.isA($0) }?.isMerged ?? false }
+
+    /// Nil after reporting why there are none.
+    static func settings(
+        of any: Google_Protobuf_Any, _ reading: ResourceReading, in field: String
+    ) -> DocumentSection? {
+        func read<Settings: FilterSettings>(_ type: Settings.Type) -> DocumentSection? {
+            reading.unpack(any, as: type, in: field)?.settings(reading, in: field)
+        }
+        return settings.first { any.isA($0) }.flatMap { read($0) }
+    }
+
+    /// Nil after reporting why there is none.
+    static func change(of any: Google_Protobuf_Any, _ reading: ResourceReading, in field: String) -> Document? {
+        func read<Change: FilterChange>(_ type: Change.Type) -> Document? {
+            reading.unpack(any, as: type, in: field)?.change(reading, in: field)
+        }
+        return changes.first { any.isA($0) }.flatMap { read($0) }
+    }
+}
+
+extension ResourceReading {
+    fileprivate var hasNothingToTell: Bool { diagnostics.errors.isEmpty && diagnostics.warnings.isEmpty }
+}

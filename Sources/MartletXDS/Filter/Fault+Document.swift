@@ -1,0 +1,110 @@
+internal import MartletXDSMessages
+internal import SwiftProtobuf
+
+typealias FaultMessage = Envoy_Extensions_Filters_Http_Fault_V3_HTTPFault
+private typealias DelayMessage = Envoy_Extensions_Filters_Common_Fault_V3_FaultDelay
+private typealias AbortMessage = Envoy_Extensions_Filters_Http_Fault_V3_FaultAbort
+private typealias RateMessage = Envoy_Extensions_Filters_Common_Fault_V3_FaultRateLimit
+
+// `fault`. In Envoy a fault is either fixed or asked for by a header; where Martlet has both its own message is needed.
+
+extension FaultMessage: FilterSettings, FilterChange {
+    static let filter = "fault"
+    /// As many as Martlet can count: Envoy has no bound of its own.
+    private static let unlimited = 10_000_000
+    private static let defaultLimit = 1024
+    static let defaults = DocumentSection([("max_active", .int(defaultLimit)), ("from_headers", .bool(false))])
+    private static let longestHeaderDelay = Document.duration(.seconds(3600))
+
+    init?(change: DocumentSection) { self.init(settings: change) }
+
+    func change(_ reading: ResourceReading, in field: String) -> Document? {
+        settings(reading, in: field).map { .section($0) }
+    }
+
+    init?(settings: DocumentSection) {
+        self.init()
+        let isByHeader = settings.bool("from_headers") ?? false
+        if let delay = settings.section("delay") {
+            self.delay = .with {
+                $0.percentage = .init(fraction: delay.percent("percent") ?? 0)
+                if isByHeader { $0.headerDelay = .init() }
+                if let time = delay.duration("duration") { $0.fixedDelay = .init(time) }
+            }
+        }
+        if let abort = settings.section("abort") {
+            self.abort = .with {
+                $0.percentage = .init(fraction: abort.percent("percent") ?? 0)
+                if isByHeader { $0.headerAbort = .init() }
+                if let status = abort.int("status") { $0.httpStatus = UInt32(clamping: status) }
+            }
+        }
+        if let slow = settings.section("response_rate") {
+            responseRateLimit = .with {
+                $0.percentage = .init(fraction: slow.percent("percent") ?? 0)
+                $0.fixedLimit.limitKbps = UInt64((slow.size("rate") ?? 0) / 1024)
+            }
+        }
+        headers = (settings.list("headers") ?? []).compactMap { $0.section.map { .init($0) } }
+        guard let limit = UInt32(exactly: settings.int("max_active") ?? Self.defaultLimit) else { return nil }
+        maxActiveFaults = .init(limit)
+    }
+
+    func settings(_ reading: ResourceReading, in field: String) -> DocumentSection? {
+        var settings = DocumentSection()
+        var isByHeader: Set<Bool> = []
+        if hasDelay {
+            var section = DocumentSection()
+            switch delay.faultDelaySecifier {
+            case .fixedDelay(let time):
+                section["duration"] = time.document
+                isByHeader.insert(false)
+            case .headerDelay: isByHeader.insert(true)
+            case nil: reading.error("\(field).delay: there is no delay that Martlet knows")
+            }
+            section["percent"] = delay.percentage.document
+            settings["delay"] = .section(section)
+        }
+        if hasAbort {
+            var section = DocumentSection()
+            switch abort.errorType {
+            case .httpStatus(let status):
+                section["status"] = .int(status)
+                isByHeader.insert(false)
+            case .headerAbort: isByHeader.insert(true)
+            case nil: reading.error("\(field).abort: there is no status that Martlet knows")
+            }
+            section["percent"] = abort.percentage.document
+            settings["abort"] = .section(section)
+        }
+        if hasResponseRateLimit {
+            settings["response_rate"] = .object(
+                ("rate", .size(Int(clamping: responseRateLimit.fixedLimit.limitKbps.multipliedClamping(by: 1024)))),
+                ("percent", responseRateLimit.percentage.document))
+        }
+        // One that does nothing waits for routes that say what.
+        if settings.isEmpty { settings["abort"] = .object(("status", .int(503)), ("percent", .percent(0))) }
+        let tests = headers.flatMap { header -> [Document] in
+            if header.name.hasPrefix(":") { reading.unsupported("\(field).headers", header.name) }
+            return header.documents(reading, in: "\(field).headers")
+        }
+        if !tests.isEmpty { settings["headers"] = .list(tests) }
+        if isByHeader.count > 1 {
+            reading.unsupported(field, "one fault that is asked for by a header beside one that is not")
+        }
+        if isByHeader == [true] {
+            settings["from_headers"] = .bool(true)
+            settings["max_header_delay"] = Self.longestHeaderDelay
+        }
+        let limit = hasMaxActiveFaults ? Int(maxActiveFaults.value) : Self.unlimited
+        if limit != Self.defaultLimit { settings["max_active"] = .int(min(limit, Self.unlimited)) }
+        return settings
+    }
+}
+
+extension UInt64 {
+    fileprivate func multipliedClamping(by factor: UInt64) -> UInt64 {
+        let (product, overflow) = multipliedReportingOverflow(by: factor)
+        return overflow ? .max : product
+    }
+}

@@ -1,0 +1,164 @@
+internal import MartletConfig
+internal import MartletXDS
+internal import MartletXDSMessages
+internal import SwiftProtobuf
+internal import Testing
+
+@Suite("Filters that Envoy has as well")
+struct EnvoyFilterTests {
+    /// A message of Envoy's, and the settings that it comes to.
+    static let read: [(String, String, String)] = FaultCases.read + RBACCases.read
+
+    @Test("Envoy's messages are settings", arguments: read)
+    func reading(type: String, fields: String, wanted: String) throws {
+        let foreign = try ForeignFilters([("one", ForeignFilters.any(type, fields))])
+        #expect(foreign.errors == [])
+        #expect(foreign.chain == [wanted])
+    }
+
+    /// A message, and the error that names what of it Martlet has no words for.
+    static let refused: [(String, String, String)] = FaultCases.refused + RBACCases.refused
+
+    @Test("What Martlet has no words for is refused by name", arguments: refused)
+    func refusing(type: String, fields: String, wanted: String) throws {
+        let foreign = try ForeignFilters([("one", ForeignFilters.any(type, fields))])
+        #expect(foreign.errors.contains { $0.contains(wanted) }, "\(foreign.errors)")
+    }
+
+    /// Settings, and whether they travel in Envoy's words.
+    static let written: [(String, Bool)] = FaultCases.written + RBACCases.written
+
+    @Test("Settings travel in Envoy's words where those say all of it, and come back the same", arguments: written)
+    func writing(settings: String, isEnvoys: Bool) throws {
+        let trip = try Self.trip([settings])
+        let filter = try #require(trip.resources.chains.first?.first)
+        #expect(filter.typedConfig.isA(Martlet_Config_V1_Filter.self) != isEnvoys, "\(filter.typedConfig.typeURL)")
+        #expect(trip.errors == [])
+        #expect(trip.after.json == trip.expected.json)
+    }
+
+    static func trip(_ filters: [String], route: String = "{}", extra: String = "") throws -> RoundTrip {
+        let text = """
+            listeners:
+            - name: a
+              address: "127.0.0.1:80"
+              filters: [\(filters.map { "{ \($0) }" }.joined(separator: ", ")), router]
+              routes: [{ match: {}, respond: { status: 200 }, filters: \(route) }]
+            """
+        return try RoundTrip(try .read(text + extra), files: [:])
+    }
+
+    // MARK: Routes
+
+    private static let fault = ("fault", ForeignFilters.any("fault.v3.HTTPFault"))
+    private static func abort(_ status: Int) -> String {
+        ForeignFilters.any("fault.v3.HTTPFault", "abort: { http_status: \(status), percentage: { numerator: 100 } }")
+    }
+    private static func inner(_ any: String) -> String {
+        ForeignFilters.any("envoy.config.route.v3.FilterConfig", "config: \(any)")
+    }
+    private static let off = ForeignFilters.any("envoy.config.route.v3.FilterConfig", "disabled: true")
+    private static func changed(_ status: Int) -> [String] {
+        ["fault: { abort: { status: \(status), percent: 100% }, max_active: 10000000 }"]
+    }
+
+    @Test("A route's change counts, and otherwise that of its host")
+    func routes() throws {
+        let host = try ForeignFilters([Self.fault], host: [("fault", Self.abort(500))])
+        #expect(host.errors == [] && host.changes == Self.changed(500))
+        let both = try ForeignFilters(
+            [Self.fault], host: [("fault", Self.abort(500))], route: [("fault", Self.inner(Self.abort(501)))])
+        #expect(both.errors == [] && both.changes == Self.changed(501))
+        let off = try ForeignFilters([("x", Self.fault.1)], route: [("x", Self.off)])
+        #expect(off.errors == [] && off.changes == ["fault: off"])
+        let open = try ForeignFilters(
+            [("x", ForeignFilters.any("rbac.v3.RBAC", "rules: {}"))],
+            route: [("x", ForeignFilters.any("rbac.v3.RBACPerRoute"))])
+        #expect(open.errors == [] && open.changes == ["rbac: off"])
+    }
+
+    @Test("A change that is not for all filters of a kind is refused, and one for none is told of")
+    func severalFilters() throws {
+        let chain = [("one", Self.fault.1), ("two", Self.fault.1)]
+        let all = try ForeignFilters(chain, route: [("one", Self.off), ("two", Self.off)])
+        #expect(all.errors == [] && all.changes == ["fault: off"])
+        let some = try ForeignFilters(chain, route: [("one", Self.off)])
+        #expect(some.errors == ["typed_per_filter_config: a change of 1 of 2 fault filters is not supported"])
+        let unlike = try ForeignFilters(chain, route: [("one", Self.off), ("two", Self.abort(500))])
+        #expect(unlike.errors == ["typed_per_filter_config two: another change of fault is not supported"])
+        let none = try ForeignFilters([Self.fault], route: [("other", Self.abort(500))])
+        #expect(none.errors == [] && none.changes == [])
+        #expect(
+            none.warnings.contains(
+                "typed_per_filter_config other: the chain has no filter of this name; it is ignored"))
+        let wrong = try ForeignFilters([("x", ForeignFilters.any("rbac.v3.RBAC"))], route: [("x", Self.abort(500))])
+        #expect(wrong.errors.contains { $0.contains("for another filter is not supported") }, "\(wrong.errors)")
+        #expect(wrong.changes == [])
+    }
+
+    @Test("What routes change travels in Envoy's words where their filters do")
+    func changesWritten() throws {
+        let fault = "fault: { abort: { status: 503, percent: 1% } }"
+        let once = try Self.trip([fault], route: "{ fault: { abort: { status: 500, percent: 50% } } }")
+        #expect(once.after.json == once.expected.json)
+        #expect(once.resources.changes.map(\.0) == ["fault"])
+        #expect(once.resources.changes.allSatisfy { $0.1.typeURL.hasSuffix(".HTTPFault") })
+        let twice = try Self.trip([fault, fault], route: "{ fault: off }")
+        #expect(twice.after.json == twice.expected.json)
+        #expect(twice.resources.changes.map(\.0) == ["fault", "fault.2"])
+        // Who does not know the filter must not run the chain without it: Martlet's word stays beside the route's.
+        let own = try Self.trip(["fault: { abort: { percent: 1% }, from_headers: true }"], route: "{ fault: off }")
+        #expect(own.after.json == own.expected.json && own.resources.changes.map(\.0) == ["fault"])
+    }
+
+    // MARK: Bytes
+
+    @Test("Fields that ours leave out are found within maps, where a condition more would be a guard less")
+    func withinMaps() throws {
+        var foreign = try Foreign(hosts: Foreign.all())
+        // Policy.condition, an empty message.
+        let policy = try Envoy_Config_Rbac_V3_Policy(serializedBytes: [0x0A, 2, 0x18, 1, 0x12, 2, 0x18, 1, 0x1A, 0])
+        let filter = Envoy_Extensions_Filters_Http_Rbac_V3_RBAC.with { $0.rules.policies["a"] = policy }
+        try foreign.insert(filter, named: "rbac")
+        let (_, errors, _) = foreign.decoded()
+        #expect(errors == ["Listener in:1:1: error: envoy.config.rbac.v3.Policy.condition is not supported"])
+    }
+
+    @Test("The same settings are the same bytes")
+    func deterministic() throws {
+        let rules = (0..<9).map { "{ name: r\($0), action: deny, when: { path: { prefix: /\($0) } } }" }
+        let settings = "rbac: { rules: [\(rules.joined(separator: ", "))], default: allow }"
+        let packed = try (0..<8).map { _ in try Self.trip([settings]).resources.packed(.listener) }
+        #expect(Set(packed.map { $0.map(\.resource.value) }).count == 1)
+    }
+}
+
+extension MeshResources {
+    /// The filters of each listener of HTTP, but for the router.
+    var chains: [[Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter]] {
+        listeners.compactMap { listener in
+            let any = listener.filterChains.first?.filters.first?.typedConfig
+            let manager = any.flatMap { try? ForeignManager(unpackingAny: $0) }
+            return manager.map { $0.httpFilters.filter { !$0.name.hasSuffix("router") } }
+        }
+    }
+
+    /// What routes say of filters, by name.
+    var changes: [(String, Google_Protobuf_Any)] {
+        routes.flatMap(\.virtualHosts).flatMap(\.routes).flatMap { $0.typedPerFilterConfig.sorted { $0.key < $1.key } }
+    }
+}
+
+private typealias ForeignManager = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager
+
+extension Foreign {
+    /// As the first filter of the chain.
+    mutating func insert(_ message: some Message, named name: String) throws {
+        var listener = resources.listeners[0]
+        var manager = try ForeignManager(unpackingAny: listener.filterChains[0].filters[0].typedConfig)
+        let any = try Google_Protobuf_Any(message: message)
+        manager.httpFilters.insert(.with { ($0.name, $0.typedConfig) = (name, any) }, at: 0)
+        listener.filterChains[0].filters[0].typedConfig = try .init(message: manager)
+        resources.listeners = [listener]
+    }
+}
