@@ -7,7 +7,9 @@ internal import Testing
 @Suite("Filters that Envoy has as well")
 struct EnvoyFilterTests {
     /// A message of Envoy's, and the settings that it comes to.
-    static let read: [(String, String, String)] = FaultCases.read + RBACCases.read
+    static let read: [(String, String, String)] =
+        FaultCases.read + RBACCases.read + JWTCases.read + ExtAuthzCases.read + RateLimitCases.read + HeaderCases.read
+        + BodyCases.read
 
     @Test("Envoy's messages are settings", arguments: read)
     func reading(type: String, fields: String, wanted: String) throws {
@@ -17,7 +19,9 @@ struct EnvoyFilterTests {
     }
 
     /// A message, and the error that names what of it Martlet has no words for.
-    static let refused: [(String, String, String)] = FaultCases.refused + RBACCases.refused
+    static let refused: [(String, String, String)] =
+        FaultCases.refused + RBACCases.refused + JWTCases.refused + ExtAuthzCases.refused + RateLimitCases.refused
+        + HeaderCases.refused
 
     @Test("What Martlet has no words for is refused by name", arguments: refused)
     func refusing(type: String, fields: String, wanted: String) throws {
@@ -26,7 +30,9 @@ struct EnvoyFilterTests {
     }
 
     /// Settings, and whether they travel in Envoy's words.
-    static let written: [(String, Bool)] = FaultCases.written + RBACCases.written
+    static let written: [(String, Bool)] =
+        FaultCases.written + RBACCases.written + JWTCases.written + ExtAuthzCases.written + RateLimitCases.written
+        + HeaderCases.written + BodyCases.written
 
     @Test("Settings travel in Envoy's words where those say all of it, and come back the same", arguments: written)
     func writing(settings: String, isEnvoys: Bool) throws {
@@ -94,6 +100,58 @@ struct EnvoyFilterTests {
         let wrong = try ForeignFilters([("x", ForeignFilters.any("rbac.v3.RBAC"))], route: [("x", Self.abort(500))])
         #expect(wrong.errors.contains { $0.contains("for another filter is not supported") }, "\(wrong.errors)")
         #expect(wrong.changes == [])
+    }
+
+    @Test("A filter that waits for routes to say what is off on those that say nothing")
+    func idleFilters() throws {
+        let cors = ("cors", ForeignFilters.any("cors.v3.Cors"))
+        let policy = ForeignFilters.any(
+            "cors.v3.CorsPolicy",
+            "allow_origin_string_match: [{ exact: \"https://a.example\" }, { suffix: .b.example }], allow_methods: \"GET, PUT\", max_age: \"60\", allow_credentials: true"
+        )
+        let said = try ForeignFilters([cors], host: [("cors", policy)])
+        #expect(said.errors == [])
+        #expect(
+            said.changes == [
+                "cors: { allow_origins: [https://a.example, regex:.*\\.b\\.example], allow_methods: [GET, PUT], max_age: 1m, allow_credentials: true }"
+            ])
+        #expect(try ForeignFilters([cors]).changes == ["cors: off"])
+        let both = try ForeignFilters([cors], host: [("cors", policy)], route: [("cors", policy)])
+        #expect(both.errors == ["typed_per_filter_config cors: one of a host beside one of its route is not supported"])
+        // A star within is none of Envoy's.
+        let star = ForeignFilters.any("cors.v3.CorsPolicy", "allow_origin_string_match: [{ exact: \"https://*.a\" }]")
+        let wide = try ForeignFilters([cors], route: [("cors", star)])
+        #expect(wide.errors.contains { $0.contains("\"https://*.a\" is not supported") }, "\(wide.errors)")
+        let limit = ForeignFilters.any("local_ratelimit.v3.LocalRateLimit", "stat_prefix: a")
+        let bucket = "token_bucket: { max_tokens: 1, fill_interval: 1s }"
+        let full =
+            "filter_enabled: { default_value: { numerator: 100 } }, filter_enforced: { default_value: { numerator: 100 } }"
+        let own = ForeignFilters.any("local_ratelimit.v3.LocalRateLimit", "stat_prefix: a, \(bucket), \(full)")
+        #expect(try ForeignFilters([("l", limit)]).changes == ["rate_limit: off"])
+        #expect(
+            try ForeignFilters([("l", limit)], route: [("l", own)]).changes == [
+                "rate_limit: { requests: 1, per: 1s, key: none, status: 429, mode: enforce, scope: process, missing: limit, rate_limited_as_resource_exhausted: false }"
+            ])
+        // One that works beside one that waits: off would be both.
+        let mixed = try ForeignFilters([("l", limit), ("m", own)])
+        #expect(mixed.errors == [] && mixed.changes == [])
+    }
+
+    @Test("A filter is off in Envoy's words only if nothing of it is left in Martlet")
+    func off() throws {
+        let keys = "issuer: x, audiences: s, jwks: { inline: K }"
+        for (settings, isEnvoys) in [
+            ("jwt: { \(keys) }", true), ("jwt: { \(keys), claim_to_headers: { x-u: sub } }", false),
+            ("buffer: { max_request_bytes: 1MiB }", true),
+            ("ext_authz: { cluster: a, upstream_headers: [x-u] }", false),
+        ] {
+            let name = String(settings.prefix { $0 != ":" })
+            let trip = try Self.trip([settings], route: "{ \(name): off }")
+            #expect(trip.errors == [] && trip.after.json == trip.expected.json)
+            let change = try #require(trip.resources.changes.first?.1)
+            let config = try Envoy_Config_Route_V3_FilterConfig(unpackingAny: change)
+            #expect(config.disabled && config.hasConfig != isEnvoys, "\(settings)")
+        }
     }
 
     @Test("What routes change travels in Envoy's words where their filters do")

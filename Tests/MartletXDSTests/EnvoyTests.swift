@@ -1,4 +1,5 @@
 internal import Foundation
+internal import MartletConfig
 internal import MartletTesting
 internal import MartletXDS
 internal import MartletXDSMessages
@@ -162,6 +163,50 @@ struct EnvoyTests {
             ("shop.example.com", "/3", 203), ("shop.example.com", "/b", 206), ("www.example.com", "/1", 201),
             ("www.example.com", "/2", 202), ("www.example.com", "/b", 207), ("www.other.org", "/2", 202),
             ("www.other.org", "/1", 207), ("other.org", "/1", 404), ("other.org", "/3", 203), ("other.org", "/b", 208),
+        ]
+        let outcome = try peer.check(
+            trip.resources.forOthers, expected.map { ($0.0, "http://127.0.0.1:\(port)\($0.1)", $0.2) })
+        #expect(outcome == "taken")
+    }
+
+    @Test("Chains of filters that Envoy has are taken, and do what they say")
+    func filters() throws {
+        let peer = try Peer()
+        let port = try TCPListener.freePort()
+        let keys = TokenForge.set([try TokenForge(.rsa, kid: "one").jwk()])
+        let text = """
+            listeners:
+            - name: public
+              address: 127.0.0.1:\(port)
+              filters:
+              - fault: { abort: { status: 501, percent: 100% }, headers: [{ name: x-fault }] }
+              - rbac:
+                  default: deny
+                  rules:
+                  - { name: local, action: allow, when: { path: { prefix: /a }, source: { client: [127.0.0.0/8] }, not: { headers: [{ name: x-no }] } } }
+                  - { name: methods, action: allow, when: { or: [{ methods: [PUT, PATCH] }, { path: { exact: /b } }, { principal: { tls: {} } }] } }
+              - jwt: { issuer: x, audiences: any, jwks: { inline: '\(keys)' } }
+              - ext_authz: { cluster: nobody, on_error: allow, context: { x-mesh: "50%" } }
+              - rate_limit: { requests: 100, key: none, headers: off }
+              - headers: { request: { set: { x-a: "1" }, remove: [x-b] }, response: { add: { x-c: "100%%" } } }
+              - buffer: { max_request_bytes: 1MiB }
+              - grpc_web
+              - router
+              routes:
+              - { match: { path: { exact: /a/open } }, respond: { status: 201 }, filters: { jwt: off } }
+              - { match: { path: { exact: /a/broken } }, respond: { status: 202 }, filters: { jwt: off, fault: { abort: { status: 503, percent: 100% } } } }
+              - { match: { path: { exact: /nobody } }, respond: { status: 203 }, filters: { jwt: off, rbac: { rules: [{ name: all, action: deny, when: {} }], default: allow } } }
+              - { match: { path: { exact: /everybody } }, respond: { status: 204 }, filters: { jwt: off, rbac: off, ext_authz: off, rate_limit: off, headers: off, buffer: off, grpc_web: off } }
+              - { match: {}, respond: { status: 206 } }
+            clusters: [{ name: nobody, endpoints: ["127.0.0.1:1"] }]
+            """
+        let trip = try RoundTrip(try .read(text), files: [:])
+        #expect(trip.after.json == trip.expected.json)
+        let own = trip.resources.chains.flatMap { $0 }.filter { $0.typedConfig.isA(Martlet_Config_V1_Filter.self) }
+        #expect(own.map(\.name) == [])
+        let expected = [
+            ("shop", "/a/open", 201), ("shop", "/a/broken", 503), ("shop", "/nobody", 403), ("shop", "/c", 403),
+            ("shop", "/b", 401), ("shop", "/everybody", 204),
         ]
         let outcome = try peer.check(
             trip.resources.forOthers, expected.map { ($0.0, "http://127.0.0.1:\(port)\($0.1)", $0.2) })

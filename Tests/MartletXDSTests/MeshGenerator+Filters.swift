@@ -13,7 +13,11 @@ extension MeshGenerator {
 
     /// By name, for a chain.
     mutating func envoysFilters() -> [(String, Document)] {
-        [("fault", fault()), ("rbac", rbac())].filter { _ in chance(50) }
+        let all = [
+            ("fault", fault()), ("rbac", rbac()), ("jwt", jwt()), ("ext_authz", authz()), ("rate_limit", limit()),
+            ("headers", edits()), ("buffer", buffer()), ("grpc_web", pick([.null, mapping([])])),
+        ]
+        return all.filter { _ in chance(40) }
     }
 
     /// What a route changes about one of them.
@@ -21,8 +25,111 @@ extension MeshGenerator {
         if chance(30) { return word("off") }
         switch filter {
         case "fault": return fault()
-        default: return rbac()
+        case "rbac": return rbac()
+        case "headers": return edits()
+        case "buffer": return buffer()
+        case "jwt": return chance(60) ? word("off") : mapping([("require", plain("false"))])
+        case "ext_authz": return mapping([("context", mapping([("x-area", word("shop"))]))])
+        default: return word("off")
         }
+    }
+
+    // MARK: Others
+
+    private mutating func jwt() -> Document {
+        if chance(50) { return provider() }
+        let names = some(["people", "a", "robots"], least: 1)
+        return mapping(
+            [("providers", mapping(names.map { ($0, provider()) }))],
+            [("require", plain(pick(["any", "all", "false"]))), ("allow_missing", truth())])
+    }
+
+    private mutating func provider() -> Document {
+        let keys = pick([
+            mapping([("inline", text("{\"keys\":[]}"))]),
+            mapping(
+                [("url", text("https://id/keys")), ("cluster", word("api"))],
+                [("cache", word(pick(["10m", "600s", "1h"]))), ("timeout", word("5s"))]),
+        ])
+        let claims = ("claim_to_headers", mapping([("x-user", word("sub")), ("x-city", word("address.city"))]))
+        let rare: [(String, Document)] = [
+            ("algorithms", .list([word("RS256")])), ("max_lifetime", word("1h")), ("cache_size", plain(9)),
+            ("clock_skew", word(pick(["0s", "5s"]))),
+        ]
+        return mapping(
+            [
+                ("issuer", word(pick(["any", "https://id"]))), ("audiences", oneOrMore(["shop", "all"])),
+                ("jwks", keys),
+            ]
+                + (chance(20) ? [pick(rare)] : []) + (chance(20) ? [claims] : []),
+            [
+                ("forward", truth()), ("require_expiration", truth()),
+
+                ("from_headers", .list([word("x-t"), mapping([("name", word("x-s")), ("prefix", text("T "))])])),
+                ("from_params", .list([word("t")])), ("subjects", word("me")),
+            ])
+    }
+
+    private mutating func authz() -> Document {
+        let isGRPC = chance(40)
+        let body = mapping([("max_bytes", word(pick(["8KiB", "8192B"])))], [("allow_partial", truth())])
+        let kind: [(String, Document)] =
+            isGRPC
+            ? [("protocol", word("grpc"))] + (chance(30) ? [("authority", word("authz.internal"))] : [])
+            : some([
+                ("protocol", word("http")), ("path_prefix", text("/check")),
+                ("context", mapping([("x-m", text("50%")), ("x-a", word("b"))])),
+                ("client_headers", .list([word("set-cookie"), word("www-authenticate"), word("location")])),
+            ])
+        let rare: [(String, Document)] = [
+            ("upstream_headers", .list([word("x-user-*")])), ("max_response_body", word("1KiB")),
+            ("allowed_headers", .list([word("cookie")])),
+        ]
+        return mapping(
+            [("cluster", word("api"))] + kind + (chance(30) ? [pick(rare)] : []),
+            [
+                ("timeout", word(pick(["200ms", "0.2s", "1s"]))), ("on_error", plain(pick(["deny", "allow"]))),
+                ("status_on_error", plain(pick([403, 503]))), ("with_request_body", body),
+            ])
+    }
+
+    private mutating func limit() -> Document {
+        let key: [(String, Document)] =
+            chance(70)
+            ? [("key", oneOrMore(["none"])), ("headers", plain("off"))] : [("key", oneOrMore(["client_ip", "route"]))]
+        return mapping(
+            [("requests", plain(number(1...100)))] + key,
+            [
+                ("per", word(pick(["1s", "1000ms", "1m"]))), ("burst", plain(number(1...9))),
+                ("status", plain(pick([429, 503]))), ("mode", plain(pick(["enforce", "shadow"]))),
+                ("name", word("edge")),
+            ])
+    }
+
+    private mutating func edits() -> Document {
+        let direction = { (generator: inout MeshGenerator) -> Document in
+            let value = generator.pick(["1", "", "100%%", "1", "a b", "%REQ(x-a)%"])
+            return generator.mapping(
+                generator.chance(15)
+                    ? [("cookies", generator.mapping([("remove", .list([.scalar("a", plain: true)]))]))] : [],
+                [
+                    (
+                        "set",
+                        generator.mapping([("x-b", .scalar(value, plain: false)), ("x-a", .scalar("2", plain: false))])
+                    ),
+                    (
+                        "add",
+                        generator.mapping([("x-c", .list([.scalar("1", plain: false), .scalar("2", plain: false)]))])
+                    ),
+                    ("add_if_absent", generator.mapping([("x-d", .scalar("1", plain: false))])),
+                    ("remove", generator.oneOrMore(["x-e", "x-f"])),
+                ])
+        }
+        return mapping([("request", direction(&self))], [("response", direction(&self))])
+    }
+
+    private mutating func buffer() -> Document {
+        mapping([("max_request_bytes", word(pick(["1MiB", "1024KiB", "8GiB"])))])
     }
 
     // MARK: fault
@@ -46,7 +153,7 @@ extension MeshGenerator {
 
     private mutating func rbac() -> Document {
         let action = pick(["allow", "deny", "log"])
-        let names = some(["admins", "ns[default]-policy[x]", "readers", "ünï"], least: 1)
+        let names = chance(60) ? ["admins"] : some(["admins", "ns[default]-policy[x]", "readers", "ünï"], least: 1)
         let isShadow = chance(15) && action != "log"
         let rules = names.map { name in
             // Most sets are of one action, as Envoy's are.
@@ -76,12 +183,12 @@ extension MeshGenerator {
             if chance(20) { required.append(("case_sensitive", truth())) }
         }
         if chance(20) { required.append(("headers", .list(some(headerTests(), least: 1)))) }
-        if chance(10) { required.append(("hosts", .list([word("*.example.com")]))) }
+        if chance(5) { required.append(("hosts", .list([word("*.example.com")]))) }
         guard depth < 2 else { return mapping(required, optional) }
-        for key in ["and", "or"] where chance(30) {
+        for key in ["and", "or"] where chance(20) {
             optional.append((key, .list((0..<number(1...3)).map { _ in condition(depth: depth + 1) })))
         }
-        if chance(30) { optional.append(("not", condition(depth: depth + 1))) }
+        if chance(20) { optional.append(("not", condition(depth: depth + 1))) }
         return mapping(required, optional)
     }
 

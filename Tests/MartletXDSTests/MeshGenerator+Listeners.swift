@@ -267,7 +267,8 @@ extension MeshGenerator {
                     chance(50) ? word("off") : mapping([("request", mapping([("remove", .list([word("y")]))]))])
                 ))
         }
-        for name in ["fault", "rbac"] where chain.contains(name) && chance(50) {
+        for name in ["fault", "rbac", "jwt", "ext_authz", "buffer", "rate_limit", "grpc_web"]
+        where chain.contains(name) && chance(50) {
             changes.append((name, envoysChange(name)))
         }
         if chain.contains("cors") { changes.append(("cors", word("off"))) }

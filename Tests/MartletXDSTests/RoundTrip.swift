@@ -53,7 +53,9 @@ struct RoundTrip {
     }
 
     /// Filters whose settings may have travelled in Envoy's words, and then come back in the spelling of those.
-    static let envoys: Set<String> = ["fault", "rbac"]
+    static let envoys: Set<String> = [
+        "fault", "rbac", "jwt", "ext_authz", "rate_limit", "headers", "buffer", "grpc_web",
+    ]
 
     /// What was before, in the spelling of what is after where both mean the same to the filter.
     var expected: ProxyConfig {

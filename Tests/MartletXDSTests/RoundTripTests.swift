@@ -52,13 +52,18 @@ struct RoundTripTests {
             let resources = try RoundTrip(node, files: MeshGenerator.files).resources
             let filters = resources.chains.flatMap { $0.map { ($0.name, $0.typedConfig) } }
             for (name, any) in filters + resources.changes.map({ ("route's " + $0, $1) }) {
-                let isOwn = any.isA(Martlet_Config_V1_Filter.self)
+                let off = try? Envoy_Config_Route_V3_FilterConfig(unpackingAny: any)
+                let isOwn = any.isA(Martlet_Config_V1_Filter.self) || off?.hasConfig ?? false
                 let kind = String(name.prefix { $0 != "." })
                 if isOwn { own[kind, default: 0] += 1 } else { envoys[kind, default: 0] += 1 }
             }
         }
         for kind in RoundTrip.envoys.flatMap({ [$0, "route's " + $0] }) {
-            #expect(envoys[kind, default: 0] >= 10 && own[kind, default: 0] >= 10, "\(kind): \(envoys) \(own)")
+            #expect(envoys[kind, default: 0] >= 10, "\(kind): \(envoys)")
+            // Of two there is nothing that Envoy has no words for.
+            #expect(
+                own[kind, default: 0] >= 10 || kind.hasSuffix("grpc_web") || kind.hasSuffix("buffer"), "\(kind): \(own)"
+            )
         }
     }
 

@@ -2,7 +2,9 @@ internal import MartletConfig
 
 extension Document {
     /// Mappings from names of the operator's, which are written in their order.
-    private static let ordered: Set<String> = ["set", "add", "add_if_absent", "claim_to_headers"]
+    private static let ordered: Set<String> = [
+        "providers", "context", "set", "add", "add_if_absent", "claim_to_headers",
+    ]
 
     /// Whether it says the same to the filter whose settings both are, which knows the kinds of its values: as `says`, in whatever
     /// order the keys are, and one value may stand without a list.
@@ -15,6 +17,7 @@ extension Document {
             if case .list = self { return item.means(other) }
             return means(item)
         case (.section(let left), .section(let right)):
+            let (left, right) = (left.withoutPresence, right.withoutPresence)
             return left.entries.count == right.entries.count
                 && left.entries.allSatisfy { entry in
                     guard let value = right[entry.key] else { return false }
@@ -28,6 +31,14 @@ extension Document {
 }
 
 extension DocumentSection {
+    /// A test of a header asks that it is there, unless it asks for more.
+    fileprivate var withoutPresence: DocumentSection {
+        guard let present = self["present"], self["name"] != nil, bool("present") == true, present.text != nil else {
+            return self
+        }
+        return without(DocumentSection([("present", present)]))
+    }
+
     /// Without what it says that is so anyway.
     func without(_ defaults: DocumentSection) -> DocumentSection {
         var rest = self
@@ -42,9 +53,9 @@ extension DocumentSection {
         case (.list(let own), .list(let theirs)) where own.count == theirs.count:
             section["filters"] = .list(
                 zip(own, theirs).map { item, other in
-                    guard let entry = item.section?.entries.first, let value = other.section?[entry.key] else {
-                        return item
-                    }
+                    guard let entry = item.section?.entries.first,
+                        let value = other.text == entry.key ? .null : other.section?[entry.key]
+                    else { return item }
                     return EnvoyFilters.mean(entry.key, entry.value, value) ? other : item
                 })
         case (.section(let own), .section(let theirs)):

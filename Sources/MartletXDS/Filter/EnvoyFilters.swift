@@ -9,8 +9,14 @@ protocol FilterSettings: Message {
     /// What settings say that do not say it: to write it makes no difference.
     static var defaults: DocumentSection { get }
 
+    /// The settings without what they say that is so anyway.
+    static func essence(of settings: DocumentSection) -> DocumentSection
+
     /// Whether the filter is as good as not there on routes that turn it off, with these settings, also in Envoy.
     static func canBeOff(_ settings: DocumentSection) -> Bool
+
+    /// That the filter does nothing until a route says what.
+    var isIdle: Bool { get }
 
     /// Nil: there are no words for them. Words that are missing for a part are found by reading the message again.
     init?(settings: DocumentSection)
@@ -33,7 +39,9 @@ protocol FilterChange: Message {
 
 extension FilterSettings {
     static var defaults: DocumentSection { DocumentSection() }
+    static func essence(of settings: DocumentSection) -> DocumentSection { settings.without(defaults) }
     static func canBeOff(_ settings: DocumentSection) -> Bool { true }
+    var isIdle: Bool { false }
 }
 
 extension FilterChange {
@@ -43,15 +51,21 @@ extension FilterChange {
 /// The filters that Envoy has as well. A message of Envoy's stands for settings only where reading it gives these again, so
 /// that nothing is lost by it; all else travels as a message of Martlet's own.
 package enum EnvoyFilters {
-    private static let settings: [any FilterSettings.Type] = [FaultMessage.self, RBACMessage.self]
-    private static let changes: [any FilterChange.Type] = [FaultMessage.self, RBACChangeMessage.self]
+    private static let settings: [any FilterSettings.Type] = [
+        FaultMessage.self, RBACMessage.self, JWTMessage.self, ExtAuthzMessage.self, CORSMessage.self,
+        RateLimitMessage.self, HeaderEditsMessage.self, BufferMessage.self, GRPCWebMessage.self,
+    ]
+    private static let changes: [any FilterChange.Type] = [
+        FaultMessage.self, RBACChangeMessage.self, JWTChangeMessage.self, ExtAuthzChangeMessage.self,
+        CORSPolicyMessage.self, RateLimitMessage.self, HeaderEditsChangeMessage.self, BufferChangeMessage.self,
+    ]
 
     /// Whether both say the same to the filter.
     package static func mean(_ filter: String, _ one: Document, _ other: Document) -> Bool {
         guard let type = settings.first(where: { $0.filter == filter }), let one = one.section,
             let other = other.section
         else { return one == other }
-        return Document.section(one.without(type.defaults)).means(.section(other.without(type.defaults)))
+        return Document.section(type.essence(of: one)).means(.section(type.essence(of: other)))
     }
 
     static func canBeOff(_ filter: String, _ settings: Document) -> Bool {
@@ -102,6 +116,13 @@ package enum EnvoyFilters {
 
     /// What Martlet calls the filter whose settings `any` is. Nil: it is none that Envoy and Martlet have.
     static func filter(of any: Google_Protobuf_Any) -> String? { settings.first { any.isA($0) }?.filter }
+
+    static func isIdle(_ any: Google_Protobuf_Any) -> Bool {
+        func read<Settings: FilterSettings>(_ type: Settings.Type) -> Bool {
+            (try? type.init(unpackingAny: any))?.isIdle ?? false
+        }
+        return settings.first { any.isA($0) }.map { read($0) } ?? false
+    }
 
     /// And of what a route changes.
     static func filter(ofChange any: Google_Protobuf_Any) -> String? { changes.first { any.isA($0) }?.filter }

@@ -313,7 +313,7 @@ extension StringMatcher {
 
 extension String {
     /// For RE2 and PCRE2 alike: whatever is no letter, digit or more than ASCII stands for itself.
-    fileprivate var escapedForExpression: String {
+    var escapedForExpression: String {
         unicodeScalars.reduce(into: "") { text, scalar in
             let isPlain = scalar.properties.isAlphabetic || scalar.properties.numericType != nil || scalar.value > 0x7F
             if !isPlain, scalar != "_" { text += "\\" }

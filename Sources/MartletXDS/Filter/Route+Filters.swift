@@ -56,6 +56,7 @@ extension RouteMessage {
             reading.unsupported(
                 "typed_per_filter_config", "a change of \(names.count) of \(all.count) \(filter) filters")
         }
+        for filter in reading.idle.sorted() where filters[filter] == nil { filters[filter] = .word("off") }
         if !policies.isEmpty { filters["lua"] = .section(policies) }
         route.put("filters", filters)
     }

@@ -61,15 +61,20 @@ extension HTTPFilterMessage {
 }
 
 extension ConnectionManager {
-    /// What its filters are, by the names that routes call them by.
-    var chain: [String: String] {
-        let names = httpFilters.compactMap { filter -> (String, String)? in
+    /// Tells `reading`, of the routes, what the filters are.
+    func describeChain(to reading: inout ResourceReading) {
+        var working: Set<String> = []
+        for filter in httpFilters {
             let any = filter.typedConfig
-            if any.isA(LuaMessage.self) { return (filter.name, "lua") }
-            let known = EnvoyFilters.filter(of: any) ?? (try? FilterMessage(unpackingAny: any))?.name
-            return known.map { (filter.name, $0) }
+            let kind =
+                any.isA(LuaMessage.self)
+                ? "lua" : EnvoyFilters.filter(of: any) ?? (try? FilterMessage(unpackingAny: any))?.name
+            guard let kind else { continue }
+            reading.chain[filter.name] = kind
+            if EnvoyFilters.isIdle(any) { reading.idle.insert(kind) } else { working.insert(kind) }
         }
-        return Dictionary(names) { first, _ in first }
+        // Of one kind, what is off is all of them.
+        reading.idle.subtract(working)
     }
 }
 

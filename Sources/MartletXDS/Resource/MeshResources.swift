@@ -84,13 +84,13 @@ package struct MeshResources: Sendable, Equatable {
             var reading = reading("Listener", listener.name, listener)
             var section = listener.document(reading)
             let manager = listener.manager
-            reading.chain = manager?.chain ?? [:]
+            manager?.describeChain(to: &reading)
             switch manager?.routeSpecifier {
             case .routeConfig(let table): section["routes"] = .list(table.routes(reading))
             case .rds(let rds):
                 if let table = tables[rds.routeConfigName] {
                     var reading = self.reading("RouteConfiguration", table, diagnostics, findings)
-                    reading.chain = manager?.chain ?? [:]
+                    manager?.describeChain(to: &reading)
                     section["routes"] = .list(table.routes(reading))
                 } else {
                     reading.error("there is no RouteConfiguration \"\(rds.routeConfigName)\"")

@@ -15,6 +15,8 @@ struct ResourceReading {
     let origin: ResourceOrigin
     /// What the filters are that routes call by the names they have in the chain.
     var chain: [String: String] = [:]
+    /// The kinds of filter that do nothing on routes that do not say what.
+    var idle: Set<String> = []
 
     init(
         _ kind: String, _ name: String, diagnostics: ConfigDiagnostics,
