@@ -50,4 +50,27 @@ struct EnvoyMeshTests {
         #expect(envoy.stat("listener_manager.lds.update_rejected") >= 1)
         #expect(envoy.stat("cluster_manager.cds.update_rejected") == 0)
     }
+
+    @Test("Filters that Envoy has as well do there what they say")
+    func filters() throws {
+        let mesh = try MeshServer()
+        let one = try ScriptedUpstream.saying("one ok")
+        let port = try TCPListener.freePort()
+        let envoy = try ManagedEnvoy(mesh, "envoy", method: "DELTA_GRPC")
+        let rules = { (action: String) in
+            "{ rbac: { rules: [{ name: all, action: deny, when: { headers: [{ name: user-agent, prefix: \(action) }] } }], default: allow } }"
+        }
+        let fault = "{ fault: { delay: { duration: 1ms, percent: 100% } } }"
+        var revision = try mesh.apply(
+            "clusters:\n" + MeshServer.cluster("api", one)
+                + MeshServer.plain(port, filters: "\(fault), \(rules("wget")), router"))
+        #expect(try mesh.settles(1, revision), "\(envoy.logged)")
+        #expect(try eventually { try envoy.answer(port) == "one ok" }, "\(envoy.logged)")
+        revision = try mesh.apply(MeshServer.plain(port, filters: "\(fault), \(rules("curl")), router"))
+        #expect(try mesh.settles(1, revision), "\(envoy.logged)")
+        #expect(try eventually { try envoy.answer(port) == "RBAC: access denied" }, "\(envoy.logged)")
+        #expect(envoy.stat("http.public.fault.delays_injected") >= 1)
+        #expect(envoy.stat("http.public.rbac.denied") >= 1)
+        #expect(envoy.stat("listener_manager.lds.update_rejected") == 0)
+    }
 }
