@@ -44,7 +44,7 @@ enum FaultCases {
         ),
         ("fault: { abort: { percent: \"50%\", status: 500 }, headers: [{ name: x-trial, exact: \"1\" }] }", true),
         ("fault: { response_rate: { rate: 1MiB, percent: 100% } }", true),
-        ("fault: { delay: { percent: 100% }, from_headers: true, max_header_delay: 1h }", true),
+        ("fault: { delay: { percent: 100% }, from_headers: true, max_header_delay: 1h }", false),
         ("fault: { delay: { percent: 100% }, from_headers: true }", false),
         ("fault: { delay: { duration: 1s, percent: 100% }, from_headers: true, max_header_delay: 1h }", false),
         ("fault: { response_rate: { rate: 1500B, percent: 100% } }", false),

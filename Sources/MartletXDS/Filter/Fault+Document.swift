@@ -2,11 +2,8 @@ internal import MartletXDSMessages
 internal import SwiftProtobuf
 
 typealias FaultMessage = Envoy_Extensions_Filters_Http_Fault_V3_HTTPFault
-private typealias DelayMessage = Envoy_Extensions_Filters_Common_Fault_V3_FaultDelay
-private typealias AbortMessage = Envoy_Extensions_Filters_Http_Fault_V3_FaultAbort
-private typealias RateMessage = Envoy_Extensions_Filters_Common_Fault_V3_FaultRateLimit
 
-// `fault`. In Envoy a fault is either fixed or asked for by a header; where Martlet has both its own message is needed.
+// `fault`. One that a header asks for is read, and never written.
 
 extension FaultMessage: FilterSettings, FilterChange {
     static let filter = "fault"
@@ -23,19 +20,18 @@ extension FaultMessage: FilterSettings, FilterChange {
     }
 
     init?(settings: DocumentSection) {
+        // Envoy does what the headers of anybody ask for, Martlet what those of trusted proxies do.
+        if settings.bool("from_headers") ?? false { return nil }
         self.init()
-        let isByHeader = settings.bool("from_headers") ?? false
         if let delay = settings.section("delay") {
             self.delay = .with {
                 $0.percentage = .init(fraction: delay.percent("percent") ?? 0)
-                if isByHeader { $0.headerDelay = .init() }
                 if let time = delay.duration("duration") { $0.fixedDelay = .init(time) }
             }
         }
         if let abort = settings.section("abort") {
             self.abort = .with {
                 $0.percentage = .init(fraction: abort.percent("percent") ?? 0)
-                if isByHeader { $0.headerAbort = .init() }
                 if let status = abort.int("status") { $0.httpStatus = UInt32(clamping: status) }
             }
         }

@@ -1,7 +1,6 @@
 internal import MartletXDSMessages
 internal import SwiftProtobuf
 
-private typealias ProviderMessage = Envoy_Extensions_Filters_Http_JwtAuthn_V3_JwtProvider
 private typealias JWTHeader = Envoy_Extensions_Filters_Http_JwtAuthn_V3_JwtHeader
 
 // One provider of `jwt`, or the settings of a filter that has only one.
