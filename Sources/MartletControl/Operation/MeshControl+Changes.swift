@@ -6,27 +6,35 @@ extension MeshControl {
     private static let tries = 5
 
     package func apply(_ submission: Submission, by author: String) async throws(OperationError) -> Applied {
-        try await commit(author, submission.message) { mesh throws(OperationError) in
-            try await self.check(submission, await self.identities(), against: mesh)
+        let others = await others()
+        return try await commit(author, submission.message) { mesh throws(OperationError) in
+            try await self.check(submission, await self.publisher.proxies + others.identities, against: mesh)
+                .adding(others.warnings)
         }
     }
 
     package func plan(_ submission: Submission) async throws(OperationError) -> ChangePlan {
-        let proxies = await identities()
-        return await plan(try await check(submission, proxies, against: try await present()))
+        let others = await others()
+        let proxies = await publisher.proxies + others.identities
+        let checked = try await check(submission, proxies, against: try await present())
+        return await plan(checked.adding(others.warnings), proxies)
     }
 
     package func delete(
         _ keys: [DocumentKey], within: Set<String>?, by author: String, message: String
     ) async throws(OperationError) -> Applied {
-        try await commit(author, message) { mesh throws(OperationError) in
-            try self.checkDeletion(keys, within, await self.identities(), against: mesh)
+        let others = await others()
+        return try await commit(author, message) { mesh throws(OperationError) in
+            try self.checkDeletion(keys, within, await self.publisher.proxies + others.identities, against: mesh)
+                .adding(others.warnings)
         }
     }
 
     package func planDeletion(_ keys: [DocumentKey], within: Set<String>?) async throws(OperationError) -> ChangePlan {
-        let proxies = await identities()
-        return await plan(try checkDeletion(keys, within, proxies, against: try await present()))
+        let others = await others()
+        let proxies = await publisher.proxies + others.identities
+        let checked = try checkDeletion(keys, within, proxies, against: try await present())
+        return await plan(checked.adding(others.warnings), proxies)
     }
 
     package func rollback(
@@ -41,6 +49,7 @@ extension MeshControl {
             documents[document.key] = try read(document)
         }
         let message = message.isEmpty ? "back to revision \(revision)" : message
+        let others = await others()
         return try await commit(author, message) { mesh throws(OperationError) in
             let present = MeshKind.allCases.flatMap { mesh.documents(in: namespace, $0).map(\.key) }
             var changes: [DocumentKey: MeshDocument?] = [:]
@@ -50,12 +59,14 @@ extension MeshControl {
                 }
                 changes.updateValue(documents[key], forKey: key)
             }
-            return try self.check(changes, within: within, await self.identities(), against: mesh)
+            return try self.check(
+                changes, within: within, await self.publisher.proxies + others.identities, against: mesh
+            ).adding(others.warnings)
         }
     }
 
     func present() async throws(OperationError) -> Mesh {
-        guard await follower.isReady else { throw .unavailable("the store has not been read yet") }
+        guard await isReady else { throw .unavailable("the store has not been read yet") }
         let revision = try await asking { () throws(StoreError) in try await self.store.revision() }
         guard await follower.reached(revision) else {
             throw .unavailable("the store has revision \(revision), and what it holds cannot be read")

@@ -10,7 +10,13 @@ struct CheckedChange {
     let store: [StoreTransaction.Change]
     /// Those whose proxies it may concern.
     let namespaces: Set<String>
-    let warnings: [ConfigError]
+    private(set) var warnings: [ConfigError]
+
+    func adding(_ warnings: [ConfigError]) -> CheckedChange {
+        var change = self
+        change.warnings += warnings
+        return change
+    }
 
     /// What it was checked with is partly another namespace's, or is used by one.
     var sharesAnything: Bool {
@@ -164,9 +170,10 @@ extension MeshControl {
 
     // MARK: What it would do
 
-    func plan(_ checked: CheckedChange) async -> ChangePlan {
+    /// - Parameter everyone: all that are connected.
+    func plan(_ checked: CheckedChange, _ everyone: [ProxyIdentity]) async -> ChangePlan {
         var proxies: [ChangePlan.Proxy] = []
-        let concerned = await identities().filter { checked.namespaces.contains($0.namespace) }
+        let concerned = everyone.filter { checked.namespaces.contains($0.namespace) }
         for proxy in concerned.sorted(by: { ($0.namespace, $0.id) < ($1.namespace, $1.id) }) {
             let before = await publisher.snapshot(for: proxy, under: checked.before)
             let after = await publisher.snapshot(for: proxy, under: checked.after)

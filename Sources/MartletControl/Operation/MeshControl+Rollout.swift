@@ -10,12 +10,12 @@ extension MeshControl {
         _ submission: Submission, _ plan: RolloutPlan, by author: String
     ) async throws(OperationError) -> Applied {
         if let mistake = plan.mistake { throw .badRequest(mistake) }
+        let everyone = try await everyone()
         return try await commit(
             author, "rollout started" + (submission.message.isEmpty ? "" : ": \(submission.message)")
         ) {
             mesh throws(OperationError) in
-            let proxies = await self.identities()
-            let checked = try await self.check(submission, proxies, against: mesh)
+            let checked = try await self.check(submission, everyone.proxies, against: mesh)
             let changed = checked.changes.filter { $0.action != .unchanged }.map(\.key)
             guard let namespace = changed.first?.namespace else { return checked }
             guard changed.allSatisfy({ $0.namespace == namespace }) else {
@@ -43,9 +43,9 @@ extension MeshControl {
             for stage in plan.stages.indices {
                 var later = rollout
                 later.stage = stage
-                _ = try await self.members(of: later, over: mesh)
+                _ = try await self.members(of: later, among: everyone, over: mesh)
             }
-            rollout.members = try await self.members(of: rollout, over: mesh)
+            try await self.beginStage(of: &rollout, after: nil, everyone, over: mesh)
             return try self.writing(rollout, checked, changes: checked.changes)
         }
     }
@@ -72,13 +72,14 @@ extension MeshControl {
         _ namespace: String, toAll: Bool, within: Set<String>?, by author: String, reason: String,
         if isMeant: (Rollout) -> Bool
     ) async throws(OperationError) -> Applied {
-        try await commit(author, "rollout goes on: \(reason.prefix(Rollout.reasonLimit))") {
+        let everyone = try await everyone()
+        return try await commit(author, "rollout goes on: \(reason.prefix(Rollout.reasonLimit))") {
             mesh throws(OperationError) in
             var rollout = try self.running(namespace, in: mesh, if: isMeant)
             guard toAll || rollout.isLastStage else {
-                let earlier = RolloutMembers(rollout)
+                let earlier = rollout
                 rollout.stage += 1
-                rollout.members = try await self.members(of: rollout, after: earlier, over: mesh)
+                try await self.beginStage(of: &rollout, after: earlier, everyone, over: mesh)
                 try self.checkVariant(rollout, mesh)
                 return try self.writing(rollout, self.nothing(in: mesh), changes: [])
             }
@@ -89,7 +90,7 @@ extension MeshControl {
             guard !rollout.documents.values.contains(where: { rest.rival(of: $0) != nil }) else {
                 throw .conflict("another namespace shares something under a name that this would share, too")
             }
-            let checked = try self.check(changes, within: within, await self.identities(), against: rest)
+            let checked = try self.check(changes, within: within, everyone.proxies, against: rest)
             return try self.writing(promoted, checked, changes: checked.changes)
         }
     }
@@ -163,19 +164,58 @@ extension MeshControl {
 
     // MARK: Proxies
 
+    /// All proxies, as a stage finds them that begins.
+    private struct Everyone {
+        var proxies: [ProxyIdentity]
+        var refusing: Set<ProxyIdentity>
+        /// What they did in the last minute.
+        var past: [(proxy: ProxyIdentity, traffic: ReportedTraffic)]
+    }
+
+    private func everyone() async throws(OperationError) -> Everyone {
+        let others = await others()
+        guard others.silent.isEmpty else {
+            throw .unavailable(
+                "a replica of the control plane does not answer, so which proxies there are is not known: see martlet status, and try again"
+            )
+        }
+        let seen = await view().proxies + others.proxies
+        // One that has just come has no status yet.
+        let proxies = Set(seen.map(\.status.proxy) + (await publisher.proxies))
+        return Everyone(
+            proxies: Array(proxies),
+            refusing: Set(seen.filter { $0.status.state == .refused }.map(\.status.proxy)),
+            past: seen.compactMap { proxy in proxy.past.map { (proxy.status.proxy, $0) } })
+    }
+
+    /// - Parameter earlier: as it was in the stage before.
+    private func beginStage(
+        of rollout: inout Rollout, after earlier: Rollout?, _ everyone: Everyone, over mesh: Mesh
+    ) async throws(OperationError) {
+        rollout.members = try await members(
+            of: rollout, after: earlier.map { RolloutMembers($0) }, among: everyone, over: mesh)
+        rollout.stageStartedAt = now()
+        // A shadow is not in force: what was is what is compared with.
+        let tainted = earlier.flatMap { $0.presentStage.kind == .canary ? RolloutMembers($0) : nil }
+        let chosen = RolloutMembers(rollout)
+        let newcomers = everyone.past.filter { chosen.covers($0.proxy) && !(tainted?.covers($0.proxy) ?? false) }
+        guard !newcomers.isEmpty else { return }
+        var before = ReportedTraffic.none
+        for newcomer in newcomers { before.add(newcomer.traffic) }
+        let names = Set(rollout.judgedPolicies.flatMap { [$0.name, $0.before] })
+        before.policies = before.policies.filter { names.contains($0.key) }
+        rollout.before = before
+    }
+
     /// Proxies of the present stage, where its share is a number: those of the stage before first, then by chance, but always
     /// the same. Of those that are connected and that the change concerns.
     private func members(
-        of rollout: Rollout, after previous: RolloutMembers? = nil, over mesh: Mesh
+        of rollout: Rollout, after previous: RolloutMembers? = nil, among everyone: Everyone, over mesh: Mesh
     ) async throws(OperationError) -> [String] {
         let stage = rollout.presentStage
         // One that refuses something already cannot tell what comes of this.
-        let connected = await whole().proxies.map(\.status)
-        let refusing = Set(connected.filter { $0.state == .refused }.map(\.proxy))
-        // One that has just come has no status yet.
-        let known = Set(connected.map(\.proxy) + (await publisher.proxies))
-        let concerned = await concerned(by: rollout, among: Array(known), over: mesh)
-            .filter { !refusing.contains($0) }
+        let concerned = await concerned(by: rollout, among: everyone.proxies, over: mesh)
+            .filter { !everyone.refusing.contains($0) }
         guard !concerned.isEmpty else {
             throw .badRequest(
                 "no connected Martlet proxy of namespace \(rollout.namespace) runs what would change: there is nobody to try it on; use apply"

@@ -89,7 +89,7 @@ package final class MeshControl: ControlPlane {
     package var mesh: Mesh { get async { await follower.mesh } }
 
     /// Proxies can be told what the store has.
-    package var isReady: Bool { get async { await follower.isReady } }
+    package var isReady: Bool { get async { await follower.isReady && replicas.isKnown } }
 
     package func revision() async -> Revision { await publisher.revision }
 
@@ -164,7 +164,7 @@ package final class MeshControl: ControlPlane {
 
     /// Before the store has been read, that there is nothing is not known.
     private func known() async throws(OperationError) -> Mesh {
-        guard await follower.isReady else { throw .unavailable("the store has not been read yet") }
+        guard await isReady else { throw .unavailable("the store has not been read yet") }
         return await follower.mesh
     }
 

@@ -8,8 +8,6 @@ actor MeshFollower {
     private let log: @Sendable (String) -> Void
     private(set) var mesh = Mesh()
     private(set) var isReady = false
-    /// When proxies were first told of the present stage of a rollout, by namespace. Not known of one that is older than this process.
-    private(set) var stageStarts: [String: ContinuousClock.Instant] = [:]
     private var isOver = false
     private struct Waiter {
         let revision: Revision
@@ -90,9 +88,6 @@ actor MeshFollower {
     }
 
     private func adopt(_ mesh: Mesh) async {
-        for (namespace, rollout) in mesh.rollouts where self.mesh.rollouts[namespace]?.revision != rollout.revision {
-            stageStarts[namespace] = isReady && rollout.isRunning ? .now : nil
-        }
         await publisher.publish(mesh)
         self.mesh = mesh
         isReady = true

@@ -122,12 +122,10 @@ package final class Fleet: Sendable {
     }
 
     /// What a proxy's traffic did from the last of its reports that is not after `since`, or else from the first one known, until
-    /// the newest, or the last that is not after `until`. Nil: there are no two reports to compare, as with a proxy that does not report. Of reports that are long ago
+    /// the newest. Nil: there are no two reports to compare, as with a proxy that does not report. Of reports that are long ago
     /// fewer are kept, in proportion to their age: it may begin earlier than `since` by a part of that time, and tells its span.
-    package func traffic(
-        of proxy: ProxyName, since: ContinuousClock.Instant, until: ContinuousClock.Instant? = nil
-    ) -> ReportedTraffic? {
-        state.withLock { $0.reporters[proxy]?.history.traffic(since: since, until: until) }
+    package func traffic(of proxy: ProxyName, since: ContinuousClock.Instant) -> ReportedTraffic? {
+        state.withLock { $0.reporters[proxy]?.history.traffic(since: since) }
     }
 
     /// The versions that a proxy has in force on all its workers. Nil: it has not reported.

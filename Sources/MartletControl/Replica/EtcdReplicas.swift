@@ -10,18 +10,19 @@ package final class EtcdReplicas: ReplicaGroup {
         var own: Replica
         /// The oldest first, this one too.
         var present: [Replica] = []
-        /// When etcd last said so.
+        /// Their keys have ended: they are gone, or cannot reach etcd, and their proxies are with them. Until when they are asked.
+        var lost: [String: (replica: Replica, until: Duration)] = [:]
+        /// When etcd last told.
         var heardAt: Duration?
-        /// Those that have not answered are not waited for again until then.
-        var resting: [String: Duration] = [:]
+        var isKnown = false
         var isFailing = false
     }
 
     private let gateway: EtcdGateway
     private let prefix: String
     private let clock: RegistryClock
-    private let ask: @Sendable (Replica) async throws -> ReplicaView
     private let log: @Sendable (String) -> Void
+    private let questions: ReplicaQuestions
     private let state: Locked<State>
     private let announced = Bell()
 
@@ -29,14 +30,15 @@ package final class EtcdReplicas: ReplicaGroup {
     private static let ttl = 5
     /// From one renewal to the next.
     private static let interval = Duration.seconds(1)
-    private static let rest = Duration.seconds(3)
+    /// One whose key has ended is asked for so long, if it answers or stays silent.
+    private static let memory = Duration.seconds(60)
     /// One that ends tells etcd, if that takes no longer.
     private static let farewell = Duration.seconds(1)
     private static let limit: Int64 = 100
 
     /// - Parameters:
     ///   - prefix: the store's.
-    ///   - ask: gets what another replica knows, or throws in some seconds.
+    ///   - ask: gets what another replica knows. It is cancelled after two seconds.
     ///   - log: what an operator should know.
     package init(
         endpoints: [EtcdEndpoint], prefix: String = "martlet", clock: RegistryClock = .machine,
@@ -45,7 +47,8 @@ package final class EtcdReplicas: ReplicaGroup {
     ) {
         gateway = EtcdGateway(endpoints: endpoints)
         self.prefix = prefix + "/replicas/"
-        (self.clock, self.ask, self.log) = (clock, ask, log)
+        (self.clock, self.log) = (clock, log)
+        questions = ReplicaQuestions(clock: clock, log: log, ask: ask)
         // The system's own source, which keys are made of too.
         var random = SystemRandomNumberGenerator()
         let token = (0..<4).map { _ in String(random.next(), radix: 16) }.joined(separator: "-")
@@ -63,6 +66,8 @@ package final class EtcdReplicas: ReplicaGroup {
 
     package var isShared: Bool { true }
 
+    package var isKnown: Bool { state.withLock { $0.isKnown } }
+
     package var leader: String? {
         let now = clock.now()
         return state.withLock { state in
@@ -77,19 +82,13 @@ package final class EtcdReplicas: ReplicaGroup {
         for await _ in announced.heard { break }
         var lease: EtcdNumber?
         while !Task.isCancelled {
-            // What etcd says is as old as the question.
+            // What etcd tells is as old as the question.
             let start = clock.now()
             do throws(StoreError) {
                 if let known = lease, try await !gateway.keepAlive(known) { lease = nil }
                 if lease == nil { lease = try await register() }
                 let present = try await read()
-                let isBack = state.withLock { state in
-                    defer { state.isFailing = false }
-                    (state.present, state.heardAt) = (present, start)
-                    state.resting = state.resting.filter { id, _ in present.contains { $0.id == id } }
-                    return state.isFailing
-                }
-                if isBack { log("replicas: etcd tells of them again") }
+                if adopt(present, at: start) { log("replicas: etcd tells of them again") }
                 // Its lease had ended before it was renewed.
                 if !present.contains(where: { $0.id == own.id }) { lease = nil }
             } catch {
@@ -105,35 +104,37 @@ package final class EtcdReplicas: ReplicaGroup {
         if let lease { await leave(lease) }
     }
 
-    package func others() async -> [ReplicaAnswer] {
-        let now = clock.now()
-        let others = state.withLock { state in
-            state.present.filter { $0.id != state.own.id }.map { ($0, (state.resting[$0.id] ?? now) > now) }
-        }
-        return await withTaskGroup(of: ReplicaAnswer.self) { group in
-            for (replica, isResting) in others {
-                group.addTask { ReplicaAnswer(replica, isResting ? nil : await self.view(of: replica)) }
+    /// - Returns: whether it had not told for some time.
+    private func adopt(_ present: [Replica], at now: Duration) -> Bool {
+        state.withLock { state in
+            for replica in state.present where !present.contains(where: { $0.id == replica.id }) {
+                state.lost[replica.id] = (replica, now + Self.memory)
             }
-            var answers: [ReplicaAnswer] = []
-            for await answer in group { answers.append(answer) }
-            return answers.sorted { $0.replica.name < $1.replica.name }
+            state.lost = state.lost.filter { id, lost in lost.until > now && !present.contains { $0.id == id } }
+            defer { state.isFailing = false }
+            (state.present, state.heardAt, state.isKnown) = (present, now, true)
+            return state.isFailing
         }
     }
 
-    private func view(of replica: Replica) async -> ReplicaView? {
-        guard replica.url != nil else { return nil }
-        do {
-            let view = try await ask(replica)
-            state.withLock { $0.resting[replica.id] = nil }
-            return view
-        } catch {
-            // Whoever asked has gone, and that says nothing of the replica.
-            guard !Task.isCancelled else { return nil }
-            let isNew = state.withLock { state in
-                state.resting.updateValue(clock.now() + Self.rest, forKey: replica.id) == nil
+    package func others() async -> [ReplicaAnswer] {
+        let others = state.withLock { state in
+            state.present.filter { $0.id != state.own.id }.map { (replica: $0, isLost: false) }
+                + state.lost.values.filter { $0.replica.id != state.own.id }.map { (replica: $0.replica, isLost: true) }
+        }
+        return await withTaskGroup(of: ReplicaAnswer?.self) { group in
+            for (replica, isLost) in others {
+                group.addTask {
+                    let answer = await self.questions.answer(of: replica)
+                    // Nobody is there any more.
+                    guard isLost, case .gone = answer else { return answer.told(by: replica) }
+                    self.state.withLock { $0.lost[replica.id] = nil }
+                    return nil
+                }
             }
-            if isNew { log("replica \(replica.name) does not answer: \(error)") }
-            return nil
+            var answers: [ReplicaAnswer] = []
+            for await answer in group { if let answer { answers.append(answer) } }
+            return answers.sorted { $0.replica.name < $1.replica.name }
         }
     }
 
@@ -173,13 +174,6 @@ package final class EtcdReplicas: ReplicaGroup {
     private func leave(_ lease: EtcdNumber) async {
         let gateway = gateway
         // The task of this process's end is cancelled already.
-        await Task {
-            await withTaskGroup(of: Void.self) { group in
-                group.addTask { _ = try? await gateway.revoke(lease) }
-                group.addTask { try? await Task.sleep(for: Self.farewell) }
-                await group.next()
-                group.cancelAll()
-            }
-        }.value
+        await Task { _ = try? await within(Self.farewell) { try await gateway.revoke(lease) } }.value
     }
 }

@@ -16,7 +16,7 @@ package struct Replica: Sendable, Equatable {
 package struct ReplicaView: Sendable {
     package struct Proxy: Sendable {
         package var status: ProxyStatus
-        /// What it did in the minute before the present stage of a rollout in its namespace; nil: nobody knows.
+        /// What it did in the last minute; nil: it has not reported for long enough.
         package var past: ReportedTraffic?
 
         package init(_ status: ProxyStatus, past: ReportedTraffic?) { (self.status, self.past) = (status, past) }
@@ -29,6 +29,8 @@ package struct ReplicaView: Sendable {
         package init(_ sight: RolloutSight, revision: Revision) { (self.sight, self.revision) = (sight, revision) }
     }
 
+    /// Whose it is, by id.
+    package var replica = ""
     /// That are connected to it.
     package var proxies: [Proxy] = []
     /// What it sees of rollouts that it watches, by namespace.

@@ -15,16 +15,24 @@ package protocol ReplicaGroup: Sendable {
     /// Takes part until the task is cancelled.
     func run() async
 
+    /// Who else there is is known.
+    var isKnown: Bool { get }
+
     /// Asks all others what they know.
     func others() async -> [ReplicaAnswer]
 }
 
-/// What another replica has answered. Nil: it has not.
+/// What another replica has answered.
 package struct ReplicaAnswer: Sendable {
     package let replica: Replica
+    /// Nil: it has not answered for some time.
     package let view: ReplicaView?
+    /// False: the view, if there is one, is some seconds old.
+    package let isNew: Bool
 
-    package init(_ replica: Replica, _ view: ReplicaView?) { (self.replica, self.view) = (replica, view) }
+    package init(_ replica: Replica, _ view: ReplicaView?, isNew: Bool) {
+        (self.replica, self.view, self.isNew) = (replica, view, isNew)
+    }
 }
 
 /// A control plane of one process.
@@ -36,6 +44,7 @@ package struct SoleReplica: ReplicaGroup {
     package var isShared: Bool { false }
     package var isLeader: Bool { true }
     package var leader: String? { nil }
+    package var isKnown: Bool { true }
     package func run() async {}
     package func others() async -> [ReplicaAnswer] { [] }
 }

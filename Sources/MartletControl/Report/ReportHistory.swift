@@ -98,11 +98,10 @@ struct ReportHistory {
 
     // MARK: Reading
 
-    /// What happened from the last report that is not after `since`, or else from the first one known, until the last one that is
-    /// not after `until`, or else the newest. Nil without two reports to compare.
-    func traffic(since: ContinuousClock.Instant, until: ContinuousClock.Instant? = nil) -> ReportedTraffic? {
-        guard let newest = samples.last, let first = samples.first else { return nil }
-        guard let last = until.map({ end in samples.last { $0.at <= end } }) ?? newest else { return nil }
+    /// What happened from the last report that is not after `since`, or else from the first one known, until the newest. Nil
+    /// without two reports to compare.
+    func traffic(since: ContinuousClock.Instant) -> ReportedTraffic? {
+        guard let last = samples.last, let first = samples.first else { return nil }
         // The newest are at the end, and are asked for most.
         let base = samples.last { $0.at <= since } ?? first
         guard base.at < last.at else { return nil }

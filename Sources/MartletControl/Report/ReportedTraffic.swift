@@ -2,7 +2,7 @@ internal import MartletCore
 package import MartletXDS
 
 /// What a proxy's traffic did between two of its reports.
-package struct ReportedTraffic: Sendable, Equatable {
+package struct ReportedTraffic: Sendable, Equatable, Codable {
     /// From the earlier report to the later.
     package var span: Duration
     /// Finished requests by the class of their response: none, 1xx, 2xx, 3xx, 4xx, 5xx.

@@ -36,6 +36,10 @@ package struct Rollout: Sendable, Codable, Equatable {
     package var stage = 0
     /// Proxies of the present stage, chosen when it began, where its share is a number. Sorted.
     package var members: [String] = []
+    /// Milliseconds since 1970. Nil: a rollout of an earlier version.
+    package var stageStartedAt: Int64?
+    /// What its proxies did in the minute before they were to get the change, together: no replica that watches later can know it.
+    package var before: ReportedTraffic?
     package var state = State.running
     /// Why it ended as it did.
     package var reason = ""
@@ -43,7 +47,8 @@ package struct Rollout: Sendable, Codable, Equatable {
     package var revision: Revision = 0
 
     private enum CodingKeys: String, CodingKey {
-        case namespace, author, message, startedAt, endedAt, changes, plan, stage, members, state, reason
+        case namespace, author, message, startedAt, endedAt, changes, plan, stage, members, stageStartedAt, before
+        case state, reason
     }
 
     package init(
@@ -92,6 +97,7 @@ package struct Rollout: Sendable, Codable, Equatable {
         var ended = self
         (ended.state, ended.reason, ended.endedAt) = (state, String(reason.prefix(Self.reasonLimit)), time)
         for index in ended.changes.indices { ended.changes[index].body = nil }
+        ended.before = nil
         return ended
     }
 }

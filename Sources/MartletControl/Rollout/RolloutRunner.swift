@@ -34,22 +34,21 @@ package actor RolloutRunner {
         let rollouts = mesh.rollouts.values.filter(\.isRunning)
         watches = watches.filter { namespace, _ in rollouts.contains { $0.namespace == namespace } }
         guard !rollouts.isEmpty else { return }
-        let (proxies, silent) = await control.whole()
-        let statuses = proxies.map(\.status)
-        let past = Dictionary(proxies.map { ($0.status.proxy.name, $0.past) }) { first, _ in first }
-        let missing = silent.isEmpty ? nil : silent.map(\.name).joined(separator: ", ")
+        let others = await control.others()
+        let statuses = await control.ownProxies() + others.proxies.map(\.status)
+        let missing = others.silent.isEmpty ? nil : "a replica of the control plane does not answer"
         for rollout in rollouts.sorted(by: { $0.namespace < $1.namespace }) {
             let known = watches[rollout.namespace]
             var seen =
                 known.flatMap { $0.rollout.revision == rollout.revision ? $0 : nil }
-                ?? RolloutWatch(rollout, now: now)
+                ?? RolloutWatch(rollout, age: control.age(of: rollout), now: now)
+            let chosen = RolloutMembers(rollout)
             // What others do that have nothing of it is no measure.
-            let concerned = Set(
-                await control.concerned(by: rollout, among: statuses.map(\.proxy), over: mesh).map(\.name))
+            let rest = statuses.map(\.proxy).filter { !chosen.covers($0) }
+            let concerned = Set(await control.concerned(by: rollout, among: rest, over: mesh).map(\.name))
             let outcome = seen.look(
-                at: statuses.filter { concerned.contains($0.proxy.name) }, missing: missing, now: now,
-                report: { status in status.report.flatMap { $0.age < Self.stale ? $0.newest : nil } },
-                past: { past[$0.proxy.name] ?? nil })
+                at: statuses.filter { chosen.covers($0.proxy) || concerned.contains($0.proxy.name) }, missing: missing,
+                now: now, report: { status in status.report.flatMap { $0.age < Self.stale ? $0.newest : nil } })
             watches[rollout.namespace] = seen
             control.note(seen.sight, of: rollout)
             await act(outcome, on: rollout)

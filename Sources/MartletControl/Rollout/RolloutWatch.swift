@@ -29,52 +29,55 @@ package struct RolloutWatch: Sendable {
     package let rollout: Rollout
     package private(set) var sight = RolloutSight()
     private let begun: ContinuousClock.Instant
-    private var isFirst = true
     private var canaries: [String: Baseline] = [:]
     private var others: [String: Baseline] = [:]
     private var oldRefusals: [String: String] = [:]
-    private var before = ReportedTraffic.none
     /// When the last of its proxies got the change.
     private var complete: ContinuousClock.Instant?
+    /// Since when some of its proxies have been missed.
+    private var lacking: ContinuousClock.Instant?
 
     /// A change that makes its proxies start again so often is not good. Once is whoever looks after them.
     private static let restartLimit = 2
 
     private static let fewOthers: UInt64 = 100
+    /// A proxy that goes to another replica, or starts anew, is away for some seconds, however long the stage has lasted.
+    private static let absence = Duration.seconds(30)
 
-    package init(_ rollout: Rollout, now: ContinuousClock.Instant) {
-        (self.rollout, begun) = (rollout, now)
+    /// - Parameter age: of its stage: another replica may have watched it before.
+    package init(_ rollout: Rollout, age: Duration = .zero, now: ContinuousClock.Instant) {
+        (self.rollout, begun) = (rollout, now - max(.zero, age))
     }
 
     /// - Parameter proxies: all that are connected.
-    /// - Parameter missing: who of the control plane does not tell of its proxies. Nil: these are all.
+    /// - Parameter missing: why these may not be all. Nil: they are.
     /// - Parameter report: the newest of one; nil: nothing.
-    /// - Parameter past: what one did in the minute before.
     package mutating func look(
         at proxies: [ProxyStatus], missing: String? = nil, now: ContinuousClock.Instant,
-        report: (ProxyStatus) -> ProxyReport?, past: (ProxyStatus) -> ReportedTraffic?
+        report: (ProxyStatus) -> ProxyReport?
     ) -> Outcome {
-        let outcome = outcome(proxies, missing, now, report, past)
+        let outcome = outcome(proxies, missing, now, report)
         sight.finding = outcome.description
-        isFirst = false
         return outcome
     }
 
     private mutating func outcome(
         _ proxies: [ProxyStatus], _ missing: String?, _ now: ContinuousClock.Instant,
-        _ report: (ProxyStatus) -> ProxyReport?, _ past: (ProxyStatus) -> ReportedTraffic?
+        _ report: (ProxyStatus) -> ProxyReport?
     ) -> Outcome {
-        // A connection that is half gone may stand beside the one that took its place.
+        // A connection that is half gone may stand beside the one that took its place, at another replica with another clock.
+        func age(_ proxy: ProxyStatus) -> Duration { proxy.report?.age ?? .seconds(1 << 32) }
         var newest: [String: ProxyStatus] = [:]
         for proxy in proxies where rollout.isOpen(to: proxy.proxy) {
-            if let known = newest[proxy.id], known.connectedAt >= proxy.connectedAt { continue }
+            if let known = newest[proxy.id], (age(known), -known.connectedAt) <= (age(proxy), -proxy.connectedAt) {
+                continue
+            }
             newest[proxy.id] = proxy
         }
         let own = newest.values.sorted { $0.id < $1.id }
         let chosen = RolloutMembers(rollout)
         let (members, rest) = (own.filter { chosen.covers($0.proxy) }, own.filter { !chosen.covers($0.proxy) })
         if let refusal = refusal(members) { return .rollBack(refusal) }
-        if isFirst { for member in members { before.add(past(member) ?? ReportedTraffic.none) } }
         (sight.have, sight.lack) = ([], [])
         for member in members {
             let has = (member.appliedRevision ?? 0) >= rollout.revision && report(member) != nil
@@ -97,17 +100,20 @@ package struct RolloutWatch: Sendable {
         if case .bad(let reason) = verdict { return .rollBack(reason) }
         if !sight.lack.isEmpty || sight.have.isEmpty {
             complete = nil
+            lacking = lacking ?? now
             if let missing, !absent.isEmpty || members.isEmpty {
-                return late(now) ?? .wait("\(missing) does not tell of its proxies, and some of these may be with it")
+                return late(now) ?? .wait("\(missing), and some of these proxies may be with it")
             }
             let count = sight.have.count + sight.lack.count
             return late(now) ?? .wait("\(sight.have.count) of \(count) proxies have it and report")
         }
         // Which ones there are with it nobody knows.
         if let missing, case .selected = rollout.presentStage.share {
-            return late(now, "\(missing) did not tell of its proxies")
-                ?? .wait("\(missing) does not tell of its proxies, and some of these may be with it")
+            lacking = lacking ?? now
+            return late(now, missing)
+                ?? .wait("\(missing), and some of these proxies may be with it")
         }
+        lacking = nil
         let since = complete ?? now
         complete = since
         let left = Duration.seconds(rollout.presentStage.seconds) - (now - since)
@@ -119,6 +125,7 @@ package struct RolloutWatch: Sendable {
     private func late(_ now: ContinuousClock.Instant, _ reason: String = "") -> Outcome? {
         let patience = rollout.plan.limits.patience
         guard now - begun > .seconds(patience + rollout.presentStage.seconds) else { return nil }
+        if let lacking, now - lacking < Self.absence { return nil }
         let missing = sight.lack.prefix(5).joined(separator: ", ")
         let words = missing.isEmpty ? reason : "\(missing) had not got it, or do not report"
         return .rollBack("\(words), in \(patience) s more than its time")
@@ -163,6 +170,7 @@ package struct RolloutWatch: Sendable {
         sight.canary = sum(members, canaries)
         sight.others = sum(rest, others)
         // Few say less than what was before.
+        let before = rollout.before ?? ReportedTraffic.none
         sight.isBefore = sight.others.requests < Self.fewOthers && before.requests > sight.others.requests
         if sight.isBefore { sight.others = before }
     }

@@ -41,7 +41,7 @@ package struct EtcdEndpoint: Sendable, CustomStringConvertible {
         var configuration = HTTPClient.Configuration()
         configuration.redirectConfiguration = .disallow
         configuration.httpVersion = .http1Only
-        configuration.timeout.connect = .seconds(5)
+        configuration.timeout.connect = .seconds(2)
         // The next member is asked instead.
         configuration.connectionPool.retryConnectionEstablishment = false
         // Watches have a connection each for as long as they last.

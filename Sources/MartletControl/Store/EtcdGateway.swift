@@ -56,7 +56,7 @@ struct EtcdGateway: Sendable {
             let place = (first + turn) % endpoints.count
             let goesOn = isRepeatable && turn < endpoints.count - 1
             do {
-                let response = try await Self.inTime(goesOn ? Self.shortPatience : Self.patience) {
+                let response = try await within(goesOn ? Self.shortPatience : Self.patience) {
                     try await endpoints[place].post(path, body)
                 }
                 // A member that cannot do what it is asked says so by a status of the server's.
@@ -71,23 +71,6 @@ struct EtcdGateway: Sendable {
             }
         }
         throw failure
-    }
-
-    private static func inTime<Value: Sendable>(
-        _ patience: Duration, _ body: @escaping @Sendable () async throws -> Value
-    ) async throws -> Value {
-        try await withThrowingTaskGroup(of: Value?.self) { group in
-            group.addTask { try await body() }
-            group.addTask {
-                try await Task.sleep(for: patience)
-                return nil
-            }
-            defer { group.cancelAll() }
-            guard let value = try await group.next() ?? nil else {
-                throw StoreError.unavailable("etcd: no answer within \(patience)")
-            }
-            return value
-        }
     }
 }
 

@@ -112,7 +112,11 @@ struct APIDesk: Sendable {
     }
 
     private static func visible(_ connected: ConnectedProxies, to caller: Caller) -> [ProxyStatus] {
-        connected.proxies.filter { caller.sees($0.namespace) }
+        connected.proxies.filter { caller.sees($0.namespace) }.map { proxy in
+            var proxy = proxy
+            if caller.namespaces != nil { proxy.replica = nil }
+            return proxy
+        }
     }
 
     /// For another replica, or whoever may see as much.

@@ -51,7 +51,7 @@ extension ControlConfig {
         guard replica.url == nil, !api.address.isReachable else { return }
         section.warning(
             at: section.has("replica") ? "replica" : "api",
-            "other replicas do not know where this one's API is: \"status\" and rollouts there do without its proxies",
+            "other replicas do not know where this one's API is: \"status\" there does without its proxies, and rollouts do not go on",
             hint: "replica: { url: \"\(api.tls == nil ? "http" : "https")://10.0.0.5:18001\" }")
     }
 }
@@ -108,7 +108,7 @@ extension ReplicaSettings {
         if let url {
             let parts = URLComponents(string: url)
             if !["http", "https"].contains(parts?.scheme) || parts?.host?.isEmpty ?? true
-                || parts?.path.isEmpty != true || parts?.query != nil || parts?.user != nil
+                || parts?.path.isEmpty != true || parts?.query != nil || parts?.fragment != nil || parts?.user != nil
             {
                 section.error(
                     at: "url", "\"\(url.prefix(200))\" is not where this one's API can be",

@@ -3,6 +3,7 @@ internal import Foundation
 package import MartletControl
 internal import NIOCore
 internal import NIOHTTP1
+internal import NIOPosix
 internal import NIOSSL
 
 /// Asks other replicas at their APIs what they know.
@@ -28,7 +29,9 @@ package struct ReplicaCaller: Sendable {
         // A token goes where it was meant for, and nowhere else.
         configuration.redirectConfiguration = .disallow
         configuration.timeout.connect = Self.patience
-        configuration.proxy = nil
+        configuration.connectionPool.retryConnectionEstablishment = false
+        // Less than the API's own, so that no question meets a connection that is just being closed.
+        configuration.connectionPool.idleTimeout = .seconds(30)
         http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
@@ -38,7 +41,13 @@ package struct ReplicaCaller: Sendable {
         guard let url = replica.url else { throw ReplicaFault("it has no address") }
         var request = HTTPClientRequest(url: url + "/v1/replica")
         request.headers.add(name: "authorization", value: "Bearer \(replica.token)")
-        let response = try await http.execute(request, timeout: Self.patience)
+        let response: HTTPClientResponse
+        do {
+            response = try await http.execute(request, timeout: Self.patience)
+        } catch let error as NIOConnectionError {
+            throw ReplicaGone("\(error)")
+        }
+        if response.status == .unauthorized { throw ReplicaGone("another process answers there") }
         guard response.status == .ok else { throw ReplicaFault("it answers \(response.status)") }
         let body = try await response.body.collect(upTo: Self.limit)
         let message: ReplicaMessage
@@ -47,6 +56,8 @@ package struct ReplicaCaller: Sendable {
         } catch {
             throw ReplicaFault("what it answers is nothing that a replica of this version says")
         }
-        return try ReplicaView(message, of: replica)
+        // Without tokens any process lets anybody in, the one that asks, too, if it has been given its own address.
+        guard message.replica == replica.id else { throw ReplicaGone("another process answers there") }
+        return ReplicaView(message, of: replica)
     }
 }

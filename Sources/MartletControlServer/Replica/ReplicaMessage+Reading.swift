@@ -20,43 +20,41 @@ extension ReplicaMessage {
 }
 
 extension ReplicaView {
+    /// What cannot be read of a proxy, which may be of another version, is not known of it, and the others are.
     /// - Parameter replica: whose view it is.
-    package init(_ message: ReplicaMessage, of replica: Replica) throws(ReplicaFault) {
+    package init(_ message: ReplicaMessage, of replica: Replica) {
         self.init()
-        for proxy in message.proxies { proxies.append(try Proxy(proxy, of: replica)) }
-        for sight in message.sights { sights[sight.namespace] = try Sight(sight) }
+        self.replica = message.replica
+        proxies = message.proxies.map { Proxy($0, of: replica) }
+        for sight in message.sights { sights[sight.namespace] = Sight(sight) }
     }
 }
 
 extension ReplicaView.Proxy {
-    init(_ message: ReplicaMessage.Proxy, of replica: Replica) throws(ReplicaFault) {
+    init(_ message: ReplicaMessage.Proxy, of replica: Replica) {
         let identity = ProxyIdentity(
             id: message.id, cluster: message.cluster, region: message.region, zone: message.zone,
             labels: message.labels, audience: Self.audience(message.audience), agent: message.agent)
         var status = ProxyStatus(
             identity, method: message.method, address: message.address, connectedAt: message.connectedAt)
-        guard let state = ProxyStatus.State(rawValue: message.state) else {
-            throw ReplicaFault("proxies: there is no state \"\(message.state.prefix(40))\"")
-        }
-        (status.state, status.lag, status.replica) = (state, message.lag, replica.name)
+        (status.lag, status.replica) = (message.lag, replica.name)
+        status.state = ProxyStatus.State(rawValue: message.state) ?? .pending
         (status.sentRevision, status.acknowledgedRevision) = (message.sentRevision, message.acknowledgedRevision)
         status.appliedRevision = message.appliedRevision
-        for feed in message.feeds {
-            // Types of a later version.
-            guard let type = ResourceType(rawValue: feed.type) else { continue }
-            status.feeds.append(
+        status.feeds = message.feeds.compactMap { feed in
+            ResourceType(rawValue: feed.type).map { type in
                 ProxyStatus.Feed(
                     type: type, sentVersion: feed.sentVersion, acknowledgedVersion: feed.acknowledgedVersion,
                     refusal: feed.refusal.map { ErrorDetail(code: feed.refusalCode ?? 3, message: $0) },
-                    withheld: feed.withheld))
+                    withheld: feed.withheld)
+            }
         }
-        if let report = message.report {
+        if let report = message.report.flatMap({ Self.report($0) }) {
             status.report = ProxyStatus.Report(
-                age: ReplicaMessage.duration(message.reportAgeMilliseconds ?? 0), newest: try Self.report(report),
-                recent: try message.recent.map { (traffic) throws(ReplicaFault) in try ReportedTraffic(traffic) })
+                age: ReplicaMessage.duration(message.reportAgeMilliseconds ?? 0), newest: report,
+                recent: message.recent.flatMap { ReportedTraffic($0) })
         }
-        self.init(
-            status, past: try message.past.map { (traffic) throws(ReplicaFault) in try ReportedTraffic(traffic) })
+        self.init(status, past: message.past.flatMap { ReportedTraffic($0) })
     }
 
     private static func audience(_ word: String) -> ProxyIdentity.Audience {
@@ -67,42 +65,33 @@ extension ReplicaView.Proxy {
         }
     }
 
-    private static func report(_ bytes: Data) throws(ReplicaFault) -> ProxyReport {
-        guard let message = try? ReportMessage(serializedBytes: bytes) else {
-            throw ReplicaFault("proxies: a report is no martlet.control.v1.ProxyReport")
-        }
-        do { return try ProxyReport(message) } catch { throw ReplicaFault("proxies: a report: \(error)") }
+    private static func report(_ bytes: Data) -> ProxyReport? {
+        (try? ReportMessage(serializedBytes: bytes)).flatMap { try? ProxyReport($0) }
     }
 }
 
 extension ReportedTraffic {
-    init(_ message: ReplicaMessage.Traffic) throws(ReplicaFault) {
-        guard message.responses.count == ProxyReport.classes, message.durations.count == DurationBuckets.count else {
-            throw ReplicaFault(
-                "traffic: \(message.responses.count) and \(message.durations.count) numbers instead of \(ProxyReport.classes) and \(DurationBuckets.count)"
-            )
-        }
-        var policies: [String: PolicyTally] = [:]
-        for (name, numbers) in message.policies {
-            guard numbers.count == 4 else {
-                throw ReplicaFault("traffic: a policy has \(numbers.count) numbers instead of 4")
-            }
+    /// Nil: it counts otherwise than this version does.
+    init?(_ message: ReplicaMessage.Traffic) {
+        self = .none
+        guard message.responses.count == responses.count, message.durations.count == durations.count else { return nil }
+        span = ReplicaMessage.duration(message.milliseconds)
+        (responses, durations) = (message.responses, message.durations)
+        for (name, numbers) in message.policies where numbers.count == 4 {
             var tally = PolicyTally()
             (tally.runs, tally.errors) = (numbers[0], numbers[1])
             (tally.budgetBreaches, tally.shadowDecisions) = (numbers[2], numbers[3])
             policies[name] = tally
         }
-        self = .none
-        span = ReplicaMessage.duration(message.milliseconds)
-        (responses, durations, self.policies) = (message.responses, message.durations, policies)
     }
 }
 
 extension ReplicaView.Sight {
-    init(_ message: ReplicaMessage.Sight) throws(ReplicaFault) {
+    init(_ message: ReplicaMessage.Sight) {
         var sight = RolloutSight()
         (sight.have, sight.lack, sight.isBefore) = (message.have, message.lack, message.isBefore)
-        (sight.canary, sight.others) = (try ReportedTraffic(message.canary), try ReportedTraffic(message.others))
+        sight.canary = ReportedTraffic(message.canary) ?? .none
+        sight.others = ReportedTraffic(message.others) ?? .none
         sight.finding = message.finding
         self.init(sight, revision: message.revision)
     }

@@ -58,12 +58,15 @@ package struct ReplicaMessage: Codable, Sendable {
         var finding: String
     }
 
+    /// Who says so: at its address may be another process by now.
+    var replica: String
     var proxies: [Proxy]
     var sights: [Sight]
 }
 
 extension ReplicaMessage {
     package init(_ view: ReplicaView) {
+        replica = view.replica
         proxies = view.proxies.map { Proxy($0) }
         sights = view.sights.sorted { $0.key < $1.key }.map { Sight(namespace: $0, $1) }
     }
@@ -87,7 +90,12 @@ extension ReplicaMessage.Proxy {
         if let report = status.report {
             self.report = report.newest.message(from: nil).map { Data($0) }
             reportAgeMilliseconds = Int64(report.age / .milliseconds(1))
-            recent = report.recent.map { ReplicaMessage.Traffic($0) }
+            recent = report.recent.map { traffic in
+                // Only the rates are shown.
+                var traffic = traffic
+                traffic.policies = [:]
+                return ReplicaMessage.Traffic(traffic)
+            }
         }
         past = seen.past.map { ReplicaMessage.Traffic($0) }
     }

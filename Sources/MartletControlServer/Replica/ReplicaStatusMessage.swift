@@ -11,9 +11,10 @@ package struct ReplicaStatusMessage: Codable, Sendable, Equatable {
     package var answers: Bool
     package var proxies: Int?
 
-    /// - Parameter caller: of others' proxies not even the number is told.
+    /// - Parameter caller: a tenant is not told where the control plane is, and of others' proxies not even the number.
     init(_ status: ReplicaStatus, for caller: Caller) {
-        (id, url, leader, answers) = (status.id, status.url, status.isLeader, status.answers)
-        proxies = caller.namespaces == nil ? status.proxies : nil
+        (id, leader, answers) = (status.id, status.isLeader, status.answers)
+        let isTenant = caller.namespaces != nil
+        (url, proxies) = (isTenant ? nil : status.url, isTenant ? nil : status.proxies)
     }
 }

@@ -49,7 +49,7 @@ package struct ProxyReport: Sendable, Equatable {
 }
 
 /// What became of a policy's runs.
-package struct PolicyTally: Sendable, Equatable {
+package struct PolicyTally: Sendable, Equatable, Codable {
     package var runs: UInt64 = 0
     package var errors: UInt64 = 0
     package var budgetBreaches: UInt64 = 0

@@ -63,7 +63,9 @@ struct Status: AsyncParsableCommand {
 
     private func states(_ client: ControlClient) async throws -> [String] {
         if let proxy { return [try await client.get(["v1", "proxies", proxy], as: ProxyMessage.self).message.state] }
-        return try await client.get(["v1", "proxies"], as: ProxyList.self).message.proxies.map(\.state)
+        let list = try await client.get(["v1", "proxies"], as: ProxyList.self).message
+        let silent = (list.replicas ?? []).filter { !$0.answers }.map { _ in "unknown" }
+        return list.proxies.map(\.state) + silent
     }
 
     private func show(_ client: ControlClient) async throws {
@@ -79,8 +81,7 @@ struct Status: AsyncParsableCommand {
         table(answer.message.proxies)
         for replica in answer.message.replicas ?? [] where !replica.answers {
             StandardError.print(
-                replica.url.map { "replica \($0) does not answer: its proxies are not in the list" }
-                    ?? "replica \(replica.id) has no address where it can be asked: its proxies are not in the list")
+                "replica \(replica.url ?? replica.id) does not answer: its proxies are not in the list")
         }
     }
 

@@ -66,11 +66,6 @@ struct FleetTests {
         // There is nothing after the newest, and of strangers there is nothing.
         #expect(fleet.traffic(of: a, since: start + .seconds(4)) == nil)
         #expect(fleet.traffic(of: ProxyName(namespace: "default", id: "b"), since: start) == nil)
-        // Up to some moment: the last report before it counts.
-        let early = try #require(fleet.traffic(of: a, since: start, until: start + .milliseconds(2500)))
-        #expect(early.span == .seconds(2))
-        #expect(fleet.traffic(of: a, since: start + .seconds(2), until: start + .milliseconds(2500)) == nil)
-        #expect(fleet.traffic(of: a, since: start, until: start - .seconds(1)) == nil)
     }
 
     @Test("Medians and other shares are bounds of buckets; above the highest bound it stands for all")
