@@ -65,14 +65,15 @@ struct ReplicaTests {
 
         try other.write("new.yaml", Shop.sound)
         let started = try other.martlet(
-            "rollout", "start", "-f", "new.yaml", "--canary", "2", "--canary", "id=a", "--for", "3s", "--min-requests",
-            "20")
+            "rollout", "start", "-f", "new.yaml", "--canary", "2", "--for", "12s", "--min-requests", "20")
         #expect(started.code == 0, "\(started)")
-        let isSeen = try eventually { try other.martlet("rollout", "status").output.contains("good so far") }
-        #expect(isSeen)
+        let isWatched = try eventually { try other.martlet("rollout", "status").output.contains("good so far") }
+        #expect(isWatched)
         leader.kill()
+        // It was not over by then.
+        #expect(try other.ask("GET", "/v1/namespaces/default/rollout")["state"] == "running")
         let watched = try other.martlet("rollout", "status", "--watch")
-        #expect(watched.code == 0 && watched.output.contains("promoted: stage 2 of 2 was good"), "\(watched)")
+        #expect(watched.code == 0 && watched.output.contains("promoted: stage 1 of 1 was good"), "\(watched)")
         for port in shop.ports {
             let isNew = try eventually { try shop.team(port) == "new" }
             #expect(isNew)

@@ -110,6 +110,21 @@ struct RolloutRunnerTests {
         }
     }
 
+    @Test("What its proxies did before it is kept with it, for whoever watches it later")
+    func before() async throws {
+        try await Desk().use { desk in
+            try await desk.apply(shop)
+            let member = try await Member(desk)
+            while desk.control.fleet.traffic(of: member.name, since: .now - .seconds(60)) == nil { await Task.yield() }
+            _ = try await desk.control.startRollout(
+                Desk.submission(change), Self.plan(RolloutStage(.canary, .count(1), seconds: 600)), by: "tester")
+            let kept = try #require(try await desk.control.rollout("default").rollout.before)
+            #expect(kept.requests >= 2000 && kept.policies["team"]?.runs == kept.requests)
+            _ = try await desk.control.abortRollout("default", by: "tester", message: "")
+            #expect(try await member.outcome().before == nil)
+        }
+    }
+
     @Test("Back, when its next stage has nobody any more")
     func deserted() async throws {
         try await Desk().use { desk in
