@@ -173,7 +173,8 @@ extension MeshControl {
     /// - Parameter everyone: all that are connected.
     func plan(_ checked: CheckedChange, _ everyone: [ProxyIdentity]) async -> ChangePlan {
         var proxies: [ChangePlan.Proxy] = []
-        let concerned = everyone.filter { checked.namespaces.contains($0.namespace) }
+        // One that has just gone from one replica to another may be known to both.
+        let concerned = Set(everyone).filter { checked.namespaces.contains($0.namespace) }
         for proxy in concerned.sorted(by: { ($0.namespace, $0.id) < ($1.namespace, $1.id) }) {
             let before = await publisher.snapshot(for: proxy, under: checked.before)
             let after = await publisher.snapshot(for: proxy, under: checked.after)
