@@ -54,6 +54,43 @@ struct EnvoyAuthFilterTests {
         needed.expect("GET /open", "201")
     }
 
+    @Test("Tokens that are no good are refused alike, and good ones are taken away")
+    func hostileTokens() throws {
+        let upstream = try ScriptedUpstream.answering { request in
+            let seen = request.lowercased().split(separator: "\r\n").filter {
+                $0.hasPrefix("x-token:") || $0.hasPrefix("authorization:")
+            }
+            return "HTTP/1.1 200 OK\r\nx-saw: \(seen.joined(separator: "+"))\r\ncontent-length: 0\r\n\r\n"
+        }
+        let (forge, other) = (try TokenForge(.rsa, kid: "one"), try TokenForge(.rsa, kid: "one"))
+        let keys = TokenForge.set([forge.jwk()]).replacingOccurrences(of: "\n", with: "").replacingOccurrences(
+            of: "'", with: "''")
+        let now = Int(Date().timeIntervalSince1970)
+        let token = { (forge: TokenForge, expires: Int) in
+            try forge.token("RS256", "{\"iss\":\"one\",\"aud\":\"shop\",\"exp\":\(expires)}")
+        }
+        let filter = """
+            providers: { one: { issuer: one, audiences: [shop], require_expiration: true, from_headers: [{ name: x-token }], local_jwks: { inline_string: '\(keys)' } } },
+            rules: [{ match: { prefix: / }, requires: { requires_any: { requirements: [{ provider_name: one }, { allow_missing: {} }] } } }]
+            """
+        let both = try Files.Both { port in
+            Files.file(
+                port, [("jwt", "jwt_authn.v3.JwtAuthentication", filter)],
+                routes: ["{ match: { prefix: / }, route: { cluster: up } }"],
+                clusters: "[\(Self.cluster("up", upstream.port))]")
+        }
+        let good = try token(forge, now + 600)
+        let forged = try token(other, now + 600)
+        both.expect("GET /", "200")
+        both.expect("GET /", "", with: ["X-Token: \(good)"], header: "x-saw")
+        both.expect("GET /", "401", with: ["X-Token: \(forged)"])
+        both.expect("GET /", "401", with: ["X-Token: \(forged)", "X-Token: \(good)"])
+        both.expect("GET /", "401", with: ["X-Token: \(try token(forge, now - 600))"])
+        both.expect("GET /", "401", with: ["X-Token: \(good.split(separator: ".").prefix(2).joined(separator: "."))."])
+        // What no filter looks at goes on.
+        both.expect("GET /", "authorization: basic eg==", with: ["Authorization: Basic eg=="], header: "x-saw")
+    }
+
     @Test("The service is asked, and believed, alike")
     func service() throws {
         let service = try ScriptedUpstream.answering { request in
@@ -141,6 +178,7 @@ struct EnvoyAuthFilterTests {
         both.expect("GET /", "100%", header: "x-d")
         both.expect("POST /", "200", with: ["Content-Length: 0"])
         both.expect("POST /", "413", with: ["Content-Length: 5", "", "abcde"])
+        both.expect("GET /limit", "200")
         both.expect("GET /limit", "503")
         both.expect("GET /", "200")
     }

@@ -20,20 +20,24 @@ struct EnvoyFilterTests {
             try file(ports.martlet).write(to: path, atomically: true, encoding: .utf8)
             envoy = try RealEnvoy(file(ports.envoy))
             proxy = try TalkingTool(Tool.martlet.path, ["run", "--workers", "1", "--envoy-config", path.path])
+            for port in [ports.envoy, ports.martlet] {
+                let isReady = eventually { !["refused", "nothing"].contains(Self.answer(port, "GET /", [], nil)) }
+                try #require(isReady, "\(envoy.logged) \(proxy.said)")
+            }
         }
 
         deinit { try? FileManager.default.removeItem(at: folder) }
 
-        /// Both answer so: the status, or a header's name and its value, or that it is absent.
+        /// Both answer so at once: the status, or a header's name and its value, or that it is absent.
         func expect(
             _ request: String, _ wanted: String, with headers: [String] = [], header: String? = nil,
             _ place: SourceLocation = #_sourceLocation
         ) {
             for (name, port) in [("Envoy", ports.envoy), ("Martlet", ports.martlet)] {
-                let answer = { Both.answer(port, request, headers, header) }
+                let answer = Self.answer(port, request, headers, header)
                 #expect(
-                    eventually { answer() == wanted },
-                    "\(name) \(request) \(headers): \(answer()); \(envoy.logged) \(proxy.said)", sourceLocation: place)
+                    answer == wanted, "\(name) \(request) \(headers): \(answer); \(envoy.logged) \(proxy.said)",
+                    sourceLocation: place)
             }
         }
 
@@ -148,5 +152,47 @@ struct EnvoyFilterTests {
         both.expect("GET /open", "201", with: ["x-fault: no"])
         both.expect("GET /calm", "204", with: ["x-fault: yes"])
         both.expect("GET /broken", "501")
+    }
+
+    @Test("Rules hold for who repeats a header, leaves it out or writes it otherwise")
+    func hostileHeaders() throws {
+        let header = { (name: String, more: String) in "header: { name: \(name), \(more) }" }
+        let inverted = "invert_match: true, treat_missing_header_as_empty: true"
+        let policy = { (permission: String) in
+            "{ permissions: [{ \(permission) }], principals: [{ any: true }] }"
+        }
+        let deny = """
+            rules: { action: DENY, policies: {
+              agent: \(policy(header("user-agent", "string_match: { contains: evil }"))),
+              evil: \(policy(header("x-a", "string_match: { contains: evil }"))),
+              debug: \(policy(header("x-debug", "present_match: true"))),
+              stranger: \(policy("and_rules: { rules: [{ url_path: { path: { prefix: /team } } }, { \(header("x-team", "string_match: { exact: red }, \(inverted)")) }] }")) } }
+            """
+        let allow = """
+            rules: { policies: {
+              user: \(policy("and_rules: { rules: [{ url_path: { path: { prefix: /user } } }, { \(header("x-user", "string_match: { exact: \"\" }, \(inverted)")) }] }")),
+              rest: \(policy("not_rule: { url_path: { path: { prefix: /USER, ignore_case: true } } }")) } }
+            """
+        let both = try Both { port in
+            Self.file(
+                port, [("deny", "rbac.v3.RBAC", deny), ("allow", "rbac.v3.RBAC", allow)], routes: [Self.route("/", 200)]
+            )
+        }
+        both.expect("GET /", "200")
+        both.expect("GET /", "200", with: ["X-A: good"])
+        both.expect("GET /", "403", with: ["X-A: evil"])
+        both.expect("GET /", "403", with: ["X-A: good", "X-A: evil"])
+        both.expect("GET /", "403", with: ["X-A: an evil one", "X-A: good"])
+        both.expect("GET /", "403", with: ["X-A: \u{E9} evil"])
+        both.expect("GET /", "403", with: ["User-Agent: curl", "User-Agent: evil"])
+        both.expect("GET /", "403", with: ["X-DEBUG:"])
+        both.expect("GET /team", "403")
+        both.expect("GET /team", "403", with: ["X-Team: "])
+        both.expect("GET /team", "403", with: ["X-Team: Red"])
+        both.expect("GET /team", "200", with: ["X-Team: red"])
+        both.expect("GET /user", "403")
+        both.expect("GET /user", "403", with: ["X-User:"])
+        both.expect("GET /user", "200", with: ["X-User: ann"])
+        both.expect("GET /User", "403", with: ["X-User: ann"])
     }
 }

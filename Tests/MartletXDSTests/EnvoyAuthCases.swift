@@ -69,14 +69,31 @@ enum JWTCases {
     static let written: [(String, Bool)] = [
         ("jwt: { \(own) }", true),
         (
-            "jwt: { issuer: any, audiences: [a, b], jwks: { url: \"https://id/keys\", cluster: id, cache: 600s }, claim_to_headers: { x-u: sub }, allow_missing: true }",
+            "jwt: { issuer: any, audiences: [a, b], jwks: { url: \"https://id/keys\", cluster: id, cache: 600s }, allow_missing: true }",
             true
         ),
+        // Clients could send the headers wherever Envoy does not ask the provider.
+        ("jwt: { \(own), claim_to_headers: { x-u: sub } }", false),
+        ("jwt: { \(own), forward_payload_header: x-p, forward: true }", false),
+        ("jwt: { providers: { a: { \(own) }, b: { \(own), claim_to_headers: { x-u: sub } } } }", false),
+        // The tokens that it has not checked stay.
         (
-            "jwt: { providers: { b: { \(own) }, a: { \(own), from_headers: [x-t, { name: x-s, prefix: \"T \" }], clock_skew: 5s } } }",
+            "jwt: { providers: { b: { \(own), forward: true }, a: { \(own), forward: true, from_headers: [x-t, { name: x-s, prefix: \"T \" }], clock_skew: 5s } } }",
             true
         ),
-        ("jwt: { providers: { a: { \(own) }, b: { \(own) } }, require: all }", true),
+        ("jwt: { \(own), from_headers: [{ name: x-s, prefix: \"T \" }] }", true),
+        ("jwt: { \(own), from_headers: [x-s, x-t] }", false),
+        ("jwt: { \(own), from_params: [t] }", false),
+        ("jwt: { \(own), from_cookies: [t] }", false),
+        ("jwt: { \(own), from_cookies: [t], forward: true }", true),
+        ("jwt: { providers: { a: { \(own) }, b: { \(own) } } }", true),
+        ("jwt: { providers: { a: { \(own) }, b: { \(own), forward: true, from_headers: [x-t] } } }", false),
+        // Nor is there one left for the next provider.
+        ("jwt: { providers: { a: { \(own) }, b: { \(own) } }, require: all }", false),
+        (
+            "jwt: { providers: { a: { \(own), forward: true }, b: { \(own), forward: true } }, require: all }",
+            true
+        ),
         ("jwt: { \(own), require: false }", true),
         ("jwt: { audiences: s, jwks: { inline: K } }", false),
         ("jwt: { issuer: [x, y], audiences: s, jwks: { inline: K } }", false),

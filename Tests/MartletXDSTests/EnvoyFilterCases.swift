@@ -11,6 +11,12 @@ enum FaultCases {
             "abort: { http_status: 503, percentage: { numerator: 1000, denominator: MILLION } }, headers: [{ name: x-a, string_match: { exact: b } }]",
             "fault: { abort: { status: 503, percent: 0.1% }, headers: [{ name: x-a, exact: b }]" + unlimited
         ),
+        // Where an absent header is an empty one, it is the same as one that is not empty, or has to be there as well.
+        (
+            "headers: [{ name: a, string_match: { exact: b }, invert_match: true, treat_missing_header_as_empty: true }, { name: c, string_match: { exact: \"\" }, invert_match: true, treat_missing_header_as_empty: true }, { name: d, string_match: { exact: e }, invert_match: true }]",
+            "fault: { abort: { status: 503, percent: 0% }, headers: [{ name: a, exact: b, invert: true }, { name: c }, { name: c, exact: , invert: true }, { name: d }, { name: d, exact: e, invert: true }]"
+                + unlimited
+        ),
         // Without a share it is nobody.
         ("abort: { http_status: 503 }", "fault: { abort: { status: 503, percent: 0% }" + unlimited),
         ("", "fault: { abort: { status: 503, percent: 0% }" + unlimited),
@@ -35,6 +41,12 @@ enum FaultCases {
             "asked for by a header beside one that is not is not supported"
         ),
         ("headers: [{ name: \":path\", string_match: { exact: / } }]", "headers: :path is not supported"),
+        ("max_active_faults: 0", "max_active_faults: 0 is not supported"),
+        ("max_active_faults: 10000001", "max_active_faults: 10000001 is not supported"),
+        (
+            "headers: [{ name: x, string_match: { safe_regex: { regex: a } }, invert_match: true, treat_missing_header_as_empty: true }]",
+            "treat_missing_header_as_empty of an inverted expression is not supported"
+        ),
     ].map { (type, $0, $1) }
 
     static let written: [(String, Bool)] = [
@@ -44,6 +56,13 @@ enum FaultCases {
         ),
         ("fault: { abort: { percent: \"50%\", status: 500 }, headers: [{ name: x-trial, exact: \"1\" }] }", true),
         ("fault: { response_rate: { rate: 1MiB, percent: 100% } }", true),
+        // An absent header passes these, and in Envoy it does not or nobody knows.
+        (
+            "fault: { abort: { percent: 1%, status: 500 }, headers: [{ name: x, exact: \"\", invert: true }] }",
+            false
+        ),
+        ("fault: { abort: { percent: 1%, status: 500 }, headers: [{ name: x, regex: a, invert: true }] }", false),
+        ("fault: { abort: { percent: 1%, status: 500 }, headers: [{ name: x, exact: a, invert: true }] }", true),
         ("fault: { delay: { percent: 100% }, from_headers: true, max_header_delay: 1h }", false),
         ("fault: { delay: { percent: 100% }, from_headers: true }", false),
         ("fault: { delay: { duration: 1s, percent: 100% }, from_headers: true, max_header_delay: 1h }", false),
@@ -59,6 +78,12 @@ enum RBACCases {
         -> String
     {
         "rules: { action: \(action), policies: { a: { permissions: [{ \(permission) }], principals: [{ \(principal) }] } } }"
+    }
+    private static func header(_ test: String, _ action: String, _ isEnvoys: Bool) -> (String, Bool) {
+        (
+            "rbac: { rules: [{ name: a, action: \(action), when: { headers: [{ name: x, \(test) }] } }]"
+                + (action == "allow" ? " }" : ", default: allow }"), isEnvoys
+        )
     }
     private static func rule(_ when: String) -> String {
         "rbac: { rules: [{ name: a, action: allow, when: \(when) }] }"
@@ -104,6 +129,13 @@ enum RBACCases {
             rule("{ principal: { tls: { name: spiffe://m/a } } }")
         ),
         (
+            policy(
+                "any: true",
+                "or_ids: { ids: [{ authenticated: { principal_name: { prefix: \"spiffe://m/\" } } }, { authenticated: { principal_name: { safe_regex: { regex: .+ } } } }] }"
+            ),
+            rule("{ or: [{ principal: { tls: { name: { prefix: spiffe://m/ } } } }, { principal: { tls: {} } }] }")
+        ),
+        (
             policy("url_path: { path: { exact: /a } }", "url_path: { path: { exact: /b } }"),
             rule("{ and: [{ path: { exact: /a } }, { path: { exact: /b } }] }")
         ),
@@ -137,6 +169,28 @@ enum RBACCases {
         (policy("any: true", "metadata: {}"), "Principal.metadata is not supported"),
         (policy("any: true", "authenticated: {}"), "authenticated: nobody's name is not supported"),
         (
+            policy("any: true", "authenticated: { principal_name: { exact: a.example.com } }"),
+            "authenticated: a name that may be no URI is not supported"
+        ),
+        (
+            policy("any: true", "authenticated: { principal_name: { prefix: spiffe } }"),
+            "authenticated: a name that may be no URI is not supported"
+        ),
+        (
+            policy("any: true", "authenticated: { principal_name: { suffix: \"spiffe://m/a\" } }"),
+            "authenticated: a name that may be no URI is not supported"
+        ),
+        (
+            policy("any: true", "authenticated: { principal_name: { safe_regex: { regex: \"spiffe://m/.*\" } } }"),
+            "authenticated: a name that may be no URI is not supported"
+        ),
+        (
+            policy(
+                "header: { name: x, safe_regex_match: { regex: a }, invert_match: true, treat_missing_header_as_empty: true }"
+            ),
+            "treat_missing_header_as_empty of an inverted expression is not supported"
+        ),
+        (
             "rules: { policies: { a: { permissions: [{ any: true }], principals: [{ any: true }], condition: {} } } }",
             "Policy.condition is not supported"
         ),
@@ -144,7 +198,8 @@ enum RBACCases {
         ("matcher: {}", "RBAC.matcher is not supported"),
     ].map { (type, $0, $1) }
 
-    static let written: [(String, Bool)] = [
+    static let written: [(String, Bool)] = conditions + headers.map(header)
+    private static let conditions: [(String, Bool)] = [
         (
             "rbac: { rules: [{ name: a, action: allow, when: { path: { prefix: /admin/ }, source: { client: [10.0.0.0/8] }, not: { methods: [DELETE] } } }] }",
             true
@@ -161,8 +216,11 @@ enum RBACCases {
             "rbac: { rules: [{ name: a, action: allow, when: { path: { exact: /a }, case_sensitive: false } }, { name: b, action: allow, when: {} }] }",
             true
         ),
-        // In the order of their names is how Envoy asks them.
-        ("rbac: { rules: [{ name: b, action: allow, when: {} }, { name: a, action: allow, when: {} }] }", false),
+        // Envoy asks them in the order of their names, which makes no difference where all do the same.
+        (
+            "rbac: { rules: [{ name: b, action: allow, when: {} }, { name: a, action: allow, when: { methods: PUT } }, { name: Z, action: allow, when: { methods: GET } }] }",
+            true
+        ),
         (
             "rbac: { rules: [{ name: a, action: allow, when: {} }, { name: b, action: deny, when: { methods: PUT } }] }",
             false
@@ -176,5 +234,37 @@ enum RBACCases {
         ),
         ("rbac: { rules: [{ name: a, action: allow, when: { path: { path_separated_prefix: /a } } }] }", false),
         ("rbac: { rules: [{ name: a, action: allow, when: { path: { regex: /a }, case_sensitive: false } }] }", false),
+        // What in a certificate has the name differs, unless only a URI can.
+        ("rbac: { rules: [{ name: a, action: allow, when: { principal: { tls: { name: a.example.com } } } }] }", false),
+        (
+            "rbac: { rules: [{ name: a, action: allow, when: { principal: { tls: { name: { suffix: /a } } } } }] }",
+            false
+        ),
+        (
+            "rbac: { rules: [{ name: a, action: allow, when: { principal: { tls: { name: { prefix: spiffe } } } } }] }",
+            false
+        ),
+        (
+            "rbac: { rules: [{ name: a, action: allow, when: { principal: { tls: { name: { prefix: \"spiffe://m/\" } } } } }] }",
+            true
+        ),
+        ("rbac: { rules: [{ name: a, action: allow, when: { not: { headers: [{ name: x, exact: a }] } } }] }", false),
+        (
+            "rbac: { default: allow, rules: [{ name: a, action: deny, when: { not: { headers: [{ name: x, exact: a }] } } }] }",
+            true
+        ),
+        ("rbac: { rules: [{ name: a, action: allow, when: { path: { regex: /a } } }] }", false),
+    ]
+
+    private static let headers: [(String, String, Bool)] = [
+        // Envoy's expressions take no byte that is no UTF-8.
+        ("regex: a", "deny", false), ("regex: a", "allow", false),
+        // And where it joins fields a second one hides the first.
+        ("exact: a", "allow", true), ("exact: a", "deny", false), ("exact: a", "log", false),
+        ("prefix: a", "allow", true), ("suffix: a", "deny", false), ("prefix: \"a,\"", "allow", false),
+        ("contains: a", "deny", true), ("contains: a", "allow", true), ("contains: \",\"", "deny", false),
+        ("present: true", "deny", true), ("present: false", "deny", true),
+        ("exact: a, invert: true", "allow", false), ("exact: a, invert: true", "deny", true),
+        ("contains: \"\", invert: true", "allow", false), ("exact: \"\", invert: true", "deny", false),
     ]
 }

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import MartletConfig
 internal import MartletXDS
 internal import MartletXDSMessages
@@ -169,7 +170,132 @@ struct EnvoyFilterTests {
         #expect(own.after.json == own.expected.json && own.resources.changes.map(\.0) == ["fault"])
     }
 
+    @Test("A limit that comes to several routes is refused, for it would be several limits")
+    func sharedLimits() throws {
+        let limit = ForeignFilters.any(
+            "local_ratelimit.v3.LocalRateLimit", "stat_prefix: a, token_bucket: { max_tokens: 1, fill_interval: 1s }")
+        let chain = [("l", ForeignFilters.any("local_ratelimit.v3.LocalRateLimit", "stat_prefix: a"))]
+        #expect(try ForeignFilters(chain, host: [("l", limit)]).errors == [])
+        #expect(
+            try ForeignFilters(chain, host: [("l", limit)], more: [[]]).errors == [
+                "typed_per_filter_config l, of virtual host \"all\": one LocalRateLimit for 2 routes is not supported"
+            ])
+        #expect(try ForeignFilters(chain, host: [("l", Self.inner(limit))], more: [[]]).errors.count == 1)
+        // The other route says something of its own.
+        for own in [limit, Self.off] {
+            #expect(try ForeignFilters(chain, host: [("l", limit)], more: [[("l", own)]]).errors == [])
+        }
+        #expect(
+            try ForeignFilters(chain, table: [("l", limit)], more: [[]]).errors == [
+                "typed_per_filter_config l, of route table: one LocalRateLimit for 2 routes is not supported"
+            ])
+        // A route stands here once for each kind of domain.
+        #expect(
+            try ForeignFilters(chain, route: [("l", limit)], domains: "[a.example, \"*.a.example\"]").errors == [
+                "typed_per_filter_config l, of route 1 of virtual host \"all\": one LocalRateLimit for 2 routes is not supported"
+            ])
+        #expect(try ForeignFilters(chain, route: [("l", limit)], domains: "[a.example, b.example]").errors == [])
+    }
+
+    @Test("What is not done as in Envoy is told of")
+    func told() throws {
+        for (type, fields, warning) in [
+            (
+                "fault.v3.HTTPFault", "delay: { header_delay: {}, percentage: { numerator: 100 } }",
+                "here only trusted proxies may ask for a fault by a header"
+            ),
+            (
+                "fault.v3.HTTPFault", "abort: { header_abort: {}, percentage: { numerator: 100 } }",
+                "here only trusted proxies may ask for a fault by a header"
+            ),
+            (
+                "rbac.v3.RBAC",
+                "shadow_rules: { action: LOG, policies: { a: { permissions: [{ any: true }], principals: [{ any: true }] } } }",
+                "shadow_rules: with the action LOG they are ignored"
+            ),
+        ] {
+            let foreign = try ForeignFilters([("one", ForeignFilters.any(type, fields))])
+            #expect(foreign.errors == [])
+            #expect(foreign.warnings.contains { $0.contains(warning) }, "\(foreign.warnings)")
+        }
+    }
+
+    @Test("Routes have inverted tests again that Envoy's fields cannot hold")
+    func invertedRoutes() throws {
+        let tests =
+            #"{ name: a, exact: "", invert: true }, { name: b, regex: "x*", invert: true }, { name: c, exact: d, invert: true }"#
+        let text = """
+            listeners:
+            - name: a
+              address: "127.0.0.1:80"
+              filters: [router]
+              routes: [{ match: { headers: [\(tests)] }, respond: { status: 200 } }]
+            """
+        let trip = try RoundTrip(try .read(text), files: [:])
+        #expect(trip.errors == [])
+        #expect(trip.after.json == trip.before.json)
+    }
+
     // MARK: Bytes
+
+    @Test("Of two entries whose keys Swift holds equal none is lost in silence")
+    func equalKeys() throws {
+        let policy = Envoy_Config_Rbac_V3_Policy.with {
+            $0.permissions = [.with { $0.any = true }]
+            $0.principals = [.with { $0.any = true }]
+        }
+        // The sign for kelvin is a K of another number.
+        for keys in [["\u{E9}", "e\u{301}"], ["K", "\u{212A}"], ["a", "a"]] {
+            var filter = Envoy_Extensions_Filters_Http_Rbac_V3_RBAC()
+            filter.rules.action = .deny
+            var bytes: [UInt8] = try filter.serializedBytes()
+            for key in keys {
+                var one = Envoy_Extensions_Filters_Http_Rbac_V3_RBAC()
+                one.rules.policies[key] = policy
+                bytes += try one.serializedBytes() as [UInt8]
+            }
+            var foreign = try Foreign(hosts: Foreign.all())
+            let any = Google_Protobuf_Any.with {
+                ($0.typeURL, $0.value) = ("type.googleapis.com/\(type(of: filter).protoMessageName)", .init(bytes))
+            }
+            try foreign.insert(any, named: "rbac")
+            let (_, errors, _) = foreign.decoded()
+            #expect(
+                errors.count == 1
+                    && errors[0].contains("envoy.config.rbac.v3.RBAC.policies: an entry twice is not supported"),
+                "\(keys): \(errors)")
+        }
+    }
+
+    @Test("Nor is it within a resource")
+    func equalKeysOfRoutes() throws {
+        let change = try Google_Protobuf_Any(message: Envoy_Extensions_Filters_Http_Fault_V3_HTTPFault())
+        let table = { (key: String) throws -> [UInt8] in
+            try Envoy_Config_Route_V3_RouteConfiguration.with {
+                $0.virtualHosts = [.with { $0.typedPerFilterConfig[key] = change }]
+            }.serializedBytes()
+        }
+        let (one, other) = (try table("\u{E9}"), try table("e\u{301}"))
+        // The second host's entry, in the first one.
+        let host = Array(one.dropFirst(2)) + Array(other.dropFirst(2))
+        for (bytes, isLost) in [(one + other, false), ([0x12] + Self.varint(host.count) + host, true)] {
+            let diagnostics = ConfigDiagnostics()
+            var resources = MeshResources()
+            resources.add(
+                .with { ($0.typeURL, $0.value) = (ResourceType.routes.typeURL, .init(bytes)) }, diagnostics: diagnostics
+            )
+            #expect(resources.routes.count == 1)
+            #expect(
+                diagnostics.errors.map(\.message)
+                    == (isLost
+                        ? ["envoy.config.route.v3.VirtualHost.typed_per_filter_config: an entry twice is not supported"]
+                        : []))
+        }
+    }
+
+    private static func varint(_ value: Int) -> [UInt8] {
+        value < 0x80 ? [UInt8(value)] : [UInt8(value & 0x7F | 0x80)] + varint(value >> 7)
+    }
 
     @Test("Fields that ours leave out are found within maps, where a condition more would be a guard less")
     func withinMaps() throws {
@@ -212,9 +338,12 @@ private typealias ForeignManager = Envoy_Extensions_Filters_Network_HttpConnecti
 extension Foreign {
     /// As the first filter of the chain.
     mutating func insert(_ message: some Message, named name: String) throws {
+        try insert(try Google_Protobuf_Any(message: message), named: name)
+    }
+
+    mutating func insert(_ any: Google_Protobuf_Any, named name: String) throws {
         var listener = resources.listeners[0]
         var manager = try ForeignManager(unpackingAny: listener.filterChains[0].filters[0].typedConfig)
-        let any = try Google_Protobuf_Any(message: message)
         manager.httpFilters.insert(.with { ($0.name, $0.typedConfig) = (name, any) }, at: 0)
         listener.filterChains[0].filters[0].typedConfig = try .init(message: manager)
         resources.listeners = [listener]

@@ -19,12 +19,19 @@ struct ForeignFilters {
     /// - Parameter filters: names in the chain and their `any`.
     /// - Parameter host: what the virtual host changes: names and their `any`.
     /// - Parameter route: what its route does.
-    init(_ filters: [(String, String)], host: [(String, String)] = [], route: [(String, String)] = []) throws {
+    /// - Parameter more: what further routes of it do.
+    init(
+        _ filters: [(String, String)], table: [(String, String)] = [], host: [(String, String)] = [],
+        route: [(String, String)] = [], more: [[(String, String)]] = [], domains: String = "[\"*\"]"
+    ) throws {
         let chain = (filters + [("router", Self.any("router.v3.Router"))]).map {
             "{ name: \"\($0)\", typed_config: \($1) }"
         }
         func changes(_ list: [(String, String)]) -> String {
             "typed_per_filter_config: { \(list.map { "\"\($0)\": \($1)" }.joined(separator: ", ")) }"
+        }
+        let routes = ([route] + more).map {
+            "{ match: { prefix: / }, direct_response: { status: 200 }, \(changes($0)) }"
         }
         let text = """
             static_resources:
@@ -40,11 +47,12 @@ struct ForeignFilters {
                       http_filters: [\(chain.joined(separator: ", "))]
                       route_config:
                         name: r
+                        \(changes(table))
                         virtual_hosts:
                         - name: all
-                          domains: ["*"]
+                          domains: \(domains)
                           \(changes(host))
-                          routes: [{ match: { prefix: / }, direct_response: { status: 200 }, \(changes(route)) }]
+                          routes: [\(routes.joined(separator: ", "))]
             """
         let diagnostics = ConfigDiagnostics()
         let node = try ConfigNode.read(text)

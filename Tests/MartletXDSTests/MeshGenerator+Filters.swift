@@ -51,6 +51,9 @@ extension MeshGenerator {
                 [("url", text("https://id/keys")), ("cluster", word("api"))],
                 [("cache", word(pick(["10m", "600s", "1h"]))), ("timeout", word("5s"))]),
         ])
+        // One is what Envoy takes tokens away from.
+        let headers =
+            chance(70) ? [word("x-t")] : [word("x-t"), mapping([("name", word("x-s")), ("prefix", text("T "))])]
         let claims = ("claim_to_headers", mapping([("x-user", word("sub")), ("x-city", word("address.city"))]))
         let rare: [(String, Document)] = [
             ("algorithms", .list([word("RS256")])), ("max_lifetime", word("1h")), ("cache_size", plain(9)),
@@ -61,12 +64,11 @@ extension MeshGenerator {
                 ("issuer", word(pick(["any", "https://id"]))), ("audiences", oneOrMore(["shop", "all"])),
                 ("jwks", keys),
             ]
-                + (chance(20) ? [pick(rare)] : []) + (chance(20) ? [claims] : []),
+                + (chance(20) ? [pick(rare)] : []) + (chance(10) ? [claims] : [])
+                + (chance(20) ? [("from_params", .list([word("t")]))] : []),
             [
-                ("forward", truth()), ("require_expiration", truth()),
-
-                ("from_headers", .list([word("x-t"), mapping([("name", word("x-s")), ("prefix", text("T "))])])),
-                ("from_params", .list([word("t")])), ("subjects", word("me")),
+                ("forward", truth()), ("require_expiration", truth()), ("from_headers", .list(headers)),
+                ("subjects", word("me")),
             ])
     }
 
@@ -86,7 +88,7 @@ extension MeshGenerator {
             ("allowed_headers", .list([word("cookie")])),
         ]
         return mapping(
-            [("cluster", word("api"))] + kind + (chance(30) ? [pick(rare)] : []),
+            [("cluster", word("api"))] + kind + (chance(15) ? [pick(rare)] : []),
             [
                 ("timeout", word(pick(["200ms", "0.2s", "1s"]))), ("on_error", plain(pick(["deny", "allow"]))),
                 ("status_on_error", plain(pick([403, 503]))), ("with_request_body", body),
@@ -139,11 +141,14 @@ extension MeshGenerator {
             [
                 ("delay", mapping([("percent", share())], [("duration", word(pick(["50ms", "1.5s", "1h"])))])),
                 ("abort", mapping([("percent", share())], [("status", plain(number(200...599)))])),
-                ("response_rate", mapping([("rate", word(pick(["64KiB", "1MiB", "1500B"]))), ("percent", share())])),
+                (
+                    "response_rate",
+                    mapping([("rate", word(pick(["64KiB", "1MiB", "2MiB", "4KiB", "1500B"]))), ("percent", share())])
+                ),
             ], least: 1)
         let asked = [("from_headers", truth()), ("max_header_delay", word(pick(["1h", "2s"])))]
         return mapping(
-            kinds + (chance(20) ? asked : []),
+            kinds + (chance(10) ? asked : []),
             [
                 ("headers", .list(some(headerTests(), least: 1))), ("max_active", plain(pick([1, 1024, 10_000_000]))),
             ])
@@ -159,13 +164,23 @@ extension MeshGenerator {
             // Most sets are of one action, as Envoy's are.
             let action = chance(95) ? action : pick(["allow", "deny"])
             return mapping(
-                [("name", word(name)), ("action", plain(action)), ("when", condition(depth: 0))]
+                [
+                    ("name", word(name)), ("action", plain(action)),
+                    ("when", chance(60) ? plainCondition() : condition(depth: 0)),
+                ]
                     + (isShadow ? [("shadow", plain("true"))] : []))
         }
         let isOpen = action != "allow" || isShadow
         return mapping(
             [("rules", .list(rules))] + (isOpen ? [("default", plain("allow"))] : [])
                 + (isShadow && action == "allow" ? [("shadow_default", plain("deny"))] : []))
+    }
+
+    /// One that Envoy has words for.
+    private mutating func plainCondition() -> Document {
+        mapping(
+            [("path", mapping([("prefix", text("/api/"))]))],
+            [("methods", oneOrMore(["GET", "PATCH"])), ("source", source())])
     }
 
     private mutating func condition(depth: Int) -> Document {

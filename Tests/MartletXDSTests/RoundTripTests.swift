@@ -46,7 +46,7 @@ struct RoundTripTests {
     @Test("Among those are filters and changes of each kind in Envoy's words, and some in Martlet's")
     func inBothWords() throws {
         var (envoys, own): ([String: Int], [String: Int]) = ([:], [:])
-        for seed in 0..<120 {
+        for seed in 0..<180 {
             var generator = MeshGenerator(seed: UInt64(seed))
             let node = generator.document().node(mark: ConfigMark(file: "m.yaml", line: 1, column: 1))
             let resources = try RoundTrip(node, files: MeshGenerator.files).resources

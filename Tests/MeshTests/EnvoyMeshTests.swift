@@ -58,7 +58,7 @@ struct EnvoyMeshTests {
         let port = try TCPListener.freePort()
         let envoy = try ManagedEnvoy(mesh, "envoy", method: "DELTA_GRPC")
         let rules = { (action: String) in
-            "{ rbac: { rules: [{ name: all, action: deny, when: { headers: [{ name: user-agent, prefix: \(action) }] } }], default: allow } }"
+            "{ rbac: { rules: [{ name: all, action: deny, when: { headers: [{ name: user-agent, contains: \(action) }] } }], default: allow } }"
         }
         let fault = "{ fault: { delay: { duration: 1ms, percent: 100% } } }"
         var revision = try mesh.apply(

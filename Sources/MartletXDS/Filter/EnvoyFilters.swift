@@ -12,9 +12,6 @@ protocol FilterSettings: Message {
     /// The settings without what they say that is so anyway.
     static func essence(of settings: DocumentSection) -> DocumentSection
 
-    /// Whether the filter is as good as not there on routes that turn it off, with these settings, also in Envoy.
-    static func canBeOff(_ settings: DocumentSection) -> Bool
-
     /// That the filter does nothing until a route says what.
     var isIdle: Bool { get }
 
@@ -40,7 +37,6 @@ protocol FilterChange: Message {
 extension FilterSettings {
     static var defaults: DocumentSection { DocumentSection() }
     static func essence(of settings: DocumentSection) -> DocumentSection { settings.without(defaults) }
-    static func canBeOff(_ settings: DocumentSection) -> Bool { true }
     var isIdle: Bool { false }
 }
 
@@ -66,11 +62,6 @@ package enum EnvoyFilters {
             let other = other.section
         else { return one == other }
         return Document.section(type.essence(of: one)).means(.section(type.essence(of: other)))
-    }
-
-    static func canBeOff(_ filter: String, _ settings: Document) -> Bool {
-        let type = Self.settings.first { $0.filter == filter }
-        return settings.section.map { type?.canBeOff($0) ?? true } ?? true
     }
 
     // MARK: Writing

@@ -89,11 +89,15 @@ extension FaultMessage: FilterSettings, FilterChange {
             reading.unsupported(field, "one fault that is asked for by a header beside one that is not")
         }
         if isByHeader == [true] {
+            // There it is whoever sends the headers.
+            reading.warning("\(field): here only trusted proxies may ask for a fault by a header")
             settings["from_headers"] = .bool(true)
             settings["max_header_delay"] = Self.longestHeaderDelay
         }
         let limit = hasMaxActiveFaults ? Int(maxActiveFaults.value) : Self.unlimited
-        if limit != Self.defaultLimit { settings["max_active"] = .int(min(limit, Self.unlimited)) }
+        // None at all is another filter than one without a bound.
+        if !(1...Self.unlimited).contains(limit) { reading.unsupported("\(field).max_active_faults", "\(limit)") }
+        if limit != Self.defaultLimit { settings["max_active"] = .int(limit) }
         return settings
     }
 }

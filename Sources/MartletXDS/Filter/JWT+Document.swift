@@ -33,14 +33,6 @@ extension JWTMessage: FilterSettings {
     /// Of a provider that stands alone, without a name.
     private static let only = "jwt"
 
-    /// Headers that only the filter may set are taken from clients on routes that need no token, too. Envoy does not.
-    static func canBeOff(_ settings: DocumentSection) -> Bool {
-        let named = settings.section("providers")?.entries.compactMap(\.value.section) ?? []
-        return (named + [settings]).allSatisfy {
-            $0["claim_to_headers"] == nil && $0["forward_payload_header"] == nil
-        }
-    }
-
     init?(settings: DocumentSection) {
         self.init()
         let named = settings.section("providers")?.entries.map { ($0.key, $0.value.section ?? DocumentSection()) }
@@ -51,6 +43,7 @@ extension JWTMessage: FilterSettings {
         }
         let need = settings.text("require") ?? "any"
         guard need != "false" else { return }
+        guard Self.losesTokensAlike(all.map(\.1), isAll: need == "all") else { return nil }
         let isMissingAllowed = settings.bool("allow_missing") ?? false
         var needed = all.map { name, _ in Requirement.with { $0.providerName = name } }
         if isMissingAllowed { needed.append(.with { $0.allowMissing = .init() }) }
@@ -68,6 +61,16 @@ extension JWTMessage: FilterSettings {
                 }
             }
         ]
+    }
+
+    /// Whether upstreams get the same tokens from both. Envoy takes away the one that it has checked, before it asks the next
+    /// provider, and leaves those elsewhere and in cookies; Martlet takes away all of them.
+    private static func losesTokensAlike(_ providers: [DocumentSection], isAll: Bool) -> Bool {
+        if providers.allSatisfy({ $0.bool("forward") ?? false }) { return true }
+        if isAll, providers.count > 1 { return false }
+        guard providers.allSatisfy({ $0["from_params"] == nil && $0["from_cookies"] == nil }) else { return false }
+        let places = providers.map { $0.list("from_headers") ?? [] }
+        return places.allSatisfy { $0.count <= 1 && $0 == places[0] }
     }
 
     func settings(_ reading: ResourceReading, in field: String) -> DocumentSection? {

@@ -15,8 +15,10 @@ extension Envoy_Extensions_Filters_Http_JwtAuthn_V3_JwtProvider {
     private static let authorization = JWTHeader.with { ($0.name, $0.valuePrefix) = ("Authorization", "Bearer ") }
     private static let parameter = "access_token"
 
-    /// Nil: there are no words for it.
+    /// Nil: there are no words for it, or they mean another thing. Headers that say what the token says are Martlet's to set: it
+    /// takes them from clients in every spelling, on every route. Envoy does so for the provider that it asks.
     init?(_ section: DocumentSection) {
+        guard section["claim_to_headers"] == nil, section["forward_payload_header"] == nil else { return nil }
         self.init()
         issuer = section.text("issuer").flatMap { $0 == "any" ? nil : $0 } ?? ""
         audiences = section.texts("audiences").flatMap { $0 == ["any"] ? nil : $0 } ?? []
@@ -39,11 +41,7 @@ extension Envoy_Extensions_Filters_Http_JwtAuthn_V3_JwtProvider {
         fromCookies = section.texts("from_cookies") ?? []
         if fromHeaders.isEmpty, fromParams.isEmpty, fromCookies.isEmpty { fromHeaders = [Self.authorization] }
         forward = section.bool("forward") ?? false
-        forwardPayloadHeader = section.text("forward_payload_header") ?? ""
         payloadInMetadata = Self.metadata
-        claimToHeaders = (section.section("claim_to_headers")?.entries ?? []).map { entry in
-            .with { ($0.headerName, $0.claimName) = (entry.key, entry.value.text ?? "") }
-        }
         let keys = section.section("jwks") ?? DocumentSection()
         if let text = keys.text("inline") {
             localJwks.inlineString = text

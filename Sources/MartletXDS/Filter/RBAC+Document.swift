@@ -5,12 +5,24 @@ typealias RBACMessage = Envoy_Extensions_Filters_Http_Rbac_V3_RBAC
 typealias RBACChangeMessage = Envoy_Extensions_Filters_Http_Rbac_V3_RBACPerRoute
 private typealias RulesMessage = Envoy_Config_Rbac_V3_RBAC
 
-// `rbac`. A filter of Envoy's has rules of one action, which it asks in the order of their names; sets with `deny` beside `allow`,
-// and those in another order, are Martlet's alone.
+// `rbac`. A filter of Envoy's has rules of one action, which it asks in the order of their names; sets with `deny` beside `allow`
+// are Martlet's alone.
 
 extension RBACMessage: FilterSettings {
     static let filter = "rbac"
     static let defaults = DocumentSection([("default", .word("deny"))])
+
+    /// Of rules that all do the same it makes no difference which is asked first.
+    static func essence(of settings: DocumentSection) -> DocumentSection {
+        var rest = settings.without(defaults)
+        let rules = (rest.list("rules") ?? []).compactMap(\.section)
+        guard let first = rules.first, rules.count == rest.list("rules")?.count,
+            rules.allSatisfy({ $0.text("action") == first.text("action") }),
+            rules.allSatisfy({ ($0.bool("shadow") ?? false) == (first.bool("shadow") ?? false) })
+        else { return rest }
+        rest["rules"] = .list(rules.sorted { $0.ruleName < $1.ruleName }.map { .section($0) })
+        return rest
+    }
 
     init?(settings: DocumentSection) {
         self.init()
@@ -40,7 +52,11 @@ extension RBACMessage: FilterSettings {
             return DocumentSection([("rules", .list(list))] + (isOpen ? [("default", .word("allow"))] : []))
         }
         var settings = DocumentSection([("rules", .list([])), ("default", .word("allow"))])
-        guard hasShadowRules, shadowRules.action != .log else { return settings }
+        guard hasShadowRules else { return settings }
+        guard shadowRules.action != .log else {
+            reading.warning("\(field).shadow_rules: with the action LOG they are ignored")
+            return settings
+        }
         guard let list = shadowRules.list(isShadow: true, reading, in: "\(field).shadow_rules") else { return nil }
         settings["rules"] = .list(list)
         if shadowRules.action == .allow { settings["shadow_default"] = .word("deny") }
@@ -49,6 +65,19 @@ extension RBACMessage: FilterSettings {
 
     private static let nobody = Document.object(
         ("name", .text("nobody")), ("action", .word("deny")), ("when", .section(DocumentSection())))
+}
+
+extension DocumentSection {
+    fileprivate var ruleName: BytewiseText { BytewiseText(text("name") ?? "") }
+}
+
+/// A text in the order of its bytes, as Envoy's maps have it.
+private struct BytewiseText: Comparable {
+    var text: String
+
+    init(_ text: String) { self.text = text }
+
+    static func < (left: Self, right: Self) -> Bool { left.text.utf8.lexicographicallyPrecedes(right.text.utf8) }
 }
 
 extension RBACChangeMessage: FilterChange {
@@ -75,7 +104,8 @@ extension RulesMessage {
         if let action { self.action = action }
         for rule in rules {
             guard rule.text("action") == rules.first?.text("action"), let name = rule.text("name"),
-                let policy = Envoy_Config_Rbac_V3_Policy(rule.section("when") ?? DocumentSection())
+                let policy = Envoy_Config_Rbac_V3_Policy(
+                    rule.section("when") ?? DocumentSection(), isGrant: action == .allow)
             else { return nil }
             policies[name] = policy
         }
@@ -88,7 +118,7 @@ extension RulesMessage {
             return nil
         }
         var list: [Document] = []
-        for (name, policy) in policies.sorted(by: { $0.key < $1.key }) {
+        for (name, policy) in policies.sorted(by: { BytewiseText($0.key) < BytewiseText($1.key) }) {
             guard let when = policy.condition(reading, in: "\(field).policies \(name)") else { return nil }
             list.append(
                 .object(

@@ -5,6 +5,8 @@ private typealias HeaderMatcher = Envoy_Config_Route_V3_HeaderMatcher
 private typealias StringMatcher = Envoy_Type_Matcher_V3_StringMatcher
 
 // `when` of a rule: in Envoy a permission, which says what is asked for, and a principal, which says who asks.
+//
+// No expression is written: Envoy's read UTF-8, and a byte that is none would pass a rule that refuses it.
 
 /// What both are.
 private protocol ConditionMessage: Message {
@@ -85,13 +87,14 @@ extension Envoy_Config_Rbac_V3_Principal: ConditionMessage {
 
 extension Envoy_Config_Rbac_V3_Policy {
     /// Nil: there are no words for it.
-    init?(_ when: DocumentSection) {
+    /// - Parameter isGrant: more is allowed where it holds.
+    init?(_ when: DocumentSection, isGrant: Bool) {
         var (what, who) = (DocumentSection(), DocumentSection())
         for entry in when.entries {
             if entry.asksWho { who[entry.key] = entry.value } else { what[entry.key] = entry.value }
         }
-        guard let permission = Envoy_Config_Rbac_V3_Permission.written(what),
-            let principal = Envoy_Config_Rbac_V3_Principal.written(who)
+        guard let permission = Envoy_Config_Rbac_V3_Permission.written(what, isGrant: isGrant),
+            let principal = Envoy_Config_Rbac_V3_Principal.written(who, isGrant: isGrant)
         else { return nil }
         self.init()
         (permissions, principals) = ([permission], [principal])
@@ -124,6 +127,15 @@ extension DocumentSection.Entry {
 }
 
 extension DocumentSection {
+    /// Whether the test of a header that may come several times is as strict there. Martlet asks every field; those of names that
+    /// it knows well Envoy joins with commas before it asks, and there a second field hides the first.
+    fileprivate func asksAlike(isGrant: Bool) -> Bool {
+        if self["regex"] != nil { return false }
+        if let text = text("contains") { return !text.contains(",") }
+        guard let text = text("exact") ?? text("prefix") ?? text("suffix") else { return true }
+        return isGrant != (bool("invert") ?? false) && !text.contains(",")
+    }
+
     fileprivate var asksWho: Bool { entries.contains { $0.asksWho } }
 
     /// All of these, in one condition where each asks for something else.
@@ -158,10 +170,10 @@ extension DocumentSection {
 }
 
 extension ConditionMessage {
-    fileprivate static func written(_ condition: DocumentSection) -> Self? {
+    fileprivate static func written(_ condition: DocumentSection, isGrant: Bool) -> Self? {
         var terms: [Self] = []
         for entry in condition.entries where entry.key != "case_sensitive" {
-            guard let term = written(entry, in: condition) else { return nil }
+            guard let term = written(entry, in: condition, isGrant: isGrant) else { return nil }
             terms += term
         }
         switch terms.count {
@@ -171,28 +183,35 @@ extension ConditionMessage {
         }
     }
 
-    private static func written(_ entry: DocumentSection.Entry, in condition: DocumentSection) -> [Self]? {
+    private static func written(
+        _ entry: DocumentSection.Entry, in condition: DocumentSection, isGrant: Bool
+    ) -> [Self]? {
         switch entry.key {
         case "path":
             let isCaseSensitive = condition.bool("case_sensitive") ?? true
-            guard let path = entry.value.section, let matcher = StringMatcher(path) else { return nil }
+            guard let path = entry.value.section, path["regex"] == nil, let matcher = StringMatcher(path) else {
+                return nil
+            }
             return [Self(.path(.with { $0.path = matcher.folding(!isCaseSensitive) }))]
         case "methods":
             guard let methods = condition.texts("methods") else { return nil }
             return [Self(.header(HeaderMatcher(methods: methods)))]
         case "headers":
-            return entry.value.items?.compactMap(\.section).map { Self(.header(HeaderMatcher($0))) }
-        case "and": return written(list: entry.value).map { [Self(.all($0))] }
-        case "or": return written(list: entry.value).map { [Self(.any($0))] }
-        case "not": return entry.value.section.flatMap { written($0) }.map { [Self(.not($0))] }
+            let tests = entry.value.items?.compactMap(\.section) ?? []
+            guard tests.allSatisfy({ $0.asksAlike(isGrant: isGrant) }) else { return nil }
+            return tests.map { Self(.header(HeaderMatcher($0))) }
+        case "and": return written(list: entry.value, isGrant: isGrant).map { [Self(.all($0))] }
+        case "or": return written(list: entry.value, isGrant: isGrant).map { [Self(.any($0))] }
+        case "not":
+            return entry.value.section.flatMap { written($0, isGrant: !isGrant) }.map { [Self(.not($0))] }
         case "source": return entry.value.section.map { written(source: $0) }
         case "principal": return entry.value.section.flatMap { written(principal: $0) }.map { [$0] }
         default: return nil
         }
     }
 
-    private static func written(list: Document) -> [Self]? {
-        let items = list.items?.compactMap(\.section).compactMap { written($0) } ?? []
+    private static func written(list: Document, isGrant: Bool) -> [Self]? {
+        let items = list.items?.compactMap(\.section).compactMap { written($0, isGrant: isGrant) } ?? []
         return items.count == list.items?.count ? items : nil
     }
 
@@ -212,7 +231,8 @@ extension ConditionMessage {
             matcher =
                 tls.text("name").map { text in .with { $0.exact = text } } ?? tls.section("name").flatMap { .init($0) }
         }
-        return matcher.map { name in Self(.authenticated(.with { $0.principalName = name })) }
+        guard let matcher, matcher == .anyName || matcher.isOfURI else { return nil }
+        return Self(.authenticated(.with { $0.principalName = matcher }))
     }
 }
 
@@ -276,6 +296,12 @@ extension RBACTerm where Item: ConditionMessage {
         }
         var tls = DocumentSection()
         if who.principalName != .anyName {
+            guard who.principalName.isOfURI else {
+                reading.error(
+                    "\(field).authenticated: a name that may be no URI is not supported",
+                    hint: "what else is in a certificate is asked in another order here; exact or prefix: spiffe://...")
+                return nil
+            }
             guard let (kind, value) = who.principalName.test(reading, in: field) else { return nil }
             tls["name"] = kind == "exact" ? value : .object((kind, value))
         }
@@ -286,6 +312,15 @@ extension RBACTerm where Item: ConditionMessage {
 extension StringMatcher {
     /// Of who a certificate is about: that it is somebody.
     fileprivate static let anyName = StringMatcher.with { $0.safeRegex.regex = ".+" }
+
+    /// Whether only a URI can be it. Envoy asks the URIs of a certificate, then its names of hosts, then its subject, and Martlet
+    /// the first of these that are there.
+    fileprivate var isOfURI: Bool {
+        switch matchPattern {
+        case .exact(let text), .prefix(let text): text.hasScheme
+        default: false
+        }
+    }
 
     fileprivate func folding(_ isFolding: Bool) -> Self {
         var matcher = self
@@ -312,6 +347,16 @@ extension StringMatcher {
 }
 
 extension String {
+    /// `spiffe://`, with whatever behind it.
+    fileprivate var hasScheme: Bool {
+        guard let range = firstRange(of: "://"), let first = utf8.first, isLetter(first) else { return false }
+        return self[..<range.lowerBound].utf8.allSatisfy {
+            isLetter($0) || (0x30...0x39).contains($0) || [0x2B, 0x2D, 0x2E].contains($0)
+        }
+    }
+
+    private func isLetter(_ byte: UInt8) -> Bool { (0x41...0x5A).contains(byte & 0xDF) }
+
     /// For RE2 and PCRE2 alike: whatever is no letter, digit or more than ASCII stands for itself.
     var escapedForExpression: String {
         unicodeScalars.reduce(into: "") { text, scalar in

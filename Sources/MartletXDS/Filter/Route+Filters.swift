@@ -6,6 +6,46 @@ internal import SwiftProtobuf
 
 private typealias FilterConfig = Envoy_Config_Route_V3_FilterConfig
 
+extension RouteTableMessage {
+    /// A limit has one bucket there, whatever routes it comes to, and here one for each of them.
+    /// - Parameter hosts: one as often as its routes come to be routes here.
+    func checkLimits(of hosts: [Envoy_Config_Route_V3_VirtualHost], _ reading: ResourceReading) {
+        var routes: [String: Int] = [:]
+        for host in hosts {
+            for (position, route) in host.routes.enumerated() {
+                let levels = [
+                    ("route \(position + 1) of virtual host \"\(host.name)\"", route.typedPerFilterConfig),
+                    ("virtual host \"\(host.name)\"", host.typedPerFilterConfig),
+                    ("route table", typedPerFilterConfig),
+                ]
+                for name in Set(levels.flatMap(\.1.keys)) where reading.chain.isEmpty || reading.chain[name] != nil {
+                    guard let (level, changes) = levels.first(where: { $0.1[name] != nil }),
+                        let any = changes[name], any.isLimit
+                    else { continue }
+                    routes["\(name), of \(level)", default: 0] += 1
+                }
+            }
+        }
+        for (place, count) in routes.sorted(by: { $0.key < $1.key }) where count > 1 {
+            reading.error(
+                "typed_per_filter_config \(place): one LocalRateLimit for \(count) routes is not supported",
+                hint: "put it on the listener, or one on each route, with domains of one kind")
+        }
+    }
+}
+
+extension Google_Protobuf_Any {
+    /// Whether it gives a route a bucket.
+    fileprivate var isLimit: Bool {
+        var any = self
+        if let config = try? FilterConfig(unpackingAny: self) {
+            if config.disabled { return false }
+            any = config.config
+        }
+        return (try? RateLimitMessage(unpackingAny: any))?.hasTokenBucket ?? false
+    }
+}
+
 extension RouteMessage {
     /// What is said for a host is for all its routes that do not say it themselves.
     func inheriting(_ outer: [String: Google_Protobuf_Any], _ reading: ResourceReading) -> RouteMessage {

@@ -67,14 +67,19 @@ extension MeshResources {
     /// Takes one in. A resource that is of no type of ours, or cannot be read, is reported.
     package mutating func add(_ resource: Google_Protobuf_Any, diagnostics: ConfigDiagnostics) {
         let reading = ResourceReading("resource", resource.shortName, diagnostics: diagnostics)
+        func message<M: Message>() throws -> M {
+            let message = try M(unpackingAny: resource)
+            reading.checkEntries(of: message, resource)
+            return message
+        }
         do {
             switch ResourceType(typeURL: resource.typeURL) {
-            case .listener: listeners.append(try .init(unpackingAny: resource))
-            case .routes: routes.append(try .init(unpackingAny: resource))
-            case .cluster: clusters.append(try .init(unpackingAny: resource))
-            case .endpoints: endpoints.append(try .init(unpackingAny: resource))
-            case .secret: secrets.append(try .init(unpackingAny: resource))
-            case .extension: extensions.append(try .init(unpackingAny: resource))
+            case .listener: listeners.append(try message())
+            case .routes: routes.append(try message())
+            case .cluster: clusters.append(try message())
+            case .endpoints: endpoints.append(try message())
+            case .secret: secrets.append(try message())
+            case .extension: extensions.append(try message())
             case nil: reading.error("resources of this type are not supported")
             }
         } catch {

@@ -17,6 +17,8 @@ struct ResourceReading {
     var chain: [String: String] = [:]
     /// The kinds of filter that do nothing on routes that do not say what.
     var idle: Set<String> = []
+    /// What is read is Martlet's own, and has beside it what Envoy's fields do not say.
+    var isOwn = false
 
     init(
         _ kind: String, _ name: String, diagnostics: ConfigDiagnostics,
@@ -52,6 +54,18 @@ struct ResourceReading {
         }
     }
 
+    /// Reports maps of `message`, or in it, that have fewer entries than its bytes: of keys that are one for Unicode and two for
+    /// Envoy, only one is left, and the other may have been a guard.
+    func checkEntries(of message: some Message, _ any: Google_Protobuf_Any) {
+        var visitor = MapEntries(of: message, in: Array(any.value))
+        try? message.traverse(visitor: &visitor)
+        for field in visitor.lost {
+            error(
+                "\(field.message).\(field.name): an entry twice is not supported",
+                hint: "keys that Unicode holds equal are one")
+        }
+    }
+
     /// The message in an `Any`, checked; nil after reporting that it is another one or cannot be read.
     func unpack<Wanted: Message>(_ any: Google_Protobuf_Any, as type: Wanted.Type, in field: String) -> Wanted? {
         guard any.isA(type) else {
@@ -61,6 +75,7 @@ struct ResourceReading {
         do {
             let message = try Wanted(unpackingAny: any)
             checkFields(message)
+            checkEntries(of: message, any)
             return message
         } catch {
             self.error("\(field): the \(type.protoMessageName) in it cannot be read")

@@ -58,7 +58,6 @@ struct ChainNames {
     private static func envoys(_ links: [Link], _ filter: String, _ change: Document) -> Google_Protobuf_Any? {
         guard links.allSatisfy({ $0.message != nil }) else { return nil }
         guard change.text == "off" else { return EnvoyFilters.message(filter, change: change) }
-        guard links.allSatisfy({ EnvoyFilters.canBeOff(filter, $0.settings) }) else { return nil }
         return Google_Protobuf_Any(of: Envoy_Config_Route_V3_FilterConfig.with { $0.disabled = true })
     }
 

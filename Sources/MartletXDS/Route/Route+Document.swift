@@ -14,6 +14,7 @@ extension RouteMessage {
         self.init(fieldsOf: route, chain, &secrets)
         var reading = ResourceReading("RouteConfiguration", "", diagnostics: ConfigDiagnostics())
         reading.chain = chain.filters
+        reading.isOwn = true
         let known = document(reading)
         let rest = route.spellingFilters(as: known).rest(over: known)
         metadata = .init(

@@ -102,8 +102,8 @@ extension Envoy_Config_Route_V3_HeaderMatcher {
         invertMatch = header.bool("invert") ?? false
         if let matcher = Envoy_Type_Matcher_V3_StringMatcher(header) {
             stringMatch = matcher
-            // An absent header then passes, as it does in Martlet.
-            treatMissingHeaderAsEmpty = invertMatch
+            // An absent header then passes, as it does in Martlet; but not where nothing is what is looked for.
+            treatMissingHeaderAsEmpty = invertMatch && !matcher.takesNothing
         } else {
             presentMatch = header.bool("present") ?? true
         }
@@ -129,7 +129,14 @@ extension Envoy_Config_Route_V3_HeaderMatcher {
         if !isPresence, treatMissingHeaderAsEmpty, !invertMatch {
             reading.unsupported(field, "treat_missing_header_as_empty")
         }
-        guard !isPresence, invertMatch, !treatMissingHeaderAsEmpty else { return [document] }
+        guard !isPresence, invertMatch else { return [document] }
+        if treatMissingHeaderAsEmpty {
+            // Of Martlet's own routes what is meant stands beside it.
+            if test?.0 == "regex", !reading.isOwn {
+                reading.unsupported(field, "treat_missing_header_as_empty of an inverted expression")
+            }
+            guard test?.1.text?.isEmpty ?? false, test?.0 != "regex" else { return [document] }
+        }
         return [.object(("name", .text(name))), document]
     }
 }
@@ -172,6 +179,14 @@ extension Envoy_Type_Matcher_V3_StringMatcher {
             safeRegex.regex = text
         } else {
             return nil
+        }
+    }
+
+    /// Whether an empty text passes. What expressions do nobody knows here.
+    fileprivate var takesNothing: Bool {
+        switch matchPattern {
+        case .exact(let text), .prefix(let text), .suffix(let text), .contains(let text): text.isEmpty
+        case .safeRegex, nil: false
         }
     }
 

@@ -32,6 +32,8 @@ extension RouteTableMessage {
 
     func routes(_ reading: ResourceReading) -> [Document] {
         var own: [UInt32: DocumentSection] = [:]
+        var ownReading = reading
+        ownReading.isOwn = true
         var foreign = 0
         for route in virtualHosts.flatMap(\.routes) {
             guard let mark = route.ownMark(reading) else {
@@ -39,7 +41,7 @@ extension RouteTableMessage {
                 continue
             }
             guard own[mark.position] == nil else { continue }
-            var section = route.withoutAuthority.document(reading)
+            var section = route.withoutAuthority.document(ownReading)
             section.put(over: mark.rest)
             own[mark.position] = section
         }
@@ -62,6 +64,7 @@ extension RouteTableMessage {
         var names: Set<String> = []
         var routes: [Document] = []
         let groups = groups(reading)
+        checkLimits(of: groups.map(\.host), reading)
         for (index, group) in groups.enumerated() {
             for message in group.host.routes {
                 let inherited = message.inheriting(group.host.typedPerFilterConfig, reading)
