@@ -214,7 +214,10 @@ extension MeshControl {
     ) async throws(OperationError) -> [String] {
         let stage = rollout.presentStage
         // One that refuses something already cannot tell what comes of this.
-        let concerned = await concerned(by: rollout, among: everyone.proxies, over: mesh)
+        // What the stage would make of documents is nothing that is kept under the revision of the one before.
+        var unwritten = rollout
+        unwritten.revision = 0
+        let concerned = await concerned(by: unwritten, among: everyone.proxies, over: mesh)
             .filter { !everyone.refusing.contains($0) }
         guard !concerned.isEmpty else {
             throw .badRequest(
