@@ -3,7 +3,7 @@ internal import SwiftProtobuf
 
 /// Finds the maps, in a message and every message within it, that have fewer entries than the bytes that it was read from: Swift
 /// holds keys equal that are canonically equivalent, and of two such entries the library leaves one.
-struct MapEntries: Visitor {
+struct MapEntries: StructureVisitor {
     private(set) var lost: [UnknownFields.Field] = []
     private let bytes: [UInt8]
     /// Where the message is in the bytes that is being looked at: a message may come in parts.
@@ -100,13 +100,5 @@ struct MapEntries: Visitor {
         }
     }
 
-    // Values have nothing in them.
     mutating func visitUnknown(bytes: Data) throws {}
-    mutating func visitSingularDoubleField(value: Double, fieldNumber: Int) throws {}
-    mutating func visitSingularInt64Field(value: Int64, fieldNumber: Int) throws {}
-    mutating func visitSingularUInt64Field(value: UInt64, fieldNumber: Int) throws {}
-    mutating func visitSingularBoolField(value: Bool, fieldNumber: Int) throws {}
-    mutating func visitSingularStringField(value: String, fieldNumber: Int) throws {}
-    mutating func visitSingularBytesField(value: Data, fieldNumber: Int) throws {}
-    mutating func visitSingularEnumField<E: Enum>(value: E, fieldNumber: Int) throws {}
 }

@@ -2,7 +2,7 @@ internal import Foundation
 internal import SwiftProtobuf
 
 /// Finds the fields that a message, and every message within it, has and our definitions have not.
-struct UnknownFields: Visitor {
+struct UnknownFields: StructureVisitor {
     struct Field: Hashable {
         var message: String
         var name: String
@@ -77,13 +77,4 @@ struct UnknownFields: Visitor {
     ) throws {
         for item in value.values { try visit(item) }
     }
-
-    // Values have nothing in them.
-    mutating func visitSingularDoubleField(value: Double, fieldNumber: Int) throws {}
-    mutating func visitSingularInt64Field(value: Int64, fieldNumber: Int) throws {}
-    mutating func visitSingularUInt64Field(value: UInt64, fieldNumber: Int) throws {}
-    mutating func visitSingularBoolField(value: Bool, fieldNumber: Int) throws {}
-    mutating func visitSingularStringField(value: String, fieldNumber: Int) throws {}
-    mutating func visitSingularBytesField(value: Data, fieldNumber: Int) throws {}
-    mutating func visitSingularEnumField<E: Enum>(value: E, fieldNumber: Int) throws {}
 }
