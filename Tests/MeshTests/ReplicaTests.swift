@@ -16,17 +16,24 @@ struct ReplicaTests {
             (0..<count).map { (answer["proxies.\($0).id"], answer["proxies.\($0).replica"]) }, uniquingKeysWith: { $1 })
     }
 
-    @Test("Each tells of all proxies, and whose they are; one that is gone is told of until etcd has forgotten it")
+    @Test(
+        "Each tells of all proxies, and whose they are; one that hangs is missed, and its proxies come over when it is gone"
+    )
     func status() throws {
         let etcd = try EtcdProcess()
         let shop = try shop(etcd)
         let (one, other) = (shop.controls[0], shop.controls[1])
+        // Which one a proxy goes to first is chance.
+        let apis = [one.api, other.api]
         for control in shop.controls {
-            let tellsOfAll = try eventually { try served(control).keys.sorted() == Shop.ids }
+            let tellsOfAll = try eventually {
+                let served = try served(control)
+                return served.keys.sorted() == Shop.ids && served.values.allSatisfy { apis.contains($0) }
+            }
             #expect(tellsOfAll)
             let status = try control.martlet("status")
-            #expect(
-                status.code == 0 && status.output.contains("REPLICA") && status.output.contains(other.api), "\(status)")
+            #expect(status.code == 0 && status.output.contains("REPLICA"), "\(status)")
+            for api in Set(try served(control).values) { #expect(status.output.contains(api), "\(status)") }
         }
         let answer = try other.ask("GET", "/v1/proxies")
         #expect(answer["replicas"] == "2 items" && answer["replicas.0.url"] == other.api, "\(answer)")
@@ -35,11 +42,13 @@ struct ReplicaTests {
         try one.write("new.yaml", Shop.sound)
         let plan = try other.martlet("diff", "-f", one.folder.appendingPathComponent("new.yaml").path)
         for id in Shop.ids { #expect(plan.output.contains("proxy \(id), "), "\(plan)") }
-        one.kill()
+        // It hangs, and is missed; then it is gone.
+        Glibc.kill(try #require(one.processID), SIGSTOP)
         let isMissed = try eventually {
             try other.martlet("status").output.contains("replica \(one.api) does not answer")
         }
         #expect(isMissed)
+        one.kill()
         // Their proxies come over, and etcd forgets it.
         let isWhole = try eventually {
             let answer = try other.ask("GET", "/v1/proxies")
@@ -79,6 +88,22 @@ struct ReplicaTests {
             #expect(isNew)
         }
         #expect(shop.stop() == 0)
+    }
+
+    @Test("A process that answers at another's address is not taken for it")
+    func impostor() throws {
+        let etcd = try EtcdProcess()
+        let store = "{ etcd: { endpoints: [\"127.0.0.1:\(etcd.port)\"] } }"
+        let one = try ControlProcess(store: store).start()
+        // Without tokens it lets anybody in, itself too.
+        let other = try ControlProcess(store: store, rest: "replica: { url: \"\(one.api)\" }").start()
+        let isSeen = try eventually { try one.ask("GET", "/v1/proxies")["replicas"] == "2 items" }
+        #expect(isSeen)
+        let answer = try one.ask("GET", "/v1/proxies")
+        #expect(answer["replicas.1.url"] == one.api && answer["replicas.1.answers"] == "0", "\(answer)")
+        let isTold = eventually { one.said.contains("another process answers there") }
+        #expect(isTold)
+        #expect(try other.ask("GET", "/v1/proxies")["replicas.1.answers"] == "1")
     }
 
     @Test("What replicas ask of each other is for no stranger, and for no tenant")

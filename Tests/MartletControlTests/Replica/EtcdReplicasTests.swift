@@ -11,6 +11,7 @@ struct EtcdReplicasTests {
         private struct Script {
             var asked: [String] = []
             var failure: (any Error)?
+            var hangs = false
         }
 
         private final class Calls: Sendable {
@@ -23,10 +24,13 @@ struct EtcdReplicasTests {
 
         init(_ server: EtcdEndpoint, _ url: String?, clock: RegistryClock = .machine) {
             let replicas = EtcdReplicas(endpoints: [server], clock: clock) { [calls] replica in
-                try calls.script.withLock { script in
+                let hangs = try calls.script.withLock { script in
                     script.asked.append(replica.name)
                     if let failure = script.failure { throw failure }
+                    return script.hangs
                 }
+                // As one whose answer stops in its middle: nothing comes, until whoever asks has had enough.
+                if hangs { for await _ in AsyncStream<Void>.makeStream().stream {} }
                 return ReplicaView()
             }
             self.replicas = replicas
@@ -36,6 +40,8 @@ struct EtcdReplicasTests {
 
         /// What others answer from now on.
         func others(fail failure: (any Error)?) { calls.script.withLock { $0.failure = failure } }
+
+        func othersHang() { calls.script.withLock { $0.hangs = true } }
 
         var asked: [String] { calls.script.withLock { $0.asked } }
 
@@ -95,6 +101,22 @@ struct EtcdReplicasTests {
         one.others(fail: nil)
         clock.jump(.seconds(3))
         #expect(await one.replicas.others().allSatisfy { $0.view != nil && $0.isNew })
+        for member in [one, other] { await member.end() }
+    }
+
+    @Test("One that never ends its answer is given up, for all who wait for it")
+    func hanging() async throws {
+        let server = try await EtcdServer()
+        defer { server.stop() }
+        let one = Member(server.endpoint, "http://10.0.0.1:1")
+        one.othersHang()
+        let other = Member(server.endpoint, "http://10.0.0.2:1")
+        await until { one.replicas.leader != nil && other.replicas.leader == one.replicas.leader }
+        async let first = one.replicas.others()
+        async let second = one.replicas.others()
+        #expect(await (first + second).allSatisfy { $0.view == nil })
+        await until { await one.replicas.others().map(\.replica) == [other.replicas.own] }
+        #expect(await one.replicas.others().allSatisfy { $0.view == nil })
         for member in [one, other] { await member.end() }
     }
 

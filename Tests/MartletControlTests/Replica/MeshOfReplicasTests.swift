@@ -36,15 +36,6 @@ private final class ScriptedReplicas: ReplicaGroup {
     }
 }
 
-private let shop = """
-    listeners: [{ name: public, address: 127.0.0.1:18080, filters: [{ lua: { policy: team } }, router], routes: [{ match: {}, cluster: api }] }]
-    clusters: [{ name: api, endpoints: ["127.0.0.1:9001"] }]
-    policies: [{ name: team, inline: "function on_request(h) h:headers():add('x-team', 'old') end" }]
-    """
-
-private let change =
-    "policies: [{ name: team, inline: \"function on_request(h) h:headers():add('x-team', 'new') end\" }]"
-
 @Suite("What one replica makes of what the others know")
 struct MeshOfReplicasTests {
     private func proxy(_ id: String, sent: Revision, requests: UInt64? = nil) -> ReplicaView.Proxy {
@@ -57,7 +48,7 @@ struct MeshOfReplicasTests {
     func shown() async throws {
         let replicas = ScriptedReplicas()
         try await Desk(replicas: replicas).use { desk in
-            let revision = try await desk.apply(shop).revision
+            let revision = try await desk.apply(TeamPolicy.shop).revision
             replicas.tell([proxy("b", sent: revision), proxy("a", sent: revision - 1)])
             var connected = await desk.control.connected()
             #expect(connected.proxies.map { "\($0.id) \($0.state)" } == ["a pending", "b synced"])
@@ -76,19 +67,20 @@ struct MeshOfReplicasTests {
         let replicas = ScriptedReplicas()
         try await Desk(replicas: replicas).use { desk in
             replicas.tell([])
-            try await desk.apply(shop)
+            try await desk.apply(TeamPolicy.shop)
             let moved = await desk.control.publisher.join(ProxyIdentity(id: "a"))
             replicas.tell([proxy("a", sent: 1), proxy("b", sent: 1)], isNew: false)
-            let plan = try await desk.control.plan(Desk.submission(change))
+            let plan = try await desk.control.plan(Desk.submission(TeamPolicy.change))
             #expect(plan.proxies.map(\.id) == ["a", "b"] && plan.warnings.isEmpty)
             await desk.control.publisher.leave(moved.id)
 
             replicas.tell(nil)
             let stages = [RolloutStage(.canary, .percent(100))]
             await #expect(throws: OperationError.self) {
-                try await desk.control.startRollout(Desk.submission(change), RolloutPlan(stages: stages), by: "me")
+                try await desk.control.startRollout(
+                    Desk.submission(TeamPolicy.change), RolloutPlan(stages: stages), by: "me")
             }
-            let applied = try await desk.apply(change)
+            let applied = try await desk.apply(TeamPolicy.change)
             #expect(applied.warnings.map(\.description).first?.contains("a replica does not answer") == true)
         }
     }
@@ -98,10 +90,11 @@ struct MeshOfReplicasTests {
         let replicas = ScriptedReplicas()
         try await Desk(replicas: replicas).use { desk in
             replicas.tell([])
-            try await desk.apply(shop)
+            try await desk.apply(TeamPolicy.shop)
             replicas.tell([proxy("a", sent: 1, requests: 300), proxy("b", sent: 1, requests: 200), proxy("c", sent: 1)])
             let stages = [RolloutStage(.canary, .percent(100))]
-            _ = try await desk.control.startRollout(Desk.submission(change), RolloutPlan(stages: stages), by: "me")
+            _ = try await desk.control.startRollout(
+                Desk.submission(TeamPolicy.change), RolloutPlan(stages: stages), by: "me")
             let rollout = try await desk.control.rollout("default").rollout
             #expect(rollout.members == ["a", "b", "c"] && rollout.before?.requests == 500)
         }

@@ -5,15 +5,6 @@ import MartletXDS
 import Synchronization
 import Testing
 
-private let shop = """
-    listeners: [{ name: public, address: 127.0.0.1:18080, filters: [{ lua: { policy: team } }, router], routes: [{ match: {}, cluster: api }] }]
-    clusters: [{ name: api, endpoints: ["127.0.0.1:9001"] }]
-    policies: [{ name: team, inline: "function on_request(h) h:headers():add('x-team', 'old') end" }]
-    """
-
-private let change =
-    "policies: [{ name: team, inline: \"function on_request(h) h:headers():add('x-team', 'new') end\" }]"
-
 @Suite("Rollouts that move by themselves")
 struct RolloutRunnerTests {
     /// A connected proxy that has what it was told and has more and more requests, all the time.
@@ -81,10 +72,10 @@ struct RolloutRunnerTests {
     @Test("Stage after stage, and then all")
     func promoted() async throws {
         try await Desk().use { desk in
-            try await desk.apply(shop)
+            try await desk.apply(TeamPolicy.shop)
             let member = try await Member(desk)
             _ = try await desk.control.startRollout(
-                Desk.submission(change),
+                Desk.submission(TeamPolicy.change),
                 Self.plan(
                     RolloutStage(.canary, .count(1), seconds: 1), RolloutStage(.canary, .percent(100), seconds: 1)),
                 by: "tester")
@@ -98,10 +89,11 @@ struct RolloutRunnerTests {
     @Test("Back, when its policy errs")
     func rolledBack() async throws {
         try await Desk().use { desk in
-            try await desk.apply(shop)
+            try await desk.apply(TeamPolicy.shop)
             let member = try await Member(desk)
             _ = try await desk.control.startRollout(
-                Desk.submission(change), Self.plan(RolloutStage(.canary, .count(1), seconds: 600)), by: "tester")
+                Desk.submission(TeamPolicy.change), Self.plan(RolloutStage(.canary, .count(1), seconds: 600)),
+                by: "tester")
             member.err()
             let over = try await member.outcome()
             #expect(over.state == .rolledBack && over.reason.hasPrefix("policy \"team\" errs: "), "\(over.reason)")
@@ -113,11 +105,12 @@ struct RolloutRunnerTests {
     @Test("What its proxies did before it is kept with it, for whoever watches it later")
     func before() async throws {
         try await Desk().use { desk in
-            try await desk.apply(shop)
+            try await desk.apply(TeamPolicy.shop)
             let member = try await Member(desk)
             while desk.control.fleet.traffic(of: member.name, since: .now - .seconds(60)) == nil { await Task.yield() }
             _ = try await desk.control.startRollout(
-                Desk.submission(change), Self.plan(RolloutStage(.canary, .count(1), seconds: 600)), by: "tester")
+                Desk.submission(TeamPolicy.change), Self.plan(RolloutStage(.canary, .count(1), seconds: 600)),
+                by: "tester")
             let kept = try #require(try await desk.control.rollout("default").rollout.before)
             #expect(kept.requests >= 2000 && kept.policies["team"]?.runs == kept.requests)
             _ = try await desk.control.abortRollout("default", by: "tester", message: "")
@@ -128,11 +121,11 @@ struct RolloutRunnerTests {
     @Test("Back, when its next stage has nobody any more")
     func deserted() async throws {
         try await Desk().use { desk in
-            try await desk.apply(shop)
+            try await desk.apply(TeamPolicy.shop)
             let member = try await Member(desk)
             let far = await desk.control.publisher.join(ProxyIdentity(id: "b", zone: "far"))
             _ = try await desk.control.startRollout(
-                Desk.submission(change),
+                Desk.submission(TeamPolicy.change),
                 Self.plan(
                     RolloutStage(.canary, try RolloutShare("id=a"), seconds: 1),
                     RolloutStage(.canary, try RolloutShare("zone=far"), seconds: 1)), by: "tester")
