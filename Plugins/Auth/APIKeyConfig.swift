@@ -108,6 +108,11 @@ private struct KeyReading {
             if name?.isEmpty == true { section.error(at: "client", "must not be empty") }
             return
         }
+        let nothing: [UInt8] = []
+        guard hash != state.sha256(nothing.span) else {
+            section.error("the hash of a key without a character", hint: "printf %s \"$KEY\" | sha256sum")
+            return
+        }
         if let line = lines[hash] {
             section.error("the same key as that of line \(line)", hint: "a key belongs to one client, and stands once")
             return

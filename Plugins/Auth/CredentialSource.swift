@@ -41,12 +41,16 @@ enum FoundCredential {
 }
 
 extension CredentialSource {
+    /// An empty one is none.
     func find(in request: RequestHead) -> FoundCredential {
-        switch self {
-        case .header(let name, let prefix): Self.find(name, prefix, in: request.headers)
-        case .query(let name): Self.find(parameter: name, in: request)
-        case .cookie(let name): Self.find(cookie: name, in: request.headers)
-        }
+        let found =
+            switch self {
+            case .header(let name, let prefix): Self.find(name, prefix, in: request.headers)
+            case .query(let name): Self.find(parameter: name, in: request)
+            case .cookie(let name): Self.find(cookie: name, in: request.headers)
+            }
+        if case .one(let place) = found, place.range.isEmpty { return .none }
+        return found
     }
 
     private static func find(_ name: HeaderName, _ prefix: [UInt8], in headers: HeaderTable) -> FoundCredential {
@@ -58,7 +62,7 @@ extension CredentialSource {
         var end = value.count
         while start < end, value[start] == 0x20 || value[start] == 0x09 { start += 1 }
         while end > start, value[end - 1] == 0x20 || value[end - 1] == 0x09 { end -= 1 }
-        return start < end ? .one(CredentialPlace(field: index, range: start..<end)) : .none
+        return .one(CredentialPlace(field: index, range: start..<max(start, end)))
     }
 
     /// `prefix` is in lower case.

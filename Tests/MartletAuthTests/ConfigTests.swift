@@ -133,6 +133,10 @@ struct ConfigTests {
             ("header: x-api-key, keys: [{ key_file: lines, client: a }]", "", ["one line of ASCII"]),
             ("header: x-api-key, keys: [{ key_sha256: abc, client: a }]", "", ["64 hexadecimal digits"]),
             (
+                "header: x-api-key, keys: [{ key_sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855, client: a }]",
+                "", ["the hash of a key without a character"]
+            ),
+            (
                 "header: x-api-key, keys: [{ key_file: a, client: a }, { key_file: a, client: b }]", "",
                 ["the same key as that of line 5"]
             ),
