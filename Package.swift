@@ -114,7 +114,7 @@ let package = Package(
         room(
             "MartletXDS",
             [
-                "MartletCore", "MartletConfig", "MartletXDSMessages",
+                "MartletCore", "MartletCrypto", "MartletConfig", "MartletXDSMessages",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ], exclude: ["Protos", "Generated"]),
         // The control plane. Nothing that the proxy links may name it: its packages are heavy.

@@ -28,12 +28,15 @@ struct EnvoyFilterTests {
 
         deinit { try? FileManager.default.removeItem(at: folder) }
 
+        /// Where each answers.
+        var doors: [(name: String, port: UInt16)] { [("Envoy", ports.envoy), ("Martlet", ports.martlet)] }
+
         /// Both answer so at once: the status, or a header's name and its value, or that it is absent.
         func expect(
             _ request: String, _ wanted: String, with headers: [String] = [], header: String? = nil,
             _ place: SourceLocation = #_sourceLocation
         ) {
-            for (name, port) in [("Envoy", ports.envoy), ("Martlet", ports.martlet)] {
+            for (name, port) in doors {
                 let answer = Self.answer(port, request, headers, header)
                 #expect(
                     answer == wanted, "\(name) \(request) \(headers): \(answer); \(envoy.logged) \(proxy.said)",

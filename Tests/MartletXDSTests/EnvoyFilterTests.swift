@@ -10,7 +10,7 @@ struct EnvoyFilterTests {
     /// A message of Envoy's, and the settings that it comes to.
     static let read: [(String, String, String)] =
         FaultCases.read + RBACCases.read + JWTCases.read + ExtAuthzCases.read + RateLimitCases.read + HeaderCases.read
-        + BodyCases.read
+        + BodyCases.read + CodingCases.read + CredentialCases.read
 
     @Test("Envoy's messages are settings", arguments: read)
     func reading(type: String, fields: String, wanted: String) throws {
@@ -22,7 +22,7 @@ struct EnvoyFilterTests {
     /// A message, and the error that names what of it Martlet has no words for.
     static let refused: [(String, String, String)] =
         FaultCases.refused + RBACCases.refused + JWTCases.refused + ExtAuthzCases.refused + RateLimitCases.refused
-        + HeaderCases.refused
+        + HeaderCases.refused + CodingCases.refused + CredentialCases.refused
 
     @Test("What Martlet has no words for is refused by name", arguments: refused)
     func refusing(type: String, fields: String, wanted: String) throws {
@@ -33,7 +33,7 @@ struct EnvoyFilterTests {
     /// Settings, and whether they travel in Envoy's words.
     static let written: [(String, Bool)] =
         FaultCases.written + RBACCases.written + JWTCases.written + ExtAuthzCases.written + RateLimitCases.written
-        + HeaderCases.written + BodyCases.written
+        + HeaderCases.written + BodyCases.written + CodingCases.written + CredentialCases.written
 
     @Test("Settings travel in Envoy's words where those say all of it, and come back the same", arguments: written)
     func writing(settings: String, isEnvoys: Bool) throws {

@@ -16,6 +16,7 @@ extension MeshGenerator {
         let all = [
             ("fault", fault()), ("rbac", rbac()), ("jwt", jwt()), ("ext_authz", authz()), ("rate_limit", limit()),
             ("headers", edits()), ("buffer", buffer()), ("grpc_web", pick([.null, mapping([])])),
+            ("compress", compress()),
         ]
         return all.filter { _ in chance(40) }
     }
@@ -28,6 +29,7 @@ extension MeshGenerator {
         case "rbac": return rbac()
         case "headers": return edits()
         case "buffer": return buffer()
+        case "compress": return mapping([("remove_accept_encoding_header", truth())])
         case "jwt": return chance(60) ? word("off") : mapping([("require", plain("false"))])
         case "ext_authz": return mapping([("context", mapping([("x-area", word("shop"))]))])
         default: return word("off")
@@ -132,6 +134,23 @@ extension MeshGenerator {
 
     private mutating func buffer() -> Document {
         mapping([("max_request_bytes", word(pick(["1MiB", "1024KiB", "8GiB"])))])
+    }
+
+    private mutating func compress() -> Document {
+        let types = chance(80) ? [("content_types", oneOrMore(["text/css", "text/html", "application/json"]))] : []
+        let rare: [(String, Document)] = [
+            ("flush", plain(pick(["auto", "always"]))), ("max_active", plain(pick([256, 9]))),
+            ("zstd", mapping([("window", word(pick(["512KiB", "1MiB"])))])),
+        ]
+        return mapping(
+            types + (chance(20) ? [pick(rare)] : []),
+            [
+                ("algorithms", oneOrMore(["gzip", "br", "zstd"])),
+                ("min_size", word(pick(["0B", "1024B", "1KiB", "3KiB"]))),
+                ("gzip", mapping([], [("level", plain(number(1...9))), ("window", word(pick(["32KiB", "512B"])))])),
+                ("br", mapping([], [("level", plain(number(0...6))), ("window", word(pick(["256KiB", "1KiB"])))])),
+                ("remove_accept_encoding_header", truth()),
+            ])
     }
 
     // MARK: fault

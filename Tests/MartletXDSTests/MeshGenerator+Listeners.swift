@@ -120,7 +120,7 @@ extension MeshGenerator {
             let filter = mapping([(name, settings)])
             filters.insert(filter, at: number(0...filters.count))
             // Twice, and then a route's change is for both.
-            if chance(20) { filters.insert(filter, at: 0) }
+            if name != "compress", chance(20) { filters.insert(filter, at: 0) }
         }
         let names = filters.compactMap { $0 == .scalar("cors", plain: true) ? "cors" : $0.entry }
         filters.append(chance(50) ? word("router") : mapping([("router", .null)]))
@@ -267,7 +267,7 @@ extension MeshGenerator {
                     chance(50) ? word("off") : mapping([("request", mapping([("remove", .list([word("y")]))]))])
                 ))
         }
-        for name in ["fault", "rbac", "jwt", "ext_authz", "buffer", "rate_limit", "grpc_web"]
+        for name in ["fault", "rbac", "jwt", "ext_authz", "buffer", "rate_limit", "grpc_web", "compress"]
         where chain.contains(name) && chance(50) {
             changes.append((name, envoysChange(name)))
         }

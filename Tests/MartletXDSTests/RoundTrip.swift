@@ -54,7 +54,7 @@ struct RoundTrip {
 
     /// Filters whose settings may have travelled in Envoy's words, and then come back in the spelling of those.
     static let envoys: Set<String> = [
-        "fault", "rbac", "jwt", "ext_authz", "rate_limit", "headers", "buffer", "grpc_web",
+        "fault", "rbac", "jwt", "ext_authz", "rate_limit", "headers", "buffer", "grpc_web", "compress",
     ]
 
     /// What was before, in the spelling of what is after where both mean the same to the filter.

@@ -14,8 +14,6 @@ extension CORSMessage: FilterSettings {
 
     var isIdle: Bool { true }
 
-    init?(settings: DocumentSection) { return nil }
-
     func settings(_ reading: ResourceReading, in field: String) -> DocumentSection? {
         DocumentSection([("allow_origins", .text(Self.nobody))])
     }
@@ -24,8 +22,6 @@ extension CORSMessage: FilterSettings {
 extension CORSPolicyMessage: FilterChange {
     static let filter = CORSMessage.filter
     static let isMerged = true
-
-    init?(change: DocumentSection) { return nil }
 
     func change(_ reading: ResourceReading, in field: String) -> Document? {
         if hasFilterEnabled {

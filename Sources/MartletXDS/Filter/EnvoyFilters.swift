@@ -15,11 +15,20 @@ protocol FilterSettings: Message {
     /// That the filter does nothing until a route says what.
     var isIdle: Bool { get }
 
+    /// That messages which stand beside each other in a chain are one filter of Martlet's.
+    static var isPart: Bool { get }
+
     /// Nil: there are no words for them. Words that are missing for a part are found by reading the message again.
     init?(settings: DocumentSection)
 
+    /// Those that say the settings together; empty: there are no words for them.
+    static func messages(of settings: DocumentSection) -> [Self]
+
     /// Nil after reporting why there are none.
     func settings(_ reading: ResourceReading, in field: String) -> DocumentSection?
+
+    /// Of one message, or of those that are one filter. Nil after reporting why there are none.
+    static func settings(of parts: [(message: Self, field: String)], _ reading: ResourceReading) -> DocumentSection?
 }
 
 /// A message of Envoy's that can have what a route changes about a filter of Martlet's.
@@ -38,10 +47,21 @@ extension FilterSettings {
     static var defaults: DocumentSection { DocumentSection() }
     static func essence(of settings: DocumentSection) -> DocumentSection { settings.without(defaults) }
     var isIdle: Bool { false }
+    static var isPart: Bool { false }
+
+    init?(settings: DocumentSection) { return nil }
+
+    static func messages(of settings: DocumentSection) -> [Self] { Self(settings: settings).map { [$0] } ?? [] }
+
+    static func settings(of parts: [(message: Self, field: String)], _ reading: ResourceReading) -> DocumentSection? {
+        parts.first?.message.settings(reading, in: parts[0].field)
+    }
 }
 
 extension FilterChange {
     static var isMerged: Bool { false }
+
+    init?(change: DocumentSection) { return nil }
 }
 
 /// The filters that Envoy has as well. A message of Envoy's stands for settings only where reading it gives these again, so
@@ -49,11 +69,13 @@ extension FilterChange {
 package enum EnvoyFilters {
     private static let settings: [any FilterSettings.Type] = [
         FaultMessage.self, RBACMessage.self, JWTMessage.self, ExtAuthzMessage.self, CORSMessage.self,
-        RateLimitMessage.self, HeaderEditsMessage.self, BufferMessage.self, GRPCWebMessage.self,
+        RateLimitMessage.self, HeaderEditsMessage.self, BufferMessage.self, GRPCWebMessage.self, CompressMessage.self,
+        DecompressMessage.self, BasicAuthMessage.self, APIKeyMessage.self,
     ]
     private static let changes: [any FilterChange.Type] = [
         FaultMessage.self, RBACChangeMessage.self, JWTChangeMessage.self, ExtAuthzChangeMessage.self,
         CORSPolicyMessage.self, RateLimitMessage.self, HeaderEditsChangeMessage.self, BufferChangeMessage.self,
+        CompressChangeMessage.self, BasicAuthChangeMessage.self, APIKeyChangeMessage.self,
     ]
 
     /// Whether both say the same to the filter.
@@ -66,11 +88,9 @@ package enum EnvoyFilters {
 
     // MARK: Writing
 
-    static func message(_ filter: String, _ settings: Document) -> Google_Protobuf_Any? {
-        for type in Self.settings where type.filter == filter {
-            if let message = written(type, settings) { return message }
-        }
-        return nil
+    /// Empty: Envoy has no words for all of it.
+    static func messages(_ filter: String, _ settings: Document) -> [Google_Protobuf_Any] {
+        Self.settings.first { $0.filter == filter }.map { written($0, settings) } ?? []
     }
 
     static func message(_ filter: String, change: Document) -> Google_Protobuf_Any? {
@@ -82,13 +102,14 @@ package enum EnvoyFilters {
 
     private static func written<Settings: FilterSettings>(
         _ type: Settings.Type, _ settings: Document
-    ) -> Google_Protobuf_Any? {
-        guard let section = settings.section, let message = Settings(settings: section) else { return nil }
+    ) -> [Google_Protobuf_Any] {
+        guard let section = settings.section else { return [] }
+        let messages = Settings.messages(of: section)
         let reading = ResourceReading("", "", diagnostics: ConfigDiagnostics())
-        guard let again = message.settings(reading, in: ""), reading.hasNothingToTell,
-            mean(type.filter, .section(again), settings)
-        else { return nil }
-        return Google_Protobuf_Any(of: message)
+        guard !messages.isEmpty, let again = Settings.settings(of: messages.map { ($0, "") }, reading),
+            reading.hasNothingToTell, mean(type.filter, .section(again), settings)
+        else { return [] }
+        return messages.map { Google_Protobuf_Any(of: $0) }
     }
 
     private static func written<Change: FilterChange>(
@@ -108,6 +129,11 @@ package enum EnvoyFilters {
     /// What Martlet calls the filter whose settings `any` is. Nil: it is none that Envoy and Martlet have.
     static func filter(of any: Google_Protobuf_Any) -> String? { settings.first { any.isA($0) }?.filter }
 
+    /// The same of a message that is a part of it, perhaps.
+    static func filter(ofPart any: Google_Protobuf_Any) -> String? {
+        settings.first { $0.isPart && any.isA($0) }?.filter
+    }
+
     static func isIdle(_ any: Google_Protobuf_Any) -> Bool {
         func read<Settings: FilterSettings>(_ type: Settings.Type) -> Bool {
             (try? type.init(unpackingAny: any))?.isIdle ?? false
@@ -120,14 +146,18 @@ package enum EnvoyFilters {
 
     static func isMerged(_ any: Google_Protobuf_Any) -> Bool { changes.first { any.isA($0) }?.isMerged ?? false }
 
-    /// Nil after reporting why there are none.
+    /// Of messages that are one filter. Nil after reporting why there are none.
     static func settings(
-        of any: Google_Protobuf_Any, _ reading: ResourceReading, in field: String
+        of parts: [(any: Google_Protobuf_Any, field: String)], _ reading: ResourceReading
     ) -> DocumentSection? {
         func read<Settings: FilterSettings>(_ type: Settings.Type) -> DocumentSection? {
-            reading.unpack(any, as: type, in: field)?.settings(reading, in: field)
+            let messages = parts.compactMap { part in
+                reading.unpack(part.any, as: type, in: part.field).map { (message: $0, field: part.field) }
+            }
+            guard messages.count == parts.count else { return nil }
+            return Settings.settings(of: messages, reading)
         }
-        return settings.first { any.isA($0) }.flatMap { read($0) }
+        return settings.first { parts.first?.any.isA($0) ?? false }.flatMap { read($0) }
     }
 
     /// Nil after reporting why there is none.

@@ -66,8 +66,6 @@ extension RateLimitMessage: FilterSettings, FilterChange {
 
     // A route's settings are put over the listener's here, and take their place there.
 
-    init?(change: DocumentSection) { return nil }
-
     func change(_ reading: ResourceReading, in field: String) -> Document? {
         guard hasTokenBucket else { return .word("off") }
         guard var settings = settings(reading, in: field) else { return nil }

@@ -24,10 +24,39 @@ extension HTTPFilterMessage {
         typedConfig = Google_Protobuf_Any(of: FilterMessage(link.filter, policy: link.policy, link.settings, &secrets))
     }
 
+    /// The items of `filters`. What is left out has been reported.
+    static func documents(_ filters: [HTTPFilterMessage], _ reading: ResourceReading) -> [Document] {
+        var groups: [(part: String?, filters: [HTTPFilterMessage])] = []
+        var seen: Set<String> = []
+        for filter in filters {
+            let part = filter.part
+            if let part, groups.last?.part == part {
+                groups[groups.count - 1].filters.append(filter)
+                continue
+            }
+            if let part, !seen.insert(part).inserted {
+                reading.error(
+                    "\(filter.field): another \(part) further up in the chain is not supported",
+                    hint: "put the two beside each other")
+            }
+            groups.append((part, [filter]))
+        }
+        return groups.compactMap { $0.filters[0].document($0.filters, reading) }
+    }
+
+    private var field: String { "http_filters \(name)" }
+
+    /// What of Martlet's filters it may be one of several parts of.
+    private var part: String? {
+        guard case .typedConfig(let any) = configType else { return nil }
+        return EnvoyFilters.filter(ofPart: any)
+    }
+
     /// An item of `filters`. Nil: it is left out, which has been reported.
-    func document(_ reading: ResourceReading) -> Document? {
-        let field = "http_filters \(name)"
-        if disabled { reading.unsupported(field, "disabled") }
+    ///
+    /// - Parameter parts: this filter and those that are one with it.
+    private func document(_ parts: [HTTPFilterMessage], _ reading: ResourceReading) -> Document? {
+        for part in parts where part.disabled { reading.unsupported(part.field, "disabled") }
         switch configType {
         case .typedConfig(let any):
             if any.isA(RouterMessage.self) {
@@ -38,7 +67,7 @@ extension HTTPFilterMessage {
                 return reading.unpack(any, as: LuaMessage.self, in: field)?.document(name: name, reading)
             }
             if let filter = EnvoyFilters.filter(of: any) {
-                let settings = EnvoyFilters.settings(of: any, reading, in: field)
+                let settings = EnvoyFilters.settings(of: parts.map { ($0.typedConfig, $0.field) }, reading)
                 return settings.map { $0.isEmpty ? .text(filter) : .object((filter, .section($0))) }
             }
             if isOptional, !any.isA(FilterMessage.self) {

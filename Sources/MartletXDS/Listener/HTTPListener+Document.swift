@@ -42,7 +42,7 @@ extension ConnectionManager {
         case .routeConfig: break
         case nil: reading.error("HttpConnectionManager: there is no route_specifier that Martlet knows")
         }
-        listener["filters"] = .list(httpFilters.compactMap { $0.document(reading) })
+        listener["filters"] = .list(HTTPFilterMessage.documents(httpFilters, reading))
         readLimits(&listener, reading)
         readForwarding(&listener, reading)
         readCertificates(&listener)

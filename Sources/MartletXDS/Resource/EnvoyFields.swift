@@ -6,24 +6,26 @@ enum EnvoyFields {
         "access_log_flush_interval", "access_log_options", "access_log_path", "alt_stat_name",
         "always_log_health_check_failures", "always_log_health_check_success", "always_set_request_id_in_response",
         "application_log_config", "audit_logging_options", "bypass_overload_manager", "charge_cluster_response_stats",
-        "cleanup_interval", "connection_balance_config", "decorator", "deferred_stat_options",
-        "delay_duration_runtime", "delay_percent_runtime", "delayed_close_timeout",
-        "disable_downstream_cluster_stats", "dns_lookup_family", "drain_timeout", "drain_type", "dynamic_stats",
-        "emit_filter_state_stats", "enable_dispatcher_stats", "enable_reuse_port", "event_log_path", "event_logger",
-        "event_service", "failed_refetch_duration", "fast_listener", "fatal_actions", "filter_metadata", "flags_path",
-        "flush_access_log_on_connected", "flush_access_log_on_new_request", "google_re2",
-        "include_attempt_count_in_response", "jwt_cache_config", "lrs_report_endpoint_metrics", "lrs_server",
-        "max_active_faults_runtime", "max_connections_to_accept_per_socket_event",
-        "max_direct_response_body_size_bytes", "memory_allocator_manager", "per_connection_buffer_limit_bytes",
+        "chunk_size", "cleanup_interval", "compression_strategy", "connection_balance_config", "decorator",
+        "deferred_stat_options", "delay_duration_runtime", "delay_percent_runtime", "delayed_close_timeout",
+        "disable_downstream_cluster_stats", "disable_literal_context_modeling", "disable_ring_buffer_reallocation",
+        "dns_lookup_family", "drain_timeout", "drain_type", "dynamic_stats", "emit_filter_state_stats",
+        "enable_checksum", "enable_dispatcher_stats", "enable_reuse_port", "encoder_mode", "event_log_path",
+        "event_logger", "event_service", "failed_refetch_duration", "fast_listener", "fatal_actions",
+        "filter_metadata", "flags_path", "flush_access_log_on_connected", "flush_access_log_on_new_request",
+        "google_re2", "include_attempt_count_in_response", "input_block_bits", "jwt_cache_config",
+        "lrs_report_endpoint_metrics", "lrs_server", "max_active_faults_runtime",
+        "max_connections_to_accept_per_socket_event", "max_direct_response_body_size_bytes",
+        "memory_allocator_manager", "memory_level", "per_connection_buffer_limit_bytes",
         "per_request_buffer_limit_bytes", "perf_tracing_file_path", "preconnect_policy", "profile_path",
         "request_id_extension", "respect_dns_ttl", "response_rate_limit_percent_runtime", "retry_host_predicate",
         "reuse_port", "rules_stat_prefix", "runtime_key", "runtime_key_prefix", "shadow_matcher",
         "shadow_rules_stat_prefix", "start_child_span", "stat_prefix", "stats_config", "stats_eviction_interval",
         "stats_flush_interval", "stats_flush_on_admin", "stats_server_version_override", "stats_sinks",
-        "tcp_backlog_size", "tcp_fast_open_queue_length", "total_weight", "trace_sampled", "tracing",
-        "track_cluster_stats", "track_per_rule_stats", "track_remaining", "track_timeout_budgets",
+        "status_header_enabled", "tcp_backlog_size", "tcp_fast_open_queue_length", "total_weight", "trace_sampled",
+        "tracing", "track_cluster_stats", "track_per_rule_stats", "track_remaining", "track_timeout_budgets",
         "upstream_connection_options", "upstream_log", "upstream_log_options", "validate_clusters",
-        "virtual_clusters", "wait_for_warm_on_init", "watchdog", "watchdogs", "watched_directory",
+        "virtual_clusters", "wait_for_warm_on_init", "watchdog", "watchdogs", "watched_directory", "window_bits",
     ]
 
     static func isHarmless(_ name: String) -> Bool { harmless.contains(name) }
@@ -123,6 +125,7 @@ enum EnvoyFields {
         envoy.config.core.v3.PathConfigSource 2 watched_directory
         envoy.config.core.v3.Pipe 2 mode
         envoy.config.core.v3.ProxyProtocolConfig 2 pass_through_tlvs 3 added_tlvs
+        envoy.config.core.v3.RuntimeFeatureFlag 2 runtime_key
         envoy.config.core.v3.SocketAddress 4 named_port 5 resolver_name 6 ipv4_compat 7 network_namespace_filepath
         envoy.config.endpoint.v3.ClusterLoadAssignment 5 named_endpoints
         envoy.config.endpoint.v3.ClusterLoadAssignment.Policy 2 drop_overloads 4 endpoint_stale_after
@@ -183,7 +186,20 @@ enum EnvoyFields {
         envoy.config.route.v3.WeightedCluster.ClusterWeight 3 metadata_match 4 request_headers_to_add
         5 response_headers_to_add 6 response_headers_to_remove 9 request_headers_to_remove 10 typed_per_filter_config
         11 host_rewrite_literal 12 cluster_header
+        envoy.extensions.compression.brotli.compressor.v3.Brotli 2 encoder_mode 4 input_block_bits 5 chunk_size
+        6 disable_literal_context_modeling
+        envoy.extensions.compression.brotli.decompressor.v3.Brotli 1 disable_ring_buffer_reallocation 2 chunk_size
+        envoy.extensions.compression.gzip.compressor.v3.Gzip 1 memory_level 3 compression_strategy 5 chunk_size
+        envoy.extensions.compression.gzip.decompressor.v3.Gzip 1 window_bits 2 chunk_size
+        envoy.extensions.compression.zstd.compressor.v3.Zstd 2 enable_checksum 3 strategy 4 dictionary 5 chunk_size
+        envoy.extensions.compression.zstd.decompressor.v3.Zstd 1 dictionaries 2 chunk_size
         envoy.extensions.filters.common.fault.v3.FaultRateLimit 3 header_limit
+        envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuthPerRoute 1 credentials 2 key_sources 4 forwarding
+        envoy.extensions.filters.http.basic_auth.v3.BasicAuth 3 authentication_header
+        envoy.extensions.filters.http.compressor.v3.Compressor 1 content_length 2 content_type
+        3 disable_on_etag_header 4 remove_accept_encoding_header 5 runtime_enabled
+        envoy.extensions.filters.http.compressor.v3.Compressor.ResponseDirectionConfig 5 status_header_enabled
+        envoy.extensions.filters.http.compressor.v3.CompressorOverrides 2 compressor_library
         envoy.extensions.filters.http.cors.v3.CorsPolicy 8 shadow_enabled
         envoy.extensions.filters.http.ext_authz.v3.AuthorizationRequest 1 allowed_headers
         envoy.extensions.filters.http.ext_authz.v3.AuthorizationResponse 3 allowed_upstream_headers_to_append

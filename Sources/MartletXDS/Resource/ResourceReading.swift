@@ -117,9 +117,12 @@ struct ResourceReading {
         return nil
     }
 
-    /// Other content is another file, so that a change is seen.
+    /// Other content is another file, so that a change is seen. The name can be seen, too: it is another in each process, so
+    /// that nobody can try what a secret is by it.
     private func supply(_ bytes: [UInt8]) -> String {
-        let path = "/inline/" + String(StableHash.of(bytes.span), radix: 16)
+        var hasher = Hasher()
+        hasher.combine(bytes)
+        let path = "/inline/" + String(UInt(bitPattern: hasher.finalize()), radix: 16)
         diagnostics.files.supply(bytes, as: path)
         return path
     }

@@ -2,7 +2,7 @@ internal import MartletXDSMessages
 internal import SwiftProtobuf
 
 /// What the filters of a chain are called where each needs a name of its own: by what they are, `lua` filters by their policy,
-/// and a number where one comes twice.
+/// and a number where one comes twice, or is several of Envoy's.
 struct ChainNames {
     static let router = "envoy.filters.http.router"
 
@@ -26,13 +26,15 @@ struct ChainNames {
             let settings = entry?.value ?? .null
             let policy = filter == "lua" ? settings.section?.text("policy") ?? "" : ""
             let base = policy.isEmpty ? filter : "lua.\(policy)"
-            var (name, number) = (base, 1)
-            while !taken.insert(name).inserted {
-                number += 1
-                name = "\(base).\(number)"
+            let messages = EnvoyFilters.messages(filter, settings)
+            for message in messages.isEmpty ? [nil] : messages.map(Optional.some) {
+                var (name, number) = (base, 1)
+                while !taken.insert(name).inserted {
+                    number += 1
+                    name = "\(base).\(number)"
+                }
+                links.append(Link(name: name, filter: filter, settings: settings, policy: policy, message: message))
             }
-            let message = EnvoyFilters.message(filter, settings)
-            links.append(Link(name: name, filter: filter, settings: settings, policy: policy, message: message))
         }
     }
 

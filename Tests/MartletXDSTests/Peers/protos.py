@@ -55,6 +55,10 @@ class Protos:
         values = self.enums.setdefault(name, {})
         self._next("{")
         while (word := self._next()) != "}":
+            if word == "option":
+                while self._next() != ";":
+                    pass
+                continue
             self._next("=")
             values[word] = int(self._next())
             self._next(";")
