@@ -34,6 +34,35 @@ static void no_delay(int fd, int family) {
     if (family != AF_UNIX) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
+static bool is_loopback(const mrt_address *address) {
+    const struct sockaddr *base = as_sockaddr(address);
+    if (base->sa_family == AF_INET)
+        return ntohl(((const struct sockaddr_in *)base)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    if (base->sa_family != AF_INET6) return false;
+    const struct in6_addr *ip = &((const struct sockaddr_in6 *)base)->sin6_addr;
+    return IN6_IS_ADDR_LOOPBACK(ip) || (IN6_IS_ADDR_V4MAPPED(ip) && ip->s6_addr[12] == IN_LOOPBACKNET);
+}
+
+static bool system_paces;
+static pthread_once_t system_paces_once = PTHREAD_ONCE_INIT;
+
+static void learn_whether_system_paces(void) {
+    char name[16] = "";
+    int fd = open("/proc/sys/net/ipv4/tcp_congestion_control", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return;
+    system_paces = read(fd, name, sizeof name - 1) > 0 && strncmp(name, "bbr", 3) == 0;
+    close(fd);
+}
+
+// Where BBR is the system's congestion control, connections to and from an address within the machine do without: it measures
+// a path that is none and spaces out packets that nothing slows down. Reno is in every kernel. Who listens on all addresses
+// has clients from afar, for whom BBR stays. Nothing depends on it where the system does not let us.
+static void no_pacing_on_loopback(int fd, const mrt_address *address) {
+    if (!is_loopback(address)) return;
+    pthread_once(&system_paces_once, learn_whether_system_paces);
+    if (system_paces) setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
+}
+
 int mrt_listen(const mrt_address *address, int backlog, int reuse_port, int only_v6) {
     int family = as_sockaddr(address)->sa_family;
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -42,8 +71,9 @@ int mrt_listen(const mrt_address *address, int backlog, int reuse_port, int only
     if (family != AF_UNIX) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
         if (reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0) goto failed;
-        // Accepted sockets inherit it: one system call less a connection.
+        // Accepted sockets inherit both: system calls less for each of them.
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        no_pacing_on_loopback(fd, address);
     }
     if (family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, sizeof only_v6);
     if (bind(fd, as_sockaddr(address), address->length) < 0) goto failed;
@@ -75,6 +105,7 @@ int mrt_connect(const mrt_address *address, int *out_fd) {
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -errno;
     no_delay(fd, family);
+    no_pacing_on_loopback(fd, address);
     if (connect(fd, as_sockaddr(address), address->length) == 0) {
         *out_fd = fd;
         return 0;
