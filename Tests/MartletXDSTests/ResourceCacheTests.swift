@@ -1,3 +1,4 @@
+internal import Foundation
 internal import MartletConfig
 internal import MartletXDS
 internal import MartletXDSMessages
@@ -252,5 +253,14 @@ internal import Testing
         #expect(read.held == cache.held)
         #expect(read.resources() == cache.resources())
         #expect(ResourceCache(saved: [0xFF, 1, 2]) == nil)
+    }
+
+    @Test func resourcesOfOneTypeDoNotCollideInASet() {
+        let hashes = (0..<1000).map { number in
+            let cluster = Envoy_Config_Cluster_V3_Cluster.with { $0.name = "cluster-\(number)" }
+            let any = Google_Protobuf_Any.with { $0.value = (try? cluster.serializedData()) ?? Data() }
+            return HeldResource(version: "1", resource: any).hashValue
+        }
+        #expect(Set(hashes).count > 990)
     }
 }

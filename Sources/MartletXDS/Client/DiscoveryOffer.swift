@@ -10,6 +10,12 @@ package struct HeldResource: Sendable, Hashable {
         self.version = version
         self.resource = resource
     }
+
+    /// The library's hash of an `Any` is that of its type alone: in a set of ten thousand all would collide.
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(version)
+        hasher.combine(resource.value)
+    }
 }
 
 /// One response of a control plane: what it would have changed. It is answered once, with an acknowledgement or a refusal.
