@@ -13,27 +13,56 @@ struct Seen: Sendable {
     var noted: Int64?
 }
 
+/// What all of them have seen.
+struct Sightings: Sendable {
+    private(set) var each: [Seen]
+    private var (whole, noted) = (0, 0)
+
+    init(_ count: Int) { each = Array(repeating: Seen(), count: count) }
+
+    mutating func forgetNoted() {
+        for index in each.indices { each[index].noted = nil }
+        noted = 0
+    }
+
+    /// Whether that was the last of all.
+    mutating func add(_ index: Int, isWhole: Bool, isNoted: Bool, at time: Int64) -> Bool {
+        var isLast = false
+        if isWhole, each[index].whole == nil {
+            each[index].whole = time
+            whole += 1
+            isLast = whole == each.count
+        }
+        if isNoted, each[index].noted == nil {
+            each[index].noted = time
+            noted += 1
+            isLast = isLast || noted == each.count
+        }
+        return isLast
+    }
+}
+
 /// Many simulated proxies.
 final class Crowd: Sendable {
     private let host: String
     private let port: Int
     private let count: Int
-    private let seen: Locked<[Seen]>
+    private let seen: Locked<Sightings>
     private let sought = Locked<(type: ResourceType, name: String)?>(nil)
     private let running = Locked<[Task<Void, Never>]>([])
 
-    /// Rings when one of them has seen something, and when patience is over.
+    /// Rings when the last of them has seen something, and when patience is over.
     private let bell = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
     private static let patience = DispatchTimeInterval.seconds(60)
 
     init(host: String, port: Int, count: Int) {
         (self.host, self.port, self.count) = (host, port, count)
-        seen = Locked(Array(repeating: Seen(), count: count))
+        seen = Locked(Sightings(count))
     }
 
     func connect() async {
-        seen.withLock { $0 = Array(repeating: Seen(), count: count) }
+        seen.withLock { $0 = Sightings(count) }
         let tasks = (0..<count).map { index in
             Task {
                 do { try await serve(index) } catch is CancellationError {} catch { print("\(index): \(error)") }
@@ -53,9 +82,7 @@ final class Crowd: Sendable {
 
     func arm(_ type: ResourceType, _ name: String) {
         sought.withLock { $0 = (type, name) }
-        seen.withLock { seen in
-            for index in seen.indices { seen[index].noted = nil }
-        }
+        seen.withLock { $0.forgetNoted() }
     }
 
     /// `count=1000 p50=1.2 p99=3.4 max=5.6`, in milliseconds, once all have seen it or are waited for no more.
@@ -66,7 +93,7 @@ final class Crowd: Sendable {
         DispatchQueue.global().asyncAfter(deadline: deadline) { bell.continuation.yield() }
         var times: [Int64] = []
         for await _ in bell.stream {
-            times = seen.withLock { $0.compactMap { moment($0) } }
+            times = seen.withLock { $0.each.compactMap { moment($0) } }
             if times.count == count || DispatchTime.now() >= deadline { break }
         }
         times.sort()
@@ -97,24 +124,21 @@ final class Crowd: Sendable {
                 var proxy = SimulatedProxy(DiscoveryClient(.delta, node))
                 for request in proxy.open() { feed.yield(request) }
                 for try await message in response.messages {
+                    let arrival = Moment.now
                     let (offer, answers) = try proxy.take(message)
                     for answer in answers { feed.yield(answer) }
-                    if let offer { self.note(index, offer, isWhole: proxy.isWhole) }
+                    if let offer { self.note(index, offer, isWhole: proxy.isWhole, at: arrival) }
                 }
             }
         }
     }
 
-    private func note(_ index: Int, _ offer: DiscoveryOffer, isWhole: Bool) {
+    private func note(_ index: Int, _ offer: DiscoveryOffer, isWhole: Bool, at time: Int64) {
         let isSought = sought.withLock { sought in
             sought.map { $0.type == offer.type && offer.changed[$0.name] != nil } ?? false
         }
-        let now = Moment.now
-        seen.withLock { seen in
-            if isWhole, seen[index].whole == nil { seen[index].whole = now }
-            if isSought, seen[index].noted == nil { seen[index].noted = now }
-        }
-        bell.continuation.yield()
+        let isLast = seen.withLock { $0.add(index, isWhole: isWhole, isNoted: isSought, at: time) }
+        if isLast { bell.continuation.yield() }
     }
 }
 
@@ -122,19 +146,24 @@ final class Crowd: Sendable {
 private struct SimulatedProxy {
     private var client: DiscoveryClient
     private var cache = ResourceCache()
+    /// From then on nothing is looked at twice: what a proxy does for itself is not to take the cores from the control plane.
+    private(set) var isWhole = false
 
     init(_ client: DiscoveryClient) { self.client = client }
 
     mutating func open() -> [[UInt8]] { client.open(held: [:]) }
-
-    var isWhole: Bool { !cache.isWarming && !cache.held(.listener).isEmpty && !cache.held(.cluster).isEmpty }
 
     /// What was offered, and what is to be sent.
     mutating func take(_ message: [UInt8]) throws -> (DiscoveryOffer?, [[UInt8]]) {
         guard let offer = try client.received(message) else { return (nil, []) }
         cache.apply(offer)
         var answers = [client.answer(offer, refusedFor: nil)]
-        for type in ResourceType.allCases where !type.isWildcard {
+        // Others mention nothing.
+        let mentionsOthers = offer.type.isWildcard || offer.type == .routes
+        if !isWhole {
+            isWhole = !cache.isWarming && !cache.held(.listener).isEmpty && !cache.held(.cluster).isEmpty
+        }
+        for type in ResourceType.allCases where !type.isWildcard && mentionsOthers {
             answers.append(client.subscribe(type, to: cache.mentioned(type), held: cache.held(type)))
         }
         return (offer, answers.compactMap { $0 })

@@ -66,9 +66,19 @@ struct EnvoyMeshTests {
                 + MeshServer.plain(port, filters: "\(fault), \(rules("wget")), router"))
         #expect(try mesh.settles(1, revision), "\(envoy.logged)")
         #expect(try eventually { try envoy.answer(port) == "one ok" }, "\(envoy.logged)")
-        revision = try mesh.apply(MeshServer.plain(port, filters: "\(fault), \(rules("curl")), router"))
+        let compress = "{ compress: { algorithms: [br, gzip], content_types: [text/plain], min_size: 1B } }"
+        revision = try mesh.apply(MeshServer.plain(port, filters: "\(compress), \(fault), \(rules("curl")), router"))
         #expect(try mesh.settles(1, revision), "\(envoy.logged)")
         #expect(try eventually { try envoy.answer(port) == "RBAC: access denied" }, "\(envoy.logged)")
+        for (accepted, wanted) in [("gzip", "gzip"), ("gzip, br", "br"), ("zstd", "")] {
+            let answer = try Tool.run(
+                "curl",
+                [
+                    "-s", "-o", "/dev/null", "-w", "%header{content-encoding}", "-H", "Accept-Encoding: \(accepted)",
+                    "http://127.0.0.1:\(port)/",
+                ])
+            #expect(answer.output == wanted, "\(accepted): \(envoy.logged)")
+        }
         #expect(envoy.stat("http.public.fault.delays_injected") >= 1)
         #expect(envoy.stat("http.public.rbac.denied") >= 1)
         #expect(envoy.stat("listener_manager.lds.update_rejected") == 0)

@@ -23,7 +23,7 @@ extension Publisher {
             touched.insert(group)
         }
         for member in members.values where touched.contains(member.group) {
-            member.changes.yield(publication(for: member.group))
+            member.tell(publication(for: member.group))
         }
     }
 }

@@ -15,7 +15,8 @@ package actor Publisher {
     struct Member {
         let proxy: ProxyIdentity
         var group: Group
-        let changes: AsyncStream<Publication>.Continuation
+        /// Nil: there will be no more. It does not wait, and of what comes while its stream is busy keeps the newest.
+        let tell: @Sendable (Publication?) -> Void
     }
 
     private(set) var mesh = Mesh()
@@ -48,16 +49,24 @@ package actor Publisher {
 
     package func join(_ proxy: ProxyIdentity) -> Membership {
         let (stream, continuation) = AsyncStream.makeStream(of: Publication.self, bufferingPolicy: .bufferingNewest(1))
+        let id = join(proxy) { publication in
+            if let publication { continuation.yield(publication) } else { continuation.finish() }
+        }
+        return Membership(id: id, publications: stream)
+    }
+
+    /// As that, without a stream between: `tell` is called for each change of a thousand proxies, one after the other.
+    package func join(_ proxy: ProxyIdentity, tell: @escaping @Sendable (Publication?) -> Void) -> UInt64 {
         nextMember += 1
         let group = group(of: proxy)
-        members[nextMember] = Member(proxy: proxy, group: group, changes: continuation)
-        if isKnown { continuation.yield(publication(for: group)) }
-        return Membership(id: nextMember, publications: stream)
+        members[nextMember] = Member(proxy: proxy, group: group, tell: tell)
+        if isKnown { tell(publication(for: group)) }
+        return nextMember
     }
 
     package func leave(_ id: UInt64) {
         guard let member = members.removeValue(forKey: id) else { return }
-        member.changes.finish()
+        member.tell(nil)
         forgetUnused()
     }
 
@@ -81,7 +90,7 @@ package actor Publisher {
                 snapshots[group] = snapshot(group, after: previous[group] ?? previous[member.group] ?? Snapshot())
             }
             members[id]?.group = group
-            member.changes.yield(publication(for: group))
+            member.tell(publication(for: group))
         }
         keepUsed()
     }

@@ -1,4 +1,3 @@
-internal import AsyncAlgorithms
 internal import GRPCCore
 internal import MartletControl
 internal import MartletXDS
@@ -11,13 +10,6 @@ struct DiscoverySession<Request: DiscoveryMessage> {
     let address: String
     let now: @Sendable () -> Int64
 
-    private enum Input: Sendable {
-        case request(Request)
-        case publication(Publication)
-        case resumed
-        case ended
-    }
-
     /// A client that came back has asked for all that it wants by then.
     private var resumption: Duration { .seconds(5) }
 
@@ -28,44 +20,41 @@ struct DiscoverySession<Request: DiscoveryMessage> {
     func run(
         _ requests: RPCAsyncSequence<Request, any Error>, _ writer: RPCWriter<DiscoveryResponseBytes>
     ) async throws {
-        // It takes one at a time: a client that asks faster than it reads waits.
-        let inputs = AsyncChannel<Input>()
+        let inbox = SessionInbox<Request>()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 do {
-                    for try await request in requests { await inputs.send(.request(request)) }
+                    for try await request in requests { await inbox.send(request) }
                 } catch {
                     // The connection broke: the same as an end.
                 }
-                await inputs.send(.ended)
+                inbox.end()
             }
             defer {
-                inputs.finish()
+                inbox.end()
                 group.cancelAll()
             }
-            var iterator = inputs.makeAsyncIterator()
-            guard case .request(let first)? = await iterator.next() else { return }
+            guard case .request(let first) = await inbox.next() else { return }
             guard first.hasNode, !first.node.id.isEmpty else {
                 throw RPCError(code: .invalidArgument, message: StreamViolation.missingNode.description)
             }
             let proxy = ProxyIdentity(first.node)
-            let membership = await control.publisher.join(proxy)
-            defer { control.leave(membership.id) }
-            guard let start = await membership.publications.first(where: { _ in true }) else { return }
+            let membership = await control.publisher.join(proxy) { publication in
+                if let publication { inbox.put(publication) } else { inbox.end() }
+            }
+            defer { control.leave(membership) }
+            guard let start = await inbox.firstPublication() else { return }
             group.addTask {
                 try await Task.sleep(for: resumption)
-                await inputs.send(.resumed)
-            }
-            group.addTask {
-                for await publication in membership.publications { await inputs.send(.publication(publication)) }
+                inbox.resume()
             }
             var progress = SessionProgress(
                 proxy, method: Request.variant, address: address, time: now(), publication: start)
             // Before it is answered: it may report as soon as it has been.
-            control.fleet.update(membership.id, progress.status)
+            control.fleet.update(membership, progress.status)
             var stream = DiscoveryStream(Request.variant, snapshot: start.snapshot)
-            var next: Input? = .request(first)
-            while let input = next {
+            var input = SessionInbox<Request>.Input.request(first)
+            while true {
                 let output: StreamOutput
                 switch input {
                 case .ended: return
@@ -77,8 +66,8 @@ struct DiscoverySession<Request: DiscoveryMessage> {
                 }
                 try await write(output, writer)
                 progress.update(stream)
-                control.fleet.update(membership.id, progress.status)
-                next = await iterator.next()
+                control.fleet.update(membership, progress.status)
+                input = await inbox.next()
             }
         }
     }
