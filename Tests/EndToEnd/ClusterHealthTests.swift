@@ -125,7 +125,8 @@ struct ClusterHealthTests {
         first = nil
         #expect(first == nil)
         #expect(try eventually { try proxy.health(ports[0]) == "unhealthy" })
-        for _ in 0..<10 { #expect(try proxy.get("/").hasPrefix("HTTP/1.1 200 ")) }
+        // Each worker hears of it a moment after the page that tells it.
+        #expect(try eventually { try (0..<10).allSatisfy { _ in try proxy.get("/").hasPrefix("HTTP/1.1 200 ") } })
         #expect((try proxy.endpoint(ports[0])["reason"] as? String)?.contains("refused") == true)
         first = try server(ports[0])
         #expect(try eventually { try proxy.health(ports[0]) == "healthy" })

@@ -26,15 +26,15 @@ struct Sightings: Sendable {
     }
 
     /// Whether that was the last of all.
-    mutating func add(_ index: Int, isWhole: Bool, isNoted: Bool, at time: Int64) -> Bool {
+    mutating func add(_ index: Int, isWhole: Bool, isNoted: Bool, arrivedAt arrival: Int64) -> Bool {
         var isLast = false
         if isWhole, each[index].whole == nil {
-            each[index].whole = time
+            each[index].whole = Moment.now
             whole += 1
             isLast = whole == each.count
         }
         if isNoted, each[index].noted == nil {
-            each[index].noted = time
+            each[index].noted = arrival
             noted += 1
             isLast = isLast || noted == each.count
         }
@@ -127,17 +127,17 @@ final class Crowd: Sendable {
                     let arrival = Moment.now
                     let (offer, answers) = try proxy.take(message)
                     for answer in answers { feed.yield(answer) }
-                    if let offer { self.note(index, offer, isWhole: proxy.isWhole, at: arrival) }
+                    if let offer { self.note(index, offer, isWhole: proxy.isWhole, arrivedAt: arrival) }
                 }
             }
         }
     }
 
-    private func note(_ index: Int, _ offer: DiscoveryOffer, isWhole: Bool, at time: Int64) {
+    private func note(_ index: Int, _ offer: DiscoveryOffer, isWhole: Bool, arrivedAt arrival: Int64) {
         let isSought = sought.withLock { sought in
             sought.map { $0.type == offer.type && offer.changed[$0.name] != nil } ?? false
         }
-        let isLast = seen.withLock { $0.add(index, isWhole: isWhole, isNoted: isSought, at: time) }
+        let isLast = seen.withLock { $0.add(index, isWhole: isWhole, isNoted: isSought, arrivedAt: arrival) }
         if isLast { bell.continuation.yield() }
     }
 }

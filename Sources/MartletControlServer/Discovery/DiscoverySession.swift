@@ -43,7 +43,15 @@ struct DiscoverySession<Request: DiscoveryMessage> {
                 if let publication { inbox.put(publication) } else { inbox.end() }
             }
             defer { control.leave(membership) }
-            guard let start = await inbox.firstPublication() else { return }
+            // Until the store has been read nobody reads what the client sends, and would notice that it has gone.
+            let known = await withRPCCancellationHandler {
+                await inbox.firstPublication()
+            } onCancelRPC: {
+                inbox.end()
+            }
+            guard let start = known else {
+                throw RPCError(code: .unavailable, message: "the store has not been read yet")
+            }
             group.addTask {
                 try await Task.sleep(for: resumption)
                 inbox.resume()

@@ -52,6 +52,9 @@ final class SessionInbox<Request: Sendable>: Sendable {
 
     private let state = Locked(State())
 
+    /// Somebody waits: for tests.
+    var waiting: (session: Bool, reader: Bool) { state.withLock { ($0.session != nil, $0.reader != nil) } }
+
     // MARK: The session's side
 
     func next() async -> Input { await next(onlyPublication: false) }

@@ -52,19 +52,20 @@ struct SessionInboxTests {
         #expect(await inbox.firstPublication() == nil)
     }
 
-    @Test("A client that asks without end does not keep out what is published")
+    @Test("Requests and what is published take turns")
     func fairness() async {
         let inbox = SessionInbox<Int>()
         let reader = Task { for number in 0..<1000 where !Task.isCancelled { await inbox.send(number) } }
-        var requests = 0
-        while requests < 1000 {
+        var (requests, wasRequest) = (0, false)
+        for _ in 0..<1_000_000 where requests < 1000 {
             inbox.put(Self.publication(1))
-            let words = [await Self.next(inbox), await Self.next(inbox)]
-            #expect(words.contains("publication 1"))
-            requests += words.count { $0.hasPrefix("request") }
+            let isRequest = await Self.next(inbox).hasPrefix("request")
+            #expect(!isRequest || !wasRequest)
+            wasRequest = isRequest
+            if isRequest { requests += 1 } else { await Task.yield() }
         }
+        #expect(requests == 1000)
         inbox.end()
-        reader.cancel()
         await reader.value
     }
 
@@ -92,15 +93,36 @@ struct SessionInboxTests {
         await publisher.value
     }
 
-    @Test("Whoever is cancelled while it waits is told of the end, and so is a reader without room")
-    func cancellation() async {
+    @Test("Whoever waits for something is told of the end, cancelled or not", arguments: [true, false])
+    func endOfSession(isFirst: Bool) async throws {
+        for isCancelled in [true, false] {
+            let inbox = SessionInbox<Int>()
+            let session = Task {
+                isFirst ? await inbox.firstPublication().map { "\($0.revision)" } ?? "ended" : await Self.next(inbox)
+            }
+            try await eventually { inbox.waiting.session }
+            if isCancelled { session.cancel() } else { inbox.end() }
+            #expect(await session.value == "ended")
+        }
+    }
+
+    @Test("A reader waits for room, until there is some or an end")
+    func endOfReader() async throws {
         let inbox = SessionInbox<Int>()
-        let session = Task { await Self.next(inbox) }
-        session.cancel()
-        #expect(await session.value == "ended")
-        let other = SessionInbox<Int>()
-        let reader = Task { await other.send(1) }
-        other.end()
+        let reader = Task {
+            await inbox.send(1)
+            await inbox.send(2)
+        }
+        try await eventually { inbox.waiting.reader }
+        #expect(await Self.next(inbox) == "request 1")
+        try await eventually { inbox.waiting.reader }
+        inbox.end()
         await reader.value
+        #expect(await Self.next(inbox) == "request 2")
+    }
+
+    private func eventually(_ holds: () -> Bool) async throws {
+        for _ in 0..<1_000_000 where !holds() { await Task.yield() }
+        try #require(holds())
     }
 }
