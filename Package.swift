@@ -220,7 +220,9 @@ let package = Package(
             "MartletControlTests",
             [
                 "MartletCore", "MartletConfig", "MartletXDS", "MartletControl", "MartletControlCheck", "MartletTesting",
-                "MartletControlServer", "StoreWriter", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                "MartletControlServer", "MartletXDSMessages", "StoreWriter",
+                .product(name: "GRPCCore", package: "grpc-swift-2"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ]),
         // The control plane with real proxies under it.
         tests(

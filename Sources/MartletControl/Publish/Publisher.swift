@@ -15,7 +15,6 @@ package actor Publisher {
     struct Member {
         let proxy: ProxyIdentity
         var group: Group
-        /// Nil: there will be no more. It does not wait, and of what comes while its stream is busy keeps the newest.
         let tell: @Sendable (Publication?) -> Void
     }
 
@@ -41,21 +40,8 @@ package actor Publisher {
 
     // MARK: Proxies
 
-    package struct Membership: Sendable {
-        package let id: UInt64
-        /// What it is to have, once that is known and each time that changes. Of what comes while it is busy, the newest.
-        package let publications: AsyncStream<Publication>
-    }
-
-    package func join(_ proxy: ProxyIdentity) -> Membership {
-        let (stream, continuation) = AsyncStream.makeStream(of: Publication.self, bufferingPolicy: .bufferingNewest(1))
-        let id = join(proxy) { publication in
-            if let publication { continuation.yield(publication) } else { continuation.finish() }
-        }
-        return Membership(id: id, publications: stream)
-    }
-
-    /// As that, without a stream between: `tell` is called for each change of a thousand proxies, one after the other.
+    /// `tell` is called with what the proxy is to have, once that is known and each time that changes, in the midst of telling a
+    /// thousand others: it must not wait, and of what comes while its proxy is busy it keeps the newest. Nil: the proxy has left.
     package func join(_ proxy: ProxyIdentity, tell: @escaping @Sendable (Publication?) -> Void) -> UInt64 {
         nextMember += 1
         let group = group(of: proxy)
