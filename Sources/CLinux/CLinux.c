@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -190,10 +191,26 @@ int mrt_epoll_remove(int epoll, int fd) {
     return epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL) < 0 ? -errno : 0;
 }
 
-int mrt_epoll_wait(int epoll, mrt_event *events, int capacity, int timeout_ms) {
+int mrt_timer_create(int epoll, uint64_t token) {
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (fd < 0) return -errno;
+    // By edges, so that nobody has to read it.
+    int error = add(epoll, fd, token, EPOLLIN | EPOLLET);
+    if (error == 0) return fd;
+    close(fd);
+    return error;
+}
+
+int mrt_timer_set(int timer, uint64_t nanoseconds) {
+    struct itimerspec at = {.it_value = {.tv_sec = (time_t)(nanoseconds / 1000000000), .tv_nsec = (long)(nanoseconds % 1000000000)}};
+    return timerfd_settime(timer, TFD_TIMER_ABSTIME, &at, NULL) < 0 ? -errno : 0;
+}
+
+int mrt_epoll_wait(int epoll, mrt_event *events, int capacity, bool blocks) {
     struct epoll_event batch[256];
     if (capacity > 256) capacity = 256;
-    int count = epoll_wait(epoll, batch, capacity, timeout_ms);
+    // The bare call, as in mrt_recv.
+    int count = (int)syscall(SYS_epoll_pwait, epoll, batch, capacity, blocks ? -1 : 0, NULL, 0);
     if (count < 0) return errno == EINTR ? 0 : -errno;
     for (int i = 0; i < count; i++) {
         uint32_t seen = batch[i].events;

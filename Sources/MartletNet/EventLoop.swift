@@ -24,9 +24,17 @@ package final class EventLoop {
     private struct Slot {
         var source: (any EventSource)?
         var generation: UInt32 = 0
+        /// Of a `StreamSocket`, while the loop passes on its bytes.
+        var forward: FastForward?
     }
 
     private let epoll: Int32
+    /// Ends the poll when a timer is due. It is set when that is sooner than it was; a timeout would have the clock read for each poll, by
+    /// us and twice by the kernel.
+    private let alarm: Int32
+    private var alarmAt = Instant.never
+    /// No slot has it.
+    private static let alarmToken = UInt64.max
     // Indexed by the low half of an event's token; the high half is the generation, so that an event of a descriptor
     // closed earlier in the same batch is told from one of the descriptor that took its number.
     private var slots: [Slot] = []
@@ -38,6 +46,9 @@ package final class EventLoop {
     private var timers: TimerWheel
     package let buffers = BufferPool()
     package let pipes = SplicePipes()
+    private let passing = ByteBuffer(capacity: EventLoop.forwardLimit)
+    /// The most that is forwarded at once; what is larger pays for being looked at.
+    static let forwardLimit = 16_384
 
     private var again: [any EventSource] = []
     private var againNext: [any EventSource] = []
@@ -53,11 +64,20 @@ package final class EventLoop {
 
     package init() throws(SystemError) {
         epoll = try SystemError.check("epoll_create1", mrt_epoll_create())
+        do throws(SystemError) {
+            alarm = try SystemError.check("timerfd_create", mrt_timer_create(epoll, Self.alarmToken))
+        } catch {
+            mrt_close(epoll)
+            throw error
+        }
         now = .now()
         timers = TimerWheel(now: now)
     }
 
-    deinit { mrt_close(epoll) }
+    deinit {
+        mrt_close(alarm)
+        mrt_close(epoll)
+    }
 
     // MARK: Running
 
@@ -77,19 +97,22 @@ package final class EventLoop {
 
     package func turn() {
         turnEnds?()
-        let timeout = again.isEmpty && next.isEmpty ? timers.timeout(now: .now(), limit: 60_000) : 0
-        let count = unsafe mrt_epoll_wait(epoll, &events, Int32(events.count), timeout)
+        let blocks = again.isEmpty && next.isEmpty && setAlarm()
+        let count = unsafe mrt_epoll_wait(epoll, &events, Int32(events.count), blocks)
         now = .now()
+        if alarmAt <= now { alarmAt = .never }
         turns &+= 1
         var index = 0
         while index < Int(max(count, 0)) {
             let event = events[index]
             index += 1
             let slot = Int(event.token & 0xFFFF_FFFF)
-            guard slot < slots.count, slots[slot].generation == UInt32(event.token >> 32),
-                let source = slots[slot].source
-            else { continue }
-            source.eventsReady(event.flags)
+            guard slot < slots.count, slots[slot].generation == UInt32(event.token >> 32) else {
+                if event.token == Self.alarmToken { alarmAt = .never }
+                continue
+            }
+            if event.flags & Self.decisive == UInt32(MRT_READABLE), forward(slot) { continue }
+            slots[slot].source?.eventsReady(event.flags)
         }
         if !again.isEmpty {
             swap(&again, &againNext)
@@ -105,6 +128,15 @@ package final class EventLoop {
         flush()
     }
 
+    /// Whether the poll will end in time.
+    private func setAlarm() -> Bool {
+        let due = timers.nextDeadline
+        guard due < alarmAt else { return true }
+        guard mrt_timer_set(alarm, due.nanoseconds) == 0 else { return false }
+        alarmAt = due
+        return true
+    }
+
     private func flush() {
         // Flushing may let somebody produce more; that waits for the next round of this loop, but a socket is written once.
         while !dirty.isEmpty || !producers.isEmpty {
@@ -114,6 +146,38 @@ package final class EventLoop {
             while let socket = flushing.popLast() { socket.flush() }
         }
     }
+
+    // MARK: Forwarding
+
+    /// Of an event's flags: bytes pass unseen when of these there are only bytes to read.
+    private static let decisive = UInt32(MRT_READABLE | MRT_PEER_CLOSED | MRT_HANGUP)
+
+    /// False: the source is to hear of its event.
+    @inline(__always)
+    private func forward(_ slot: Int) -> Bool {
+        guard let outcome = slots[slot].forward?.pass(through: passing, at: now) else { return false }
+        switch outcome {
+        case .passed: return true
+        case .unfinished: return false
+        case .stuck(let sent): stream(in: Int32(slot))?.forwardingStuck(passing, from: sent)
+        case .refused(let code): stream(in: Int32(slot))?.forwardingRefused(passing, code)
+        case .failed(let code): stream(in: Int32(slot))?.forwardingFailed(code)
+        }
+        return true
+    }
+
+    func beginForwarding(_ slot: Int32, _ forward: FastForward) { slots[Int(slot)].forward = forward }
+
+    func endForwarding(_ slot: Int32) { slots[Int(slot)].forward = nil }
+
+    func takeForwarded(_ slot: Int32) -> (bytes: UInt64, last: Instant)? {
+        guard let bytes = slots[Int(slot)].forward?.takePassed(), let last = slots[Int(slot)].forward?.lastPassed else {
+            return nil
+        }
+        return (bytes, last)
+    }
+
+    func stream(in slot: Int32) -> StreamSocket? { slots[Int(slot)].source as? StreamSocket }
 
     // MARK: Timers
 
@@ -158,6 +222,7 @@ package final class EventLoop {
         // Closing the only descriptor of a socket takes it out of epoll by itself.
         if !isClosing { _ = mrt_epoll_remove(epoll, descriptor) }
         slots[Int(slot)].source = nil
+        slots[Int(slot)].forward = nil
         slots[Int(slot)].generation &+= 1
         freeSlots.append(slot)
     }

@@ -6,7 +6,7 @@ internal import Glibc
 
 extension StreamSocket {
     /// Bytes may pass by this process: there is no TLS.
-    package var takesPipes: Bool { secure == nil }
+    package var isPlain: Bool { secure == nil }
 
     /// Moves what has arrived into `pipe`, which must be empty, with one system call.
     package func read(into pipe: SplicePipe) -> ReadResult {

@@ -181,7 +181,7 @@ extension StreamSocket {
             if sent < 0 && sent != -Int(EAGAIN) { return writeFailed(Int32(-sent)) }
             addSent(application)
             if sent < offered {
-                isWritable = false
+                becameFull()
                 return
             }
             // More than is sealed ahead, or than one system call takes.

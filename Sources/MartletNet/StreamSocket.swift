@@ -41,7 +41,7 @@ package final class StreamSocket: EventSource {
     package let loop: EventLoop
     let buffers: BufferPool
     let descriptor: Int32
-    private var slot: Int32 = -1
+    private(set) var slot: Int32 = -1
     var state: State
     /// Dropped at close, which breaks the cycle between the two.
     package var owner: (any StreamSocketOwner)?
@@ -56,16 +56,21 @@ package final class StreamSocket: EventSource {
     /// Writing failed. What the peer sent before it went may still be read.
     package private(set) var isWriteBroken = false
     private var isQueuedAgain = false
-    private var isDirty = false
-    private(set) var closesWhenFlushed = false
-    private var resetsWhenFlushed = false
-    private(set) var shutsDownWhenFlushed = false
+    private(set) var isDirty = false
+    var closesWhenFlushed = false
+    var resetsWhenFlushed = false
+    var shutsDownWhenFlushed = false
     /// Calls `socketDrained` when the queue has been sent.
     package var wantsDrained = false
 
+    /// Where the loop sends what arrives here, and the slot of the socket whose bytes it sends here; see StreamSocket+Forward.
+    var forwardSink: StreamSocket?
+    var feeder: Int32 = -1
+    var forwarded: (bytes: UInt64, last: Instant) = (0, Instant(nanoseconds: 0))
+
     var output = OutputQueue()
     /// Lent until what it holds has been sent; that goes behind `output`, which stays empty meanwhile. Without TLS only.
-    private var pipe: SplicePipe?
+    var pipe: SplicePipe?
     /// Bytes handed to the kernel so far; with TLS those of records that carry the owner's.
     package private(set) var sentBytes: UInt64 = 0
     /// Nil for a plain socket.
@@ -114,12 +119,18 @@ package final class StreamSocket: EventSource {
     package var isClosed: Bool { state == .closed }
     /// Bytes queued and not yet taken by the kernel.
     package var queuedBytes: Int { output.count + (secure?.queued ?? pipe?.count ?? 0) }
-    private var hasOutput: Bool { !output.isEmpty || pipe != nil }
+    var hasOutput: Bool { !output.isEmpty || pipe != nil }
+    var isEnding: Bool { closesWhenFlushed || shutsDownWhenFlushed }
 
     // MARK: Events
 
     func eventsReady(_ flags: UInt32) {
         if state == .connecting { return connectEnded(flags) }
+        if forwardSink != nil {
+            // It is writable as long as it forwards.
+            guard flags & UInt32(MRT_READABLE | MRT_PEER_CLOSED | MRT_HANGUP) != 0 else { return }
+            stopForwarding()
+        }
         if flags & UInt32(MRT_WRITABLE) != 0 && !isWritable {
             isWritable = true
             if hasOutput || secure != nil { markDirty() }
@@ -205,7 +216,10 @@ package final class StreamSocket: EventSource {
     }
 
     /// Back-pressure: no `socketReadable` until `resumeReading`.
-    package func pauseReading() { isReadingPaused = true }
+    package func pauseReading() {
+        if forwardSink != nil { stopForwarding() }
+        isReadingPaused = true
+    }
 
     package func resumeReading() {
         guard isReadingPaused else { return }
@@ -216,6 +230,7 @@ package final class StreamSocket: EventSource {
     /// Looks for bytes that have come since the last poll.
     package func readNow() {
         guard state == .open, !isReadingPaused else { return }
+        if forwardSink != nil { stopForwarding() }
         isReadable = true
         owner?.socketReadable(self)
     }
@@ -251,6 +266,7 @@ package final class StreamSocket: EventSource {
     }
 
     func markDirty() {
+        if feeder >= 0 { stopFeeding() }
         // Nothing is writable before it is connected.
         guard !isDirty, state != .closed, isWritable else { return }
         isDirty = true
@@ -268,9 +284,7 @@ package final class StreamSocket: EventSource {
             if sent < 0 && sent != -Int(EAGAIN) { return writeFailed(Int32(-sent)) }
             if sent > 0 { sentBytes &+= UInt64(sent) }
             if sent < offered {
-                // The kernel's buffer is full; an edge tells when it is not.
-                isWritable = false
-                return
+                return becameFull()
             }
             // More pieces than one system call takes.
             if !output.isEmpty { return markDirty() }
@@ -278,14 +292,17 @@ package final class StreamSocket: EventSource {
         if let pipe {
             let (sent, failure) = pipe.empty(into: descriptor)
             sentBytes &+= UInt64(sent)
-            if failure == EAGAIN {
-                isWritable = false
-                return
-            }
+            if failure == EAGAIN { return becameFull() }
             if failure != 0 { return writeFailed(failure) }
             self.pipe = nil
         }
         flushed()
+    }
+
+    /// The kernel's buffer is full; an edge tells when it is not, and somebody has to hear it.
+    func becameFull() {
+        isWritable = false
+        if forwardSink != nil { stopForwarding() }
     }
 
     func addSent(_ count: Int) { sentBytes &+= UInt64(count) }
@@ -310,6 +327,7 @@ package final class StreamSocket: EventSource {
         else {
             return fail("write", code)
         }
+        stopForwarding()
         isWriteBroken = true
         isPeerClosed = true
         output.removeAll(pool: buffers)
@@ -317,71 +335,6 @@ package final class StreamSocket: EventSource {
         secure?.dropOutput()
         isReadable = true
         readAgainNextTurn()
-    }
-
-    // MARK: Closing
-
-    private func closed() {
-        let owner = self.owner
-        if resetsWhenFlushed { reset() } else { close() }
-        owner?.socketClosed(self)
-    }
-
-    private func fail(_ call: String, _ code: Int32) { fail(SystemError(call: call, code: code)) }
-
-    func fail(_ error: SystemError) {
-        let owner = self.owner
-        drop()
-        owner?.socketFailed(self, error)
-    }
-
-    /// Closes now. Queued output is dropped; the owner hears nothing more.
-    package func close() {
-        if let secure { sayGoodbye(secure) }
-        end(reset: false)
-    }
-
-    /// As `close`, without a last word to the peer.
-    func drop() { end(reset: false) }
-
-    /// Closes with a TCP reset, so that the peer cannot take what it got for a whole message.
-    package func reset() { end(reset: true) }
-
-    private func end(reset: Bool) {
-        guard state != .closed else { return }
-        state = .closed
-        if slot >= 0 { loop.deregister(slot, descriptor, isClosing: true) }
-        output.removeAll(pool: buffers)
-        pipe = nil
-        secure?.drop()
-        if reset { mrt_close_reset(descriptor) } else { mrt_close(descriptor) }
-        owner = nil
-    }
-
-    /// Closes once everything queued has been sent, and tells the owner, maybe from within this call.
-    package func closeWhenFlushed() {
-        guard state != .closed else { return }
-        if queuedBytes == 0 && !isDirty { return closed() }
-        closesWhenFlushed = true
-    }
-
-    /// As `closeWhenFlushed`, with a reset: what was sent is not the whole.
-    package func resetWhenFlushed() {
-        resetsWhenFlushed = true
-        closeWhenFlushed()
-    }
-
-    /// Sends FIN once everything queued has been sent; reading goes on.
-    package func shutdownWhenFlushed() {
-        guard state == .open else { return }
-        if secure != nil {
-            shutsDownWhenFlushed = true
-            markDirty()
-        } else if !hasOutput {
-            _ = mrt_shutdown_write(descriptor)
-        } else {
-            shutsDownWhenFlushed = true
-        }
     }
 
     package func localAddress() -> SocketAddress? {

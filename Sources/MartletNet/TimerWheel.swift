@@ -40,6 +40,9 @@ package struct TimerWheel {
     private var elapsed: UInt64
     private let origin: Instant
     package private(set) var count = 0
+    /// What `findNext` found, until a timer comes or goes: it is asked for twice a turn.
+    private var next: (list: Int, tick: UInt64)?
+    private var isNextKnown = false
 
     package init(now: Instant) {
         origin = now
@@ -88,6 +91,7 @@ package struct TimerWheel {
     }
 
     private mutating func link(_ index: Int32) {
+        isNextKnown = false
         let when = nodes[Int(index)].tick
         let differing = (elapsed ^ when) | 63
         let level = min(Int((63 - UInt64(differing.leadingZeroBitCount)) / Self.slotBits), Self.levels - 1)
@@ -103,6 +107,7 @@ package struct TimerWheel {
     }
 
     private mutating func unlink(_ index: Int32) {
+        isNextKnown = false
         let node = nodes[Int(index)]
         if node.previous >= 0 {
             nodes[Int(node.previous)].next = node.next
@@ -116,7 +121,7 @@ package struct TimerWheel {
 
     /// The first slot that time will reach: its list and the tick at which it begins. All levels are looked at: while a
     /// slot of a higher one is being moved down, what is left in it may be due before what has been moved.
-    private func nextSlot() -> (list: Int, tick: UInt64)? {
+    private func findNext() -> (list: Int, tick: UInt64)? {
         var first: (list: Int, tick: UInt64)?
         for level in 0..<Self.levels where occupied[level] != 0 {
             let shift = UInt64(level) * Self.slotBits
@@ -136,12 +141,20 @@ package struct TimerWheel {
         return first
     }
 
-    /// Milliseconds until something may have to be done, at most `limit`; for `epoll_wait`.
-    package func timeout(now: Instant, limit: Int32) -> Int32 {
-        guard let next = nextSlot() else { return limit }
-        let present = tick(of: now, roundingUp: false)
-        guard next.tick > present else { return 0 }
-        return Int32(min(next.tick - present, UInt64(limit)))
+    private mutating func nextSlot() -> (list: Int, tick: UInt64)? {
+        if !isNextKnown {
+            next = findNext()
+            isNextKnown = true
+        }
+        return next
+    }
+
+    /// When something may have to be done next; `never` without a timer.
+    package var nextDeadline: Instant {
+        mutating get {
+            guard let next = nextSlot() else { return .never }
+            return origin + .milliseconds(next.tick)
+        }
     }
 
     /// Takes one timer that is due at `now`, or nil. Call until nil: firing may arm and cancel others.

@@ -66,6 +66,22 @@ struct TCPTests {
         #expect(try proxy.exchange("a question") == "a question")
     }
 
+    @Test("Bytes of a connection that is still open are counted when somebody asks")
+    func countsWhileOpen() throws {
+        let echo = try TCPRig.echo()
+        let proxy = try TestProxy(listener: TCPRig.listener(), rest: TestProxy.cluster(echo.port))
+        let client = try proxy.connect()
+        let labels = "{listener=\"public\",cluster=\"up\"}"
+        for count in 1...50 {
+            try client.send("message")
+            let expected = String(repeating: "message", count: count)
+            #expect(client.receive { $0.text == expected })
+            guard count % 10 == 0 else { continue }
+            #expect(try proxy.metric("martlet_tcp_received_bytes_total" + labels) == "\(7 * count)")
+            #expect(try proxy.metric("martlet_tcp_sent_bytes_total" + labels) == "\(7 * count)")
+        }
+    }
+
     @Test("A receiver that does not read stops the sender, and the proxy holds little")
     func slowReader() throws {
         let size = 200_000_000

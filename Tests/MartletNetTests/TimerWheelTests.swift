@@ -71,13 +71,20 @@ struct TimerWheelTests {
         #expect(Self.fire(&wheel, at: now + 1_000_000).count == model.count)
     }
 
-    @Test("The poll waits until the next timer and no longer than it is told to")
-    func timeout() {
-        var wheel = TimerWheel(now: Instant(nanoseconds: 0))
-        let start = Instant(nanoseconds: 0)
-        #expect(wheel.timeout(now: start, limit: 60_000) == 60_000)
-        _ = wheel.arm(at: Instant(nanoseconds: 20_000_000), Target(), tag: 0)
-        #expect(wheel.timeout(now: start, limit: 60_000) == 20)
-        #expect(wheel.timeout(now: Instant(nanoseconds: 30_000_000), limit: 60_000) == 0)
+    @Test("The poll is to end when the next timer is due, and not before it can be")
+    func nextDeadline() {
+        let start = Instant(nanoseconds: 5_000_000)
+        var wheel = TimerWheel(now: start)
+        #expect(wheel.nextDeadline == .never)
+        let later = wheel.arm(at: start + .milliseconds(40), Target(), tag: 0)
+        #expect(wheel.nextDeadline == start + .milliseconds(40))
+        let sooner = wheel.arm(at: start + .milliseconds(20), Target(), tag: 0)
+        #expect(wheel.nextDeadline == start + .milliseconds(20))
+        wheel.cancel(sooner)
+        #expect(wheel.nextDeadline == start + .milliseconds(40))
+        wheel.cancel(later)
+        // Far away: a slot of many ticks, looked at when it begins.
+        _ = wheel.arm(at: start + .seconds(100), Target(), tag: 0)
+        #expect(wheel.nextDeadline > start + .seconds(30) && wheel.nextDeadline <= start + .seconds(100))
     }
 }

@@ -5,145 +5,15 @@ import Testing
 @testable import MartletNet
 @testable import MartletProxy
 
-/// Two TCP connections over loopback with a relay between them, and a loop that runs while somebody waits.
-private final class RelayRig: TCPRelayOwner {
-    let loop: EventLoop
-    /// The far ends, which the test plays.
-    let client: Int32
-    let server: Int32
-    private(set) var relay: TCPRelay?
-    private(set) var end: TCPRelay.End?
-
-    init(
-        idleTimeout: Nanoseconds = .zero, lasting: Nanoseconds? = nil, limit: Int = 65_536, socketBuffer: Int32? = nil,
-        early: [UInt8] = [], clientHasEnded: Bool = false
-    ) throws {
-        signal(SIGPIPE, SIG_IGN)
-        loop = try EventLoop()
-        let (client, accepted) = try Self.connection(socketBuffer)
-        let (server, dialled) = try Self.connection(socketBuffer)
-        (self.client, self.server) = (client, server)
-        let downstream = StreamSocket(loop: loop, accepted: accepted)
-        let upstream = StreamSocket(loop: loop, accepted: dialled)
-        let relay = TCPRelay(
-            client: downstream, upstream: upstream, idleTimeout: idleTimeout,
-            deadline: lasting.map { loop.now + $0 } ?? .never, bufferLimit: limit, counts: nil, owner: self)
-        try downstream.start(relay)
-        try upstream.start(relay)
-        self.relay = relay
-        relay.start(early: early.span, clientHasEnded: clientHasEnded)
-    }
-
-    deinit { for end in [client, server] { close(end) } }
-
-    /// The far end blocks for nothing; the near end belongs to whoever takes it.
-    private static func connection(_ buffer: Int32?) throws -> (far: Int32, near: Int32) {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(listener) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let far = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        if var buffer {
-            for option in [SO_SNDBUF, SO_RCVBUF] {
-                for end in [listener, far] {
-                    unsafe setsockopt(end, SOL_SOCKET, option, &buffer, socklen_t(MemoryLayout<Int32>.size))
-                }
-            }
-        }
-        let isConnected = unsafe withUnsafeMutablePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe bind(listener, $0, size) == 0 && listen(listener, 1) == 0
-                    && getsockname(listener, $0, &size) == 0 && connect(far, $0, size) == 0
-            }
-        }
-        try #require(isConnected)
-        let near = accept(listener, nil, nil)
-        for end in [far, near] { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
-        return (far, near)
-    }
-
-    func relayEnded(_ end: TCPRelay.End) {
-        self.end = end
-        relay = nil
-    }
-
-    /// Turns the loop until `condition` holds; false when it has not for many seconds.
-    func wait(_ condition: () -> Bool) -> Bool {
-        let deadline = Instant.now() + .seconds(20)
-        while !condition() {
-            guard Instant.now() < deadline else { return false }
-            turn()
-        }
-        return true
-    }
-
-    /// One that comes back also when there is nothing to do.
-    func turn() {
-        loop.runNextTurn(nobody)
-        loop.turn()
-    }
-
-    private let nobody = Nobody()
-    private final class Nobody: TimerTarget {
-        func timerFired(_ tag: UInt8) {}
-    }
-}
-
-/// One far end's view: what it has still to send, and what it got.
-private struct Peer {
-    let descriptor: Int32
-    var rest: ArraySlice<UInt8> = []
-    var received: [UInt8] = []
-    var hasSeenEnd = false
-    var error: Int32 = 0
-    var endsAfterSending = false
-
-    init(_ descriptor: Int32) { self.descriptor = descriptor }
-
-    mutating func send() {
-        while !rest.isEmpty {
-            let sent = unsafe rest.withUnsafeBytes {
-                unsafe Glibc.send(descriptor, $0.baseAddress, min($0.count, 150_000), 0)
-            }
-            guard sent > 0 else { return }
-            rest = rest.dropFirst(sent)
-        }
-        if endsAfterSending {
-            endsAfterSending = false
-            shutdown(descriptor, Int32(SHUT_WR))
-        }
-    }
-
-    mutating func receive(_ limit: Int = 200_000) {
-        guard !hasSeenEnd, error == 0 else { return }
-        let count = unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: limit) { buffer in
-            let count = unsafe recv(descriptor, buffer.baseAddress, limit, 0)
-            if count > 0 { unsafe received.append(contentsOf: buffer.prefix(count)) }
-            return count
-        }
-        if count == 0 { hasSeenEnd = true }
-        if count < 0 && errno != EAGAIN { error = errno }
-    }
-
-    static func bytes(_ count: Int, seed: UInt64) -> [UInt8] {
-        var state = seed
-        return (0..<count).map { _ in
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return UInt8(truncatingIfNeeded: state >> 56)
-        }
-    }
-}
-
 @Suite("Bytes between two connections")
 struct TCPRelayTests {
     @Test(
         "Both ways at once, whole and in order, whether little or much",
-        arguments: [0, 1, 5000, 100_000, 12_000_000], [nil, 4096 as Int32?])
-    func bothWays(count: Int, socketBuffer: Int32?) throws {
-        guard socketBuffer == nil || count <= 100_000 else { return }
-        let rig = try RelayRig(socketBuffer: socketBuffer)
+        arguments: [0, 1, 5000, 100_000, 12_000_000],
+        [(nil, false), (nil, true), (4096 as Int32?, false), (4096, true)])
+    func bothWays(count: Int, over: (socketBuffer: Int32?, forwarding: Bool)) throws {
+        guard over.socketBuffer == nil || count <= 100_000 else { return }
+        let rig = try RelayRig(forwarding: over.forwarding, socketBuffer: over.socketBuffer)
         var client = Peer(rig.client)
         var server = Peer(rig.server)
         let up = Peer.bytes(count, seed: 1)
@@ -169,17 +39,18 @@ struct TCPRelayTests {
         }
         #expect(client.received == down)
         #expect(server.received == up)
-        #expect(relay?.clientBytes.received == UInt64(up.count) && relay?.clientBytes.sent == UInt64(down.count))
-        #expect(relay?.upstreamBytes.received == UInt64(down.count) && relay?.upstreamBytes.sent == UInt64(up.count))
+        let (wentUp, wentDown) = (UInt64(up.count) + rig.warmth, UInt64(down.count) + rig.warmth)
+        #expect(relay?.clientBytes.received == wentUp && relay?.clientBytes.sent == wentDown)
+        #expect(relay?.upstreamBytes.received == wentDown && relay?.upstreamBytes.sent == wentUp)
         if count > 10_000_000 { #expect(usedPipes) }
         relay = nil
         #expect(rig.loop.openSources == 0)
         #expect(rig.loop.armedTimers == 0)
     }
 
-    @Test("One side's end reaches the other, which may go on", arguments: [true, false])
-    func halfClose(clientFirst: Bool) throws {
-        let rig = try RelayRig()
+    @Test("One side's end reaches the other, which may go on", arguments: [true, false], [false, true])
+    func halfClose(clientFirst: Bool, forwarding: Bool) throws {
+        let rig = try RelayRig(forwarding: forwarding)
         var first = Peer(clientFirst ? rig.client : rig.server)
         var second = Peer(clientFirst ? rig.server : rig.client)
         first.rest = Array("the question".utf8)[...]
@@ -224,10 +95,12 @@ struct TCPRelayTests {
         #expect(server.received == Array((clientHasEnded ? "early " : "early late").utf8))
     }
 
-    @Test("A receiver that does not read stops the sender, and what is held stays bounded", arguments: [true, false])
-    func slowReader(fromClient: Bool) throws {
+    @Test(
+        "A receiver that does not read stops the sender, and what is held stays bounded", arguments: [true, false],
+        [false, true])
+    func slowReader(fromClient: Bool, forwarding: Bool) throws {
         let limit = 100_000
-        let rig = try RelayRig(limit: limit, socketBuffer: 16_384)
+        let rig = try RelayRig(forwarding: forwarding, limit: limit, socketBuffer: 16_384)
         var sender = Peer(fromClient ? rig.client : rig.server)
         var receiver = Peer(fromClient ? rig.server : rig.client)
         let bytes = Peer.bytes(6_000_000, seed: 4)
@@ -263,9 +136,9 @@ struct TCPRelayTests {
         #expect(receiver.received == bytes)
     }
 
-    @Test("A reset reaches the other side, behind what came before it", arguments: [true, false])
-    func reset(ofClient: Bool) throws {
-        let rig = try RelayRig()
+    @Test("A reset reaches the other side, behind what came before it", arguments: [true, false], [false, true])
+    func reset(ofClient: Bool, forwarding: Bool) throws {
+        let rig = try RelayRig(forwarding: forwarding)
         var other = Peer(ofClient ? rig.server : rig.client)
         var broken = Peer(ofClient ? rig.client : rig.server)
         broken.rest = Array("so far".utf8)[...]
@@ -275,13 +148,7 @@ struct TCPRelayTests {
                 other.receive()
                 return other.received.count == 6
             })
-        var linger = linger(l_onoff: 1, l_linger: 0)
-        unsafe setsockopt(
-            broken.descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
-        // The number stays taken, so that the rig closes nothing of somebody else's.
-        let nothing = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        dup2(nothing, broken.descriptor)
-        close(nothing)
+        rig.reset(broken.descriptor)
         #expect(
             rig.wait {
                 other.receive()
@@ -326,9 +193,9 @@ struct TCPRelayTests {
         }
     }
 
-    @Test("Nothing is left when it is cut with bytes on their way")
-    func cut() throws {
-        let rig = try RelayRig(limit: 1 << 20, socketBuffer: 16_384)
+    @Test("Nothing is left when it is cut with bytes on their way", arguments: [false, true])
+    func cut(forwarding: Bool) throws {
+        let rig = try RelayRig(forwarding: forwarding, limit: 1 << 20, socketBuffer: 16_384)
         var client = Peer(rig.client)
         client.rest = Peer.bytes(3_000_000, seed: 5)[...]
         #expect(
@@ -344,5 +211,33 @@ struct TCPRelayTests {
         #expect(rig.loop.openSources == 0)
         #expect(rig.loop.armedTimers == 0)
         rig.turn()
+    }
+
+    @Test(
+        "Who has sent its end and is gone by the time the other side goes on breaks the connection",
+        arguments: [true, false])
+    func goneBehindItsEnd(clientGoes: Bool) throws {
+        let rig = try RelayRig()
+        let gone = clientGoes ? rig.client : rig.server
+        var other = Peer(clientGoes ? rig.server : rig.client)
+        shutdown(gone, Int32(SHUT_WR))
+        #expect(
+            rig.wait {
+                other.receive()
+                return other.hasSeenEnd
+            })
+        rig.reset(gone)
+        #expect(
+            rig.wait {
+                other.rest = [1]
+                other.send()
+                return rig.end != nil
+            })
+        switch rig.end {
+        case .clientFailed?: #expect(clientGoes)
+        case .upstreamFailed?: #expect(!clientGoes)
+        default: Issue.record("ended by \(String(describing: rig.end))")
+        }
+        #expect(rig.loop.openSources == 0)
     }
 }

@@ -64,7 +64,10 @@ int mrt_epoll_add_edge(int epoll, int fd, uint64_t token);
 // Level-triggered for reading only: listeners, eventfd, signalfd, inotify.
 int mrt_epoll_add_level(int epoll, int fd, uint64_t token);
 int mrt_epoll_remove(int epoll, int fd);
-int mrt_epoll_wait(int epoll, mrt_event *events, int capacity, int timeout_ms);
+// A timer that raises an event with `token` at the time it is set to, by the monotonic clock.
+int mrt_timer_create(int epoll, uint64_t token);
+int mrt_timer_set(int timer, uint64_t nanoseconds);
+int mrt_epoll_wait(int epoll, mrt_event *events, int capacity, bool blocks);
 
 int mrt_eventfd(void);
 void mrt_eventfd_wake(int fd);

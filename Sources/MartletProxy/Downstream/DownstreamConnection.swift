@@ -14,10 +14,16 @@ protocol DownstreamConnection: AnyObject {
     func closeIfIdle() -> Bool
     /// Its exchanges queue no more than so many bytes a side from now on.
     func shrinkBuffers(to limit: Int)
+    /// Counts what is not counted as it comes. Before a scrape.
+    func settleCounts()
     /// Adds the exchanges that hold so many bytes.
     func addHolders(atLeast bytes: Int, to holders: inout [MemoryHolder])
     /// One of them holds more than the process can spare.
     func shed(_ driver: ExchangeDriver)
+}
+
+extension DownstreamConnection {
+    func settleCounts() {}
 }
 
 /// An exchange and the memory it holds.

@@ -120,6 +120,7 @@ final class TCPDownstream: DownstreamConnection, StreamSocketOwner {
     /// Whether it is waited for cannot be told.
     func closeIfIdle() -> Bool { false }
     func shrinkBuffers(to limit: Int) { relay?.shrinkBuffers(to: limit) }
+    func settleCounts() { relay?.settle() }
     func addHolders(atLeast bytes: Int, to holders: inout [MemoryHolder]) {}
     func shed(_ driver: ExchangeDriver) {}
 

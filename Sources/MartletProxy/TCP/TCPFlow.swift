@@ -1,3 +1,4 @@
+internal import MartletCore
 internal import MartletFilter
 internal import MartletNet
 
@@ -12,9 +13,21 @@ final class TCPFlow {
     var isEnded = false
     /// Holds bytes on their way to the sink.
     var pipe: SplicePipe?
+    /// What lately came of it.
+    private(set) var load = Load.mixed
     private var run = 0
-    /// Much is coming, so that it pays to leave it in the kernel.
-    private(set) var isBulk = false
+    private var runsOf = Load.mixed
+    /// Its bytes were left to the loop, and nobody has looked at it since.
+    private(set) var isLeftToLoop = false
+
+    /// How much comes at a time, which decides how it is passed on.
+    enum Load {
+        /// Single messages: what is done beside the two system calls for each is felt.
+        case small
+        case mixed
+        /// So much that it pays to leave it in the kernel.
+        case bulk
+    }
 
     /// Reads of at least this size count as much, and lesser ones as little, once so many came in a row. Below it a pipe's extra
     /// system calls cost what the copy would.
@@ -35,11 +48,31 @@ final class TCPFlow {
 
     func moved(_ count: Int) {
         self.count(count)
-        let speaksForChange = isBulk ? count < Self.little : count >= Self.much
-        run = speaksForChange ? run + 1 : 0
-        guard run == Self.inARow else { return }
-        isBulk.toggle()
+        let kind: Load = count >= Self.much ? .bulk : count < Self.little ? .small : .mixed
+        run = kind == runsOf ? run + 1 : 1
+        runsOf = kind
+        if kind != .small && load == .small { load = .mixed }
+        if kind != .mixed && run >= Self.inARow { load = kind }
+    }
+
+    /// Has the loop pass on what comes, if it is small and both sockets are quiet.
+    func forwardIfSmall() {
+        guard load == .small, !isEnded else { return }
+        isLeftToLoop = source.forward(to: sink)
+    }
+
+    /// Something that does not pass unseen has come.
+    func forwardingEnded() {
+        isLeftToLoop = false
+        load = .mixed
         run = 0
+    }
+
+    /// Counts what the loop has passed on, and returns when the last of it was.
+    func settle() -> Instant {
+        let passed = source.takeForwarded()
+        if passed.bytes > 0 { count(Int(passed.bytes)) }
+        return passed.last
     }
 
     /// What it held has been sent, or nobody wants it.

@@ -1,6 +1,10 @@
 internal import MartletCore
 internal import MartletNet
 
+#if canImport(Glibc)
+internal import Glibc
+#endif
+
 protocol TCPRelayOwner: AnyObject {
     /// Both connections are closed, and nothing more will be heard of them.
     func relayEnded(_ end: TCPRelay.End)
@@ -33,7 +37,7 @@ final class TCPRelay: StreamSocketOwner, TimerTarget {
     private let idleTimeout: Nanoseconds
     private let deadline: Instant
     private var lastMoved: Instant
-    private var lastSent: UInt64 = 0
+    private var lastHeld = 0
     private let sentBefore: (client: UInt64, upstream: UInt64)
     private var timer = LazyTimer()
     /// Bytes queued in one direction before its sender has to wait.
@@ -65,11 +69,13 @@ final class TCPRelay: StreamSocketOwner, TimerTarget {
 
     /// Bytes that came from the client, and that were sent to it; over TLS, for it, whose records the kernel counts instead.
     var clientBytes: (received: UInt64, sent: UInt64) {
-        (up.received, client.takesPipes ? client.sentBytes &- sentBefore.client : down.received)
+        settle()
+        return (up.received, client.isPlain ? client.sentBytes &- sentBefore.client : down.received)
     }
     /// The same of the upstream.
     var upstreamBytes: (received: UInt64, sent: UInt64) {
-        (down.received, upstream.takesPipes ? upstream.sentBytes &- sentBefore.upstream : up.received)
+        settle()
+        return (down.received, upstream.isPlain ? upstream.sentBytes &- sentBefore.upstream : up.received)
     }
     var heldBytes: Int { client.queuedBytes + upstream.queuedBytes }
 
@@ -81,7 +87,6 @@ final class TCPRelay: StreamSocketOwner, TimerTarget {
         client.owner = self
         upstream.owner = self
         lastMoved = loop.now
-        lastSent = client.sentBytes &+ upstream.sentBytes
         if !early.isEmpty {
             up.count(early.count)
             upstream.write(early)
@@ -106,19 +111,26 @@ final class TCPRelay: StreamSocketOwner, TimerTarget {
     private static let copyLimit = 8192
 
     private func pump(_ flow: TCPFlow) {
-        guard end == nil, !flow.isEnded else { return }
+        if flow.isLeftToLoop {
+            flow.forwardingEnded()
+            settle()
+        }
+        guard end == nil else { return }
+        // It has sent its last byte and takes none: there is nothing left to wait for.
+        guard !flow.isEnded else { return flow.source.isWriteBroken ? broken(flow.source) : () }
         for _ in 0..<Self.readsPerTurn {
             // Nothing that is read could be sent. How it went with the sink, its own reading tells.
             guard !flow.sink.isWriteBroken else { return flow.source.pauseReading() }
             guard flow.pipe == nil, flow.sink.queuedBytes < bufferLimit else { return flow.source.pauseReading() }
-            let result = flow.isBulk && flow.sink.queuedBytes == 0 ? moveByPipe(flow) : copy(flow)
+            let result = flow.load == .bulk && flow.sink.queuedBytes == 0 ? moveByPipe(flow) : copy(flow)
             switch result {
             case .bytes(let count):
                 lastMoved = loop.now
                 flow.moved(count)
                 flow.sink.wantsDrained = true
             case .nothing: return
-            case .end: return ended(flow)
+            // After an error in writing an end is what the kernel says once it has told of a reset.
+            case .end: return flow.source.isWriteBroken ? broken(flow.source) : ended(flow)
             case .failed(let error): return failed(flow.source, error.code)
             }
             guard flow.source.mayHaveMore else { return }
@@ -142,7 +154,7 @@ final class TCPRelay: StreamSocketOwner, TimerTarget {
     }
 
     private func moveByPipe(_ flow: TCPFlow) -> ReadResult {
-        guard flow.source.takesPipes, flow.sink.takesPipes, let pipe = loop.pipes.take() else { return copy(flow) }
+        guard flow.source.isPlain, flow.sink.isPlain, let pipe = loop.pipes.take() else { return copy(flow) }
         let result = flow.source.read(into: pipe)
         if case .bytes = result {
             flow.pipe = pipe
@@ -156,8 +168,10 @@ final class TCPRelay: StreamSocketOwner, TimerTarget {
     func socketDrained(_ socket: StreamSocket) {
         let flow = socket === client ? down : up
         lastMoved = loop.now
+        lastHeld = heldBytes
         flow.releasePipe()
         flow.source.resumeReading()
+        if end == nil { flow.forwardIfSmall() }
     }
 
     // MARK: Ending
@@ -167,6 +181,12 @@ final class TCPRelay: StreamSocketOwner, TimerTarget {
         flow.isEnded = true
         guard up.isEnded && down.isEnded else { return flow.sink.shutdownWhenFlushed() }
         finish(.complete) { $0.closeWhenFlushed() }
+    }
+
+    /// Neither way is open any more.
+    private func broken(_ socket: StreamSocket) {
+        socket.reset()
+        failed(socket, ECONNRESET)
     }
 
     private func failed(_ socket: StreamSocket, _ code: Int32) {
@@ -207,6 +227,7 @@ final class TCPRelay: StreamSocketOwner, TimerTarget {
     private func over() {
         guard let end, let owner = owner.take() else { return }
         timer.cancel(loop)
+        settle()
         up.releasePipe()
         down.releasePipe()
         owner.relayEnded(end)
@@ -220,14 +241,19 @@ final class TCPRelay: StreamSocketOwner, TimerTarget {
         timer.require(next, loop, self)
     }
 
+    /// Counts what the loop has passed on by itself.
+    func settle() {
+        lastMoved = max(lastMoved, up.settle(), down.settle())
+    }
+
     func timerFired(_ tag: UInt8) {
         timer.fired()
         guard owner != nil else { return }
         guard loop.now < deadline else { return cut(.maxDuration) }
+        settle()
         // A slow receiver takes bytes without anybody hearing of it before the last.
-        let sent = client.sentBytes &+ upstream.sentBytes
-        if sent != lastSent {
-            lastSent = sent
+        if heldBytes != lastHeld {
+            lastHeld = heldBytes
             lastMoved = loop.now
         }
         if idleTimeout > .zero && loop.now >= lastMoved + idleTimeout { return cut(.idleTimeout) }

@@ -197,4 +197,8 @@ final class ListenerPort {
     }
 
     var connectionCount: Int { connections.count }
+
+    func settleCounts() {
+        for connection in connections { connection.settleCounts() }
+    }
 }

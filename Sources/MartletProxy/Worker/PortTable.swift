@@ -46,6 +46,10 @@ final class PortTable {
     private var all: [ListenerPort] { ports + retired }
     var connectionCount: Int { all.reduce(0) { $0 + $1.connectionCount } }
 
+    func settleCounts() {
+        for port in all { port.settleCounts() }
+    }
+
     /// How many.
     func closeIdle() -> Int { all.reduce(0) { $0 + $1.closeIdle() } }
 

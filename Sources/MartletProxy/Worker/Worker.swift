@@ -181,6 +181,7 @@ final class Worker {
             return WorkerReport(
                 metrics: copy, clusters: [], connections: ports.connectionCount, activeExchanges: openDrivers)
         }
+        ports.settleCounts()
         return WorkerReport(
             metrics: metrics.copy(),
             clusters: clusters.all.map { (name: $0.name, open: $0.counts.open, idle: $0.counts.idle) },
