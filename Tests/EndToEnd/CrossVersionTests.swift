@@ -144,6 +144,24 @@ struct CrossVersionTests {
         }
     }
 
+    @Test(
+        "The scheme is that of the client's connection, or a trusted proxy's word, whatever the request says",
+        arguments: Wire.all.filter(\.upstream.isHTTP2))
+    func scheme(wire: Wire) throws {
+        let origin = try Origin()
+        let (own, other) = wire.downstream.isTLS ? ("https", "http") : ("http", "https")
+        for isTrusted in [false, true] {
+            let proxy = try origin.proxy(
+                wire, listener: (isTrusted ? "    xff_num_trusted_hops: 1\n" : "") + TestProxy.forwarding)
+            let lied = try SeenRequest(try wire.send(proxy, "GET", "/seen", scheme: other).body)
+            #expect(lied.pseudo[":scheme"] == own && lied["x-forwarded-proto"] == [own])
+            let told = try wire.send(proxy, "GET", "/seen", fields: [["x-forwarded-proto", other]])
+            let expected = isTrusted ? other : own
+            let seen = try SeenRequest(told.body)
+            #expect(seen.pseudo[":scheme"] == expected && seen["x-forwarded-proto"] == [expected])
+        }
+    }
+
     @Test("One host, whichever way it is said, or none and a refusal", arguments: Wire.all)
     func hosts(wire: Wire) throws {
         let origin = try Origin()

@@ -103,11 +103,11 @@ extension Wire {
     /// A request of what curl cannot send (Peers/http_client.py).
     func send(
         _ proxy: TestProxy, _ method: String, _ path: String, fields: [[String]] = [], pieces: [String] = [],
-        trailers: [[String]] = [], authority: String = Self.name, preamble: [UInt8] = []
+        trailers: [[String]] = [], authority: String = Self.name, scheme: String? = nil, preamble: [UInt8] = []
     ) throws -> ToldResponse {
         let result = try tell(
             proxy, method, path, fields: fields, pieces: pieces, trailers: trailers, authority: authority,
-            preamble: preamble)
+            scheme: scheme, preamble: preamble)
         try #require(result.code == 0, "\(self), \(path): \(result.output)")
         return try JSONDecoder().decode(ToldResponse.self, from: Data(result.output.utf8))
     }
@@ -115,10 +115,11 @@ extension Wire {
     /// The same for a request that may have no answer: what the client says of it.
     func tell(
         _ proxy: TestProxy, _ method: String, _ path: String, fields: [[String]] = [], pieces: [String] = [],
-        trailers: [[String]] = [], authority: String = Self.name, preamble: [UInt8] = []
+        trailers: [[String]] = [], authority: String = Self.name, scheme: String? = nil, preamble: [UInt8] = []
     ) throws -> (code: Int32, output: String) {
         let order = ToldRequest(
             method: method, path: path, fields: fields, pieces: pieces, trailers: trailers, authority: authority,
+            scheme: scheme ?? (downstream.isTLS ? "https" : "http"),
             preamble: preamble.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
         return try Tool.run(
             Origin.python,
@@ -135,6 +136,8 @@ private struct ToldRequest: Encodable {
     let pieces: [String]
     let trailers: [[String]]
     let authority: String
+    /// In HTTP/2, which says it.
+    let scheme: String
     let preamble: String
 }
 

@@ -97,6 +97,7 @@ final class ExchangeDriver: ExchangeHost {
         isResponseComplete = false
         isTunnel = false
         isConnect = request.method == .connect
+        request.scheme = client.scheme
         isFinishing = false
         sentContinue = false
         requestDeadline = .never

@@ -76,9 +76,11 @@ final class Forwarding: Sendable {
                 headers.append(.xForwardedFor, ip.utf8Span.span)
             }
         }
-        // The scheme of the client's own connection counts unless a trusted proxy in front says what it saw.
-        let saidByTrusted = isTrusted && headers.firstIndex(id: .xForwardedProto) != nil
-        if !saidByTrusted {
+        // The scheme of the client's own connection counts unless a trusted proxy in front says what it saw. What a client of
+        // HTTP/2 writes into `:scheme` (RFC 9113 section 8.3.1) says nothing about how it came.
+        if isTrusted, let said = headers.first(.xForwardedProto) {
+            exchange.request.scheme = said.equalsIgnoringCase(Self.https.span) ? .https : .http
+        } else {
             headers.set(.xForwardedProto, peer.scheme == .https ? Self.https.span : Self.http.span)
         }
         if !isTrusted { Self.removeInternal(headers) }

@@ -76,7 +76,7 @@ def http2(order):
     config = h2.config.H2Configuration(header_encoding="utf-8", validate_outbound_headers=False)
     http2 = h2.connection.H2Connection(config)
     http2.initiate_connection()
-    pseudo = [(":method", order["method"]), (":scheme", "https" if len(sys.argv) > 3 else "http")]
+    pseudo = [(":method", order["method"]), (":scheme", order["scheme"])]
     pseudo += [(":authority", order["authority"])] if order["authority"] else []
     pseudo += [(":path", order["path"])]
     pieces, trailers = order["pieces"], order["trailers"]
