@@ -12,7 +12,12 @@ static bool violation(mrt_h2 *session, uint32_t code) {
 void mrt_h2_stream_error(mrt_h2 *session, uint32_t slot, uint32_t code) {
     mrt_h2_put_word(session, NGHTTP2_RST_STREAM, session->streams[slot].id, code);
     mrt_h2_close(session, slot, code, MRT_H2_FAILED);
-    mrt_h2_spend(session, MRT_H2_PROVOKED);
+    if (session->config.server) {
+        mrt_h2_spend(session, MRT_H2_PROVOKED);
+    } else {
+        // A server provokes no more of them than we make requests, and the others on the connection are not to pay for a bad answer.
+        session->counts[MRT_H2_PROVOKED]++;
+    }
 }
 
 // MARK: Streams

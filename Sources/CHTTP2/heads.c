@@ -233,6 +233,8 @@ static void end_block(mrt_h2 *session) {
     if (is_cut && (ends || session->block_kind != MRT_H2_TRAILERS)) {
         // What is wrong with the rest of it is not told any more.
         session->counts[MRT_H2_TOO_LARGE]++;
+        // A request that has gone upstream is taken back for its trailers, as for a reset.
+        if (session->block_kind == MRT_H2_TRAILERS && session->config.server && !mrt_h2_spend(session, MRT_H2_PROVOKED)) return;
     } else if (!mrt_h2_check_head(session, stream, block, ends)) {
         stream->peer_ended = ends;
         return mrt_h2_stream_error(session, slot, NGHTTP2_PROTOCOL_ERROR);

@@ -97,6 +97,31 @@ struct ProxyProtocolTests {
         #expect(try exchange(wary, Self.line + Self.request).hasPrefix("HTTP/1.1 400 "))
     }
 
+    @Test("Who may do without a header and says nothing is let through in the end, one that began a header is not")
+    func silent() throws {
+        let upstream = try ScriptedUpstream { upstream, connection in
+            try? connection.send("welcome")
+            connection.receive { $0.text == "thanks" }
+            upstream.record(connection.text)
+        }
+        let proxy = try TestProxy(
+            listener: TCPRig.listener("    cluster: up\n    proxy_protocol: { required: false, timeout: 100ms }"),
+            rest: TestProxy.cluster(upstream.port))
+        let client = try proxy.connect()
+        #expect(client.receive { $0.text == "welcome" })
+        try client.send("thanks")
+        #expect(eventually { upstream.recorded == ["thanks"] })
+
+        let keeping = try http("{ required: false, timeout: 100ms }")
+        let kept = try keeping.connect()
+        let slow = try keeping.connect()
+        try slow.send("PROXY TC")
+        #expect(slow.receiveEnding() == .failed)
+        // The other's time was over before.
+        try kept.send(Self.request)
+        #expect(kept.receiveToEnd() && kept.text.contains("\r\n127.0.0.1:"))
+    }
+
     @Test("A tcp listener passes on who the client is, in either version", arguments: ["v1", "v2"])
     func chained(version: String) throws {
         let upstream = try ScriptedUpstream { upstream, connection in

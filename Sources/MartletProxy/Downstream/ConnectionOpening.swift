@@ -58,7 +58,10 @@ final class ConnectionOpening: DownstreamConnection, StreamSocketOwner, TimerTar
     func timerFired(_ tag: UInt8) {
         timer = nil
         switch stage {
-        case .proxyHeader: refuse(.proxyHeaderTimeout)
+        case .proxyHeader:
+            // Who may do without one and says nothing waits for the server, or keeps the connection for later.
+            if plan.proxyProtocol?.isRequired == false, bytes == nil { return afterProxyHeader() }
+            refuse(.proxyHeaderTimeout)
         // Who says nothing for so long waits for the server to speak first.
         case .detecting: detect(isFinal: true)
         case .handshaking: refuse(.handshakeTimeout)

@@ -194,9 +194,9 @@ extension ConformanceCase {
             Raw.windowUpdate(1, 0x7FFF_0000),
             Raw.settings([(4, 0x7FFF_FFFF)]), is: .connection(.flowControlError)),
         .init(
-            "6.9.1 more DATA than the stream's window", Raw.frame(.settings, flags: Raw.ack, 0),
+            "6.9.1 DATA within the stream's window", Raw.frame(.settings, flags: Raw.ack, 0),
             Raw.request(1, method: "POST", end: false),
-            overrun(stream: 1), is: .accepted),
+            wholeWindow(of: 1), is: .accepted),
 
         // MARK: 6.10 CONTINUATION
         .init(
@@ -227,7 +227,7 @@ extension ConformanceCase {
     ]
 
     /// 65,000 bytes, which fit the window of a stream as the protocol begins, and as ours.
-    private static func overrun(stream: UInt32) -> [UInt8] {
+    private static func wholeWindow(of stream: UInt32) -> [UInt8] {
         (0..<4).flatMap { _ in Raw.frame(.data, stream, [UInt8](repeating: 0x61, count: 16_250)) }
     }
 }

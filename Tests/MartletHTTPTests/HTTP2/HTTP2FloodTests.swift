@@ -39,6 +39,12 @@ struct Flood: CustomTestStringConvertible, Sendable {
             frame: { Raw.request($0 * 2 + 1, method: "POST", end: false) + Raw.windowUpdate($0 * 2 + 1, 0x7FFF_FFFF) },
             fault: .provokedResets, count: { $0.resetsProvoked }, burst: 8, isOutput: true),
         .init(
+            testDescription: "trailers with too many fields",
+            frame: {
+                Raw.request($0 * 2 + 1, method: "POST", end: false)
+                    + Raw.headers($0 * 2 + 1, [UInt8](repeating: 0x90, count: 101))
+            }, fault: .provokedResets, count: { $0.resetsProvoked }, burst: 8),
+        .init(
             testDescription: "SETTINGS", frame: { _ in Raw.settings() }, fault: .settingsFlood, count: { $0.settings },
             burst: 8),
         .init(
@@ -248,6 +254,13 @@ struct HTTP2FloodTests {
             #expect(HTTP2Outcome(Raw.frames(side.flush())) == .stream(stream, .enhanceYourCalm))
         }
         #expect(side.session.heldHeadBytes < 1 << 20)
+        // Nor may it be tried again and again.
+        for stream in stride(from: UInt32(63), to: 1063, by: 2) where side.session.state == .open {
+            side.receive(Raw.headers(stream, Raw.block(Raw.line()) + [UInt8](repeating: 0xBE, count: 16_000)))
+            #expect(side.session.heldHeadBytes < 1 << 20)
+            _ = side.flush()
+        }
+        #expect(side.session.state == .failed(.provokedResets, .enhanceYourCalm))
     }
 
     /// Heads within their limits: a read expands into so many and no more, and the caller walks them before it goes on.
@@ -271,6 +284,21 @@ struct HTTP2FloodTests {
         }
         #expect(batches > 20)
         #expect(side.log.count(where: { $0.contains(" GET ") }) == 200)
+    }
+
+    /// The requests of others are on the same connection.
+    @Test func badResponsesEndTheirStreamsOnly() throws {
+        let client = try #require(HTTP2Side(.client, limits: Self.limits()))
+        client.receive(Raw.settings())
+        for number in UInt32(0)..<100 {
+            _ = client.session.sendRequest(requestHead(), ended: true, tag: 0)
+            _ = client.flush()
+            let stream = number * 2 + 1
+            client.receive(Raw.headers(stream, Raw.block([(":status", "200"), ("connection", "close")])))
+            #expect(HTTP2Outcome(Raw.frames(client.flush())) == .stream(stream, .protocolError))
+        }
+        #expect(client.session.state == .open)
+        #expect(client.session.counters.resetsProvoked == 100)
     }
 
     @Test func tooManyInformationalResponsesEndTheStream() throws {
