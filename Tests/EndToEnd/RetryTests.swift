@@ -184,6 +184,23 @@ struct RetryTests {
         #expect(try test.metric("martlet_cluster_requests_active{cluster=\"up\"}") == "0")
     }
 
+    @Test("A hedge that wins brings its whole body, whatever is spoken on either side", arguments: Wire.all)
+    func hedgeOfEveryProtocol(wire: Wire) throws {
+        let origin = try Origin()
+        let proxy = try origin.proxy(
+            wire,
+            listener: """
+                    filters:
+                      - retry: { on: [reset], per_try_timeout: 100ms, hedge_on_per_try_timeout: true, budget: off }
+                      - router
+                    routes: [{ match: {}, cluster: up }]
+                """)
+        let answer = try wire.get(proxy, "/slow-first/a")
+        #expect(answer.status == 200 && answer.body.utf8.count == 160_000, "\(answer)")
+        #expect(try proxy.metric("martlet_upstream_hedged_requests_total{cluster=\"up\"}") != "0")
+        #expect(try eventually { try proxy.metric("martlet_cluster_requests_active{cluster=\"up\"}") == "0" })
+    }
+
     @Test(
         "hedge_on_per_try_timeout: the first try may still be the one that answers, and the other's failure is not the request's"
     )

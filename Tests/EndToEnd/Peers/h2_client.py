@@ -18,6 +18,10 @@ rapid SECONDS      the same at full speed, over as many connections as it takes:
 open PATH          begins a request with a body on the connection that `many` or `open` has made last: the stream
 told               what that connection has been told: `goaway LAST CODE`, or `nothing`
 end STREAM         ends that request: its status and its body
+half-head          begins a head and says no more: the code of a GOAWAY
+slow-head          the same, a byte of it now and then
+idle               says nothing behind the preface: the code of a GOAWAY
+idle-after PATH    the same behind an answer
 stalled N PATH     asks for PATH N times and opens no window: how many were reset, and the code of a GOAWAY
 flood KIND         sends frames until the server has enough of it: the code of its GOAWAY
 """
@@ -332,6 +336,36 @@ def flood(kind):
     return "%s" % connection.ending()
 
 
+def half_head(drips):
+    connection = Connection()
+    connection.settle()
+    stream = connection.next
+    connection.send(frame(HEADERS, 1, stream, head("GET", "/")))
+    try:
+        while drips and connection.code is None:
+            connection.send(frame(CONTINUATION, 0, stream, b"\x00\x01a\x01b"))
+            connection.receive(0.05)
+    except (EOFError, OSError):
+        pass
+    return "%s" % connection.ending()
+
+
+def idle(path):
+    connection = Connection()
+    connection.settle()
+    if path:
+        connection.begin("GET", path, True)
+        while (got := connection.receive()) and not (got[0] in (HEADERS, DATA) and got[1] & 1):
+            pass
+    code = connection.ending()
+    try:
+        while connection.receive():
+            pass
+    except EOFError:
+        return "%s" % code
+    return "%s, and still there" % code
+
+
 def open_stream(path):
     if not keep:
         keep.append(Connection())
@@ -378,6 +412,10 @@ COMMANDS = {
     "rapid": lambda seconds: rapid(float(seconds)),
     "stalled": lambda number, path: stalled(int(number), path),
     "flood": flood,
+    "half-head": lambda: half_head(False),
+    "slow-head": lambda: half_head(True),
+    "idle": lambda: idle(None),
+    "idle-after": idle,
 }
 
 for line in sys.stdin:

@@ -96,6 +96,14 @@ def answer(request):
             tries[rest] = tries.get(rest, 0) + 1
             is_failing = tries[rest] < 2
         return Response(503 if is_failing else 200, body=b"busy" if is_failing else b"at last")
+    if kind == "slow-first":
+        with lock:
+            tries[rest] = tries.get(rest, 0) + 1
+            is_slow = tries[rest] < 2
+        if not is_slow:
+            return Response(fields=text, body=b"0123456789abcdef" * 10_000, is_sized=False)
+        request.hangs_as = rest
+        return None
     if kind == "kept":
         keep(rest, request.seen().decode())
         return Response(body=b"kept")
