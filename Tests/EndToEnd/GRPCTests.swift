@@ -102,7 +102,10 @@ struct GRPCTests {
     func many(isSecure: Bool) throws {
         let peer = try GRPCPeer(isSecure: isSecure)
         let test = try Self.proxy(peer, isSecure: isSecure)
+        let connections = "martlet_downstream_connections_total{listener=\"public\"}"
+        let before = try test.metric(connections).flatMap { Int($0) } ?? 0
         try GRPCPeer.call(test.port, isSecure: isSecure, "many")
+        #expect(try test.metric(connections) == "\(before + 1)")
     }
 
     @Test("A status in a head alone is retried, where the policy says so")

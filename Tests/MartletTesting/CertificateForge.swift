@@ -99,6 +99,20 @@ public final class CertificateForge: @unchecked Sendable {
         return Self.read(name + ".der")
     }
 
+    /// The same response, good until then. Its signature does not fit any more, which is the client's to look at.
+    public static func staple(_ staple: [UInt8], until end: Date) -> [UInt8] {
+        let format = DateFormatter()
+        format.locale = Locale(identifier: "en_US_POSIX")
+        format.timeZone = TimeZone(identifier: "UTC")
+        format.dateFormat = "yyyyMMddHHmmss'Z'"
+        var changed = staple
+        // GeneralizedTime: when it was made, since when it is good, until when.
+        let times = staple.indices.dropLast(16).filter { staple[$0] == 0x18 && staple[$0 + 1] == 15 }
+        guard times.count >= 3 else { return [] }
+        changed.replaceSubrange(times[2] + 2..<times[2] + 17, with: Array(format.string(from: end).utf8))
+        return changed
+    }
+
     /// A revocation list of an authority, PEM, with these certificates on it.
     public func revocationList(_ revoked: Issued..., by issuer: Issued? = nil) throws -> [UInt8] {
         let issuer = try issuer ?? authority()

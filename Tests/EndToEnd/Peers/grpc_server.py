@@ -30,6 +30,15 @@ def metadata(context):
 
 async def prepare(context, kind):
     """What the call's metadata asks for: initial metadata, a wait, a failure."""
+    try:
+        await _prepare(context, kind)
+    except asyncio.CancelledError:
+        # Wherever it comes: a client may give up as soon as it has the initial metadata.
+        saw(cancelled=kind)
+        raise
+
+
+async def _prepare(context, kind):
     asked = metadata(context)
     if "x-quiet" not in asked:
         saw(kind=kind, metadata=asked, peer=context.peer(), left=context.time_remaining())
@@ -38,11 +47,7 @@ async def prepare(context, kind):
     echoed = [pair for pair in context.invocation_metadata() if pair[0].startswith("x-echo")]
     context.set_trailing_metadata((("x-trailing", kind), ("x-bytes-bin", b"\x00\xff"), *echoed))
     if "x-wait" in asked:
-        try:
-            await asyncio.sleep(float(asked["x-wait"]))
-        except asyncio.CancelledError:
-            saw(cancelled=kind)
-            raise
+        await asyncio.sleep(float(asked["x-wait"]))
     if "x-fail" in asked:
         code, _, details = asked["x-fail"].partition(" ")
         same = f'"x-fail": {json.dumps(asked["x-fail"])}'

@@ -89,6 +89,33 @@ struct TLSPeerTests {
         #expect(output.contains("OCSP Response Status: successful") && output.contains("Cert Status: good"))
     }
 
+    @Test("an OCSP response is stapled no longer than it is good")
+    func expiringStaple() throws {
+        let staple = try forge.staple(try forge.server("a.test"))
+        func context(until end: Date) throws -> TLSServerContext {
+            try TLSFixture.server {
+                $0.certificates[0].staple = TLSFile(
+                    name: "staple", bytes: CertificateForge.staple(staple, until: end))
+            }
+        }
+        let old = try context(until: Date() - 60)
+        #expect(old.warnings.map(\.description) == ["staple: is an OCSP response that has expired; it is not stapled"])
+        let rig = try LoopRig()
+        try rig.listen(old)
+        #expect(try sClient(rig, ["-status"]).contains("OCSP response: no response sent"))
+        // One that is good when it is loaded.
+        let end = Date() + 3
+        let other = try LoopRig()
+        try other.listen(try context(until: end))
+        var output = try sClient(other, ["-status"])
+        #expect(output.contains("Cert Status: good") || Date() >= end, "\(output)")
+        while Date() < end || output.contains("Cert Status: good") {
+            output = try sClient(other, ["-status"])
+            guard Date() < end + 20 else { break }
+        }
+        #expect(output.contains("OCSP response: no response sent"), "\(output)")
+    }
+
     @Test("a renegotiation is refused, and the connection lives on")
     func renegotiation() throws {
         let rig = try LoopRig()
