@@ -206,11 +206,11 @@ int mrt_timer_set(int timer, uint64_t nanoseconds) {
     return timerfd_settime(timer, TFD_TIMER_ABSTIME, &at, NULL) < 0 ? -errno : 0;
 }
 
-int mrt_epoll_wait(int epoll, mrt_event *events, int capacity, bool blocks) {
+int mrt_epoll_wait(int epoll, mrt_event *events, int capacity, int timeout_ms) {
     struct epoll_event batch[256];
     if (capacity > 256) capacity = 256;
     // The bare call, as in mrt_recv.
-    int count = (int)syscall(SYS_epoll_pwait, epoll, batch, capacity, blocks ? -1 : 0, NULL, 0);
+    int count = (int)syscall(SYS_epoll_pwait, epoll, batch, capacity, timeout_ms, NULL, (size_t)0);
     if (count < 0) return errno == EINTR ? 0 : -errno;
     for (int i = 0; i < count; i++) {
         uint32_t seen = batch[i].events;

@@ -29,10 +29,12 @@ package final class EventLoop {
     }
 
     private let epoll: Int32
-    /// Ends the poll when a timer is due. It is set when that is sooner than it was; a timeout would have the clock read for each poll, by
-    /// us and twice by the kernel.
+    /// Ends the poll when a timer is due, where polls follow one another: with a timeout the clock is read for each, by us and twice by
+    /// the kernel. It is set anew when a timer is due sooner than it was set to.
     private let alarm: Int32
     private var alarmAt = Instant.never
+    /// The last poll brought something.
+    private var isBusy = false
     /// No slot has it.
     private static let alarmToken = UInt64.max
     // Indexed by the low half of an event's token; the high half is the generation, so that an event of a descriptor
@@ -97,10 +99,10 @@ package final class EventLoop {
 
     package func turn() {
         turnEnds?()
-        let blocks = again.isEmpty && next.isEmpty && setAlarm()
-        let count = unsafe mrt_epoll_wait(epoll, &events, Int32(events.count), blocks)
+        let count = unsafe mrt_epoll_wait(epoll, &events, Int32(events.count), pollTimeout())
         now = .now()
         if alarmAt <= now { alarmAt = .never }
+        isBusy = count > 0
         turns &+= 1
         var index = 0
         while index < Int(max(count, 0)) {
@@ -108,7 +110,10 @@ package final class EventLoop {
             index += 1
             let slot = Int(event.token & 0xFFFF_FFFF)
             guard slot < slots.count, slots[slot].generation == UInt32(event.token >> 32) else {
-                if event.token == Self.alarmToken { alarmAt = .never }
+                if event.token == Self.alarmToken {
+                    alarmAt = .never
+                    isBusy = count > 1
+                }
                 continue
             }
             if event.flags & Self.decisive == UInt32(MRT_READABLE), forward(slot) { continue }
@@ -128,13 +133,18 @@ package final class EventLoop {
         flush()
     }
 
-    /// Whether the poll will end in time.
-    private func setAlarm() -> Bool {
+    /// How long the poll may last, in milliseconds; -1: until an event, of which the alarm is one.
+    private func pollTimeout() -> Int32 {
+        guard again.isEmpty, next.isEmpty else { return 0 }
         let due = timers.nextDeadline
-        guard due < alarmAt else { return true }
-        guard mrt_timer_set(alarm, due.nanoseconds) == 0 else { return false }
-        alarmAt = due
-        return true
+        guard due < alarmAt else { return -1 }
+        // Where little happens a timeout is had for nothing, and the alarm would cost a system call for each timer.
+        if isBusy, mrt_timer_set(alarm, due.nanoseconds) == 0 {
+            alarmAt = due
+            return -1
+        }
+        let wait = due - .now()
+        return Int32(min(wait.rawValue / 1_000_000 + (wait.rawValue % 1_000_000 == 0 ? 0 : 1), 60_000))
     }
 
     private func flush() {

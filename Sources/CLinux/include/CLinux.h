@@ -67,7 +67,8 @@ int mrt_epoll_remove(int epoll, int fd);
 // A timer that raises an event with `token` at the time it is set to, by the monotonic clock.
 int mrt_timer_create(int epoll, uint64_t token);
 int mrt_timer_set(int timer, uint64_t nanoseconds);
-int mrt_epoll_wait(int epoll, mrt_event *events, int capacity, bool blocks);
+// -1 is no timeout.
+int mrt_epoll_wait(int epoll, mrt_event *events, int capacity, int timeout_ms);
 
 int mrt_eventfd(void);
 void mrt_eventfd_wake(int fd);
