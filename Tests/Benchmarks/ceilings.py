@@ -79,16 +79,22 @@ def count_system_calls(proxy, scenario, upstream, folder):
 
 
 class Tracer:
-    """strace counting the calls of all threads of some processes while the `with` block runs."""
+    """strace counting calls of some processes while the `with` block runs: of Martlet's workers, and of all threads of others.
+    What Martlet's supervisor does now and then is no request's, and would be more of them the slower the machine is."""
 
     def __init__(self, pids, summary):
         self.summary = summary
         self.calls = {}
-        command = ["strace", "-f", "-c", "-U", "name,calls", "-o", str(summary)]
-        for pid in pids:
-            command += ["-p", str(pid)]
+        threads = [(pid, thread) for pid in pids for thread in os.listdir(f"/proc/{pid}/task")]
+        self.threads = [each for each in threads if self._name(*each).startswith("worker-")] or threads
+        command = ["strace", "-c", "-U", "name,calls", "-o", str(summary)]
+        for _, thread in self.threads:
+            command += ["-p", thread]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        self.pids = pids
+
+    @staticmethod
+    def _name(pid, thread):
+        return Path(f"/proc/{pid}/task/{thread}/comm").read_text().strip()
 
     def __enter__(self):
         process.wait_until(self._attached, 10, "strace: attaching")
@@ -97,7 +103,7 @@ class Tracer:
     def _attached(self):
         if self.process.poll() is not None:
             raise RuntimeError(f"strace ended: {self.process.stderr.read().strip()}")
-        return all(self._is_traced(pid, thread) for pid in self.pids for thread in os.listdir(f"/proc/{pid}/task"))
+        return all(self._is_traced(pid, thread) for pid, thread in self.threads)
 
     @staticmethod
     def _is_traced(pid, thread):

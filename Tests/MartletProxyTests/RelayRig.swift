@@ -111,6 +111,36 @@ final class RelayRig: TCPRelayOwner {
         relay = nil
     }
 
+    /// It ended because that side broke, and nothing of it is left.
+    func expectBroken(byClient: Bool, _ place: SourceLocation = #_sourceLocation) {
+        switch end {
+        case .clientFailed?: #expect(byClient, sourceLocation: place)
+        case .upstreamFailed?: #expect(!byClient, sourceLocation: place)
+        default: Issue.record("ended by \(String(describing: end))", sourceLocation: place)
+        }
+        #expect(loop.openSources == 0, sourceLocation: place)
+    }
+
+    /// `sender`, whom `receiver` holds up, still hears it, and brings the rest once it is read, so much at a time.
+    func expectResumes(
+        _ sender: inout Peer, _ receiver: inout Peer, reading limit: Int, _ place: SourceLocation = #_sourceLocation
+    ) {
+        receiver.rest = Array("hello".utf8)[...]
+        receiver.send()
+        let isHeard = wait {
+            sender.receive()
+            return sender.received.count == 5
+        }
+        #expect(isHeard, sourceLocation: place)
+        sender.endsAfterSending = true
+        let isWhole = wait {
+            sender.send()
+            receiver.receive(limit)
+            return receiver.hasSeenEnd
+        }
+        #expect(isWhole, sourceLocation: place)
+    }
+
     /// Turns the loop until `condition` holds; false when it has not for many seconds.
     func wait(_ condition: () -> Bool) -> Bool {
         let deadline = Instant.now() + .seconds(20)

@@ -72,20 +72,7 @@ struct TCPForwardTests {
         #expect(isStuck)
         // The full socket is not one that passes bytes on unseen any more: it has to hear when it is empty.
         #expect(rig.isForwarding == (false, false))
-        receiver.rest = Array("hello".utf8)[...]
-        receiver.send()
-        #expect(
-            rig.wait {
-                sender.receive()
-                return sender.received.count == 5
-            })
-        sender.endsAfterSending = true
-        #expect(
-            rig.wait {
-                sender.send()
-                receiver.receive()
-                return receiver.hasSeenEnd
-            })
+        rig.expectResumes(&sender, &receiver, reading: 200_000)
         #expect(receiver.received == sent)
     }
 
@@ -124,12 +111,7 @@ struct TCPForwardTests {
                 return rig.end != nil && (other.error != 0 || other.hasSeenEnd)
             })
         #expect(other.error == ECONNRESET)
-        switch rig.end {
-        case .clientFailed?: #expect(ofClient)
-        case .upstreamFailed?: #expect(!ofClient)
-        default: Issue.record("ended by \(String(describing: rig.end))")
-        }
-        #expect(rig.loop.openSources == 0)
+        rig.expectBroken(byClient: ofClient)
     }
 
     @Test("That there is room to write changes nothing")

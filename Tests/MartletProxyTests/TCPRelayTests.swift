@@ -119,20 +119,7 @@ struct TCPRelayTests {
         #expect(sender.rest.count > 4_000_000)
         #expect(most <= limit + BufferPool.largeCapacity)
         // The other direction does not wait for this one.
-        receiver.rest = Array("hello".utf8)[...]
-        receiver.send()
-        #expect(
-            rig.wait {
-                sender.receive()
-                return sender.received.count == 5
-            })
-        sender.endsAfterSending = true
-        #expect(
-            rig.wait {
-                sender.send()
-                receiver.receive(50_000)
-                return receiver.hasSeenEnd
-            })
+        rig.expectResumes(&sender, &receiver, reading: 50_000)
         #expect(receiver.received == bytes)
     }
 
@@ -155,12 +142,7 @@ struct TCPRelayTests {
                 return other.error != 0 && rig.end != nil
             })
         #expect(other.error == ECONNRESET)
-        switch rig.end {
-        case .clientFailed?: #expect(ofClient)
-        case .upstreamFailed?: #expect(!ofClient)
-        default: Issue.record("ended by \(String(describing: rig.end))")
-        }
-        #expect(rig.loop.openSources == 0)
+        rig.expectBroken(byClient: ofClient)
     }
 
     @Test("A connection on which nothing moves ends, and one that lasts too long does whatever moves")
@@ -233,11 +215,6 @@ struct TCPRelayTests {
                 other.send()
                 return rig.end != nil
             })
-        switch rig.end {
-        case .clientFailed?: #expect(clientGoes)
-        case .upstreamFailed?: #expect(!clientGoes)
-        default: Issue.record("ended by \(String(describing: rig.end))")
-        }
-        #expect(rig.loop.openSources == 0)
+        rig.expectBroken(byClient: clientGoes)
     }
 }
