@@ -1,4 +1,3 @@
-internal import CLinux
 package import MartletCore
 
 /// Small messages that pass unseen. While it lasts, both sockets are open, plain and writable, nothing is queued on the sink, and the
